@@ -1,0 +1,48 @@
+# `make run` runs the main job, `make test` the tests; see README.md.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+# The checkout is run as it is: an editable install would hide the plugin from twistd.
+export PYTHONPATH := $(CURDIR)
+
+.PHONY: run test unit lint format coverage clean
+
+run: $(VENV)/.run
+	@tools/install-openvswitch || true
+	@exec $(BIN)/python -m tools.run
+
+test: $(VENV)/.dev
+	tools/install-openvswitch
+	$(BIN)/python -m twisted.trial tests
+
+unit: $(VENV)/.dev
+	$(BIN)/python -m twisted.trial tests.unit
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy twisted_ovsdb tests tools
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+coverage: $(VENV)/.dev
+	tools/install-openvswitch
+	$(BIN)/coverage run -m twisted.trial tests
+	$(BIN)/coverage report
+
+clean:
+	rm -rf $(VENV) _trial_temp* build dist *.egg-info .coverage htmlcov .hypothesis .mypy_cache .ruff_cache
+
+$(VENV)/.run: requirements.txt
+	@tools/make-venv $(PYTHON) $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/.dev: requirements.txt requirements-dev.txt
+	@tools/make-venv $(PYTHON) $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@ $(VENV)/.run

@@ -1,0 +1,136 @@
+# Copyright (c) The twisted_ovsdb authors.
+# See LICENSE for details.
+
+"""
+Which class an interface has. The rules are data.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from fnmatch import translate
+from typing import Final
+
+import attrs
+
+from twisted_ovsdb.events import InterfaceKind
+
+LOCAL_OFPORT: Final = 65534
+"""OFPP_LOCAL: the port of a bridge that has the bridge's own name."""
+
+TUNNEL_TYPES: Final = (
+    "vxlan",
+    "gre",
+    "geneve",
+    "lisp",
+    "stt",
+    "erspan",
+    "ip6erspan",
+    "ip6gre",
+    "gtpu",
+    "bareudp",
+    "srv6",
+)
+"""The column C{type}'s tunnels in ovs-vswitchd.conf.db(5)."""
+
+
+def _strings(values: Iterable[str]) -> tuple[str, ...]:
+    if isinstance(values, str):
+        raise TypeError(f"a sequence of strings is needed, not the string {values!r}")
+    return tuple(values)
+
+
+def _patterns(names: tuple[str, ...]) -> re.Pattern[str]:
+    # An empty tuple matches no name.
+    return re.compile("|".join(map(translate, names)) or r"(?!)")
+
+
+@attrs.frozen
+class ClassificationRules:
+    """
+    The rules that tell an interface's class, asked in this order: patch by
+    type; tunnel by type and C{options:remote_ip}; vm by an iface-id; bridge
+    by type C{internal} and name, or by its OpenFlow port.
+
+    Names are shell patterns (fnmatchcase).
+
+    @ivar bridgeNames: which internal interfaces are bridges.
+    @ivar vmNames: which interfaces with an iface-id are VMs.
+    @ivar tunnelNames: which interfaces of a tunnel type are tunnels.
+    @ivar tunnelTypes: the tunnel types, in lower case; any case matches.
+    @ivar vmKeys: keys in external_ids of which one must have a value that is
+        not empty.
+    @ivar localPorts: whether the local port (65534) of a bridge with any
+        name is a bridge too.
+    """
+
+    bridgeNames: tuple[str, ...] = attrs.field(default=("br*",), converter=_strings)
+    vmNames: tuple[str, ...] = attrs.field(default=("*",), converter=_strings)
+    tunnelNames: tuple[str, ...] = attrs.field(default=("*",), converter=_strings)
+    tunnelTypes: tuple[str, ...] = attrs.field(default=TUNNEL_TYPES, converter=_strings)
+    vmKeys: tuple[str, ...] = attrs.field(default=("iface-id",), converter=_strings)
+    localPorts: bool = True
+    _bridge: re.Pattern[str] = attrs.field(init=False, repr=False, eq=False)
+    _vm: re.Pattern[str] = attrs.field(init=False, repr=False, eq=False)
+    _tunnel: re.Pattern[str] = attrs.field(init=False, repr=False, eq=False)
+
+    def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "_bridge", _patterns(self.bridgeNames))
+        object.__setattr__(self, "_vm", _patterns(self.vmNames))
+        object.__setattr__(self, "_tunnel", _patterns(self.tunnelNames))
+
+    @classmethod
+    def dragonflow(cls) -> ClassificationRules:
+        """
+        The rules of Dragonflow's "OVSDB Monitor" specification, which also
+        demand the names that it gives to each class.
+        """
+        return cls(
+            bridgeNames=("br-int", "br-tun", "br-ex"),
+            vmNames=("tap*",),
+            tunnelNames=("df*",),
+            localPorts=False,
+        )
+
+    def classify(
+        self,
+        name: str,
+        type: str,
+        ofport: int | None,
+        external_ids: Mapping[str, str],
+        options: Mapping[str, str],
+    ) -> InterfaceKind | None:
+        """
+        Tell the class of an interface with these columns, None if it has none.
+        """
+        if type == "patch":
+            return InterfaceKind.PATCH
+        if type.lower() in self.tunnelTypes and options.get("remote_ip"):
+            if self._tunnel.match(name):
+                return InterfaceKind.TUNNEL
+        if self._isVm(external_ids) and self._vm.match(name):
+            return InterfaceKind.VM
+        if type == "internal" and self._bridge.match(name):
+            return InterfaceKind.BRIDGE
+        if ofport == LOCAL_OFPORT and self.localPorts:
+            return InterfaceKind.BRIDGE
+        return None
+
+    def _isVm(self, external_ids: Mapping[str, str]) -> bool:
+        return any(external_ids.get(key) for key in self.vmKeys)
+
+    def explain(self, name: str, type: str, external_ids: Mapping[str, str]) -> str:
+        """
+        Say in a few words why an interface has no class.
+        """
+        reasons = []
+        if type.lower() in self.tunnelTypes:
+            reasons.append(f"type {type}, but no remote_ip, or not named {self.tunnelNames}")
+        if self._isVm(external_ids):
+            reasons.append(f"not named {self.vmNames}")
+        else:
+            reasons.append(f"no {' or '.join(self.vmKeys)} in external_ids")
+        if type == "internal":
+            reasons.append(f"internal, but not named {self.bridgeNames}")
+        return f"{name} (type {type!r}): " + "; ".join(reasons)

@@ -1,0 +1,187 @@
+# Copyright (c) The twisted_ovsdb authors.
+# See LICENSE for details.
+
+"""
+What C{reactor.connectTCP} gives a client factory, for any client endpoint:
+endpoints never tell a factory that its connection was lost.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.error import NotConnectingError, UserError
+from twisted.internet.interfaces import (
+    IAddress,
+    IConnector,
+    IHandshakeListener,
+    IProtocol,
+    IStreamClientEndpoint,
+)
+from twisted.internet.protocol import ClientFactory, Factory, Protocol, connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import directlyProvides, implementer
+
+
+@implementer(IAddress)
+@attrs.frozen
+class EndpointAddress:
+    """
+    Where an endpoint leads, as far as it can be told before a connection.
+    """
+
+    endpoint: IStreamClientEndpoint
+
+    def __str__(self) -> str:
+        # For log lines only: endpoints have no public way to say where to.
+        endpoint: Any = self.endpoint
+        host = getattr(endpoint, "_hostText", None) or getattr(endpoint, "_host", None)
+        if host is not None and hasattr(endpoint, "_port"):
+            return f"tcp:{host}:{endpoint._port}"
+        path = getattr(endpoint, "_path", None)
+        return f"unix:{path}" if path is not None else repr(endpoint)
+
+
+@implementer(IConnector)
+class EndpointConnector:
+    """
+    Connects a client factory through an endpoint, and connects it again
+    whenever L{connect} is called, as L{ReconnectingClientFactory
+    <twisted.internet.protocol.ReconnectingClientFactory>} does.
+
+    @ivar state: C{disconnected}, C{connecting} or C{connected}.
+    """
+
+    _log = Logger()
+
+    def __init__(self, endpoint: IStreamClientEndpoint, factory: ClientFactory) -> None:
+        self.state = "disconnected"
+        self._endpoint = endpoint
+        self._factory = factory
+        self._factoryStarted = False
+        self._address: IAddress = EndpointAddress(endpoint)
+        self._attempt: Deferred[Any] | None = None
+        self._protocol: Protocol | None = None
+
+    def connect(self) -> None:
+        """
+        Start to connect.
+
+        @raise RuntimeError: if it is connecting or connected already.
+        """
+        if self.state != "disconnected":
+            raise RuntimeError(f"cannot connect while {self.state}")
+        self.state = "connecting"
+        if not self._factoryStarted:
+            self._factoryStarted = True
+            self._factory.doStart()
+        self._attempt = maybeDeferred(self._endpoint.connect, _WatchingFactory(self))
+        self._factory.startedConnecting(self)
+        self._attempt.addErrback(self._failed)
+
+    def stopConnecting(self) -> None:
+        """
+        Give up the present attempt; the factory's C{clientConnectionFailed}
+        is called with L{UserError}.
+
+        @raise NotConnectingError: if there is none.
+        """
+        if self.state != "connecting":
+            raise NotConnectingError("there is no attempt to connect")
+        self.state = "stopping"
+        assert self._attempt is not None
+        self._attempt.cancel()
+
+    def disconnect(self) -> None:
+        """
+        Give up the connection, or the attempt to make one.
+        """
+        if self.state == "connecting":
+            self.stopConnecting()
+        elif self.state == "connected":
+            assert self._protocol is not None and self._protocol.transport is not None
+            self._protocol.transport.loseConnection()
+
+    def getDestination(self) -> IAddress:
+        """
+        @return: the address of the latest connection, before the first one an
+            L{EndpointAddress}.
+        """
+        return self._address
+
+    def _build(self, address: IAddress | None) -> Protocol | None:
+        if address is not None:
+            self._address = address
+        protocol = self._factory.buildProtocol(address)
+        if protocol is None:
+            return None
+        self._protocol = _Watcher(self, protocol)
+        return self._protocol
+
+    def _made(self) -> None:
+        self.state = "connected"
+
+    def _failed(self, reason: Failure) -> None:
+        if self.state == "stopping":
+            reason = Failure(UserError())
+        self._down(self._factory.clientConnectionFailed, reason)
+
+    def _lost(self, reason: Failure) -> None:
+        self._down(self._factory.clientConnectionLost, reason)
+
+    def _down(self, tell: Any, reason: Failure) -> None:
+        self.state = "disconnected"
+        self._attempt = self._protocol = None
+        tell(self, reason)
+        # The factory may have called connect from in there.
+        if self.state == "disconnected" and self._factoryStarted:
+            self._factoryStarted = False
+            self._factory.doStop()
+
+
+class _WatchingFactory(Factory):
+    """
+    Wraps the protocols of a connector's factory.
+    """
+
+    noisy = False
+
+    def __init__(self, connector: EndpointConnector) -> None:
+        self._connector = connector
+
+    def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
+        return self._connector._build(addr)
+
+
+class _Watcher(Protocol):
+    """
+    Passes everything on to a protocol, and its loss to the connector too.
+    """
+
+    def __init__(self, connector: EndpointConnector, wrapped: IProtocol) -> None:
+        self._connector = connector
+        self._wrapped: Any = wrapped
+        if IHandshakeListener.providedBy(wrapped):
+            directlyProvides(self, IHandshakeListener)
+
+    def logPrefix(self) -> str:
+        return type(self._wrapped).__name__
+
+    def connectionMade(self) -> None:
+        self._connector._made()
+        self._wrapped.makeConnection(self.transport)
+
+    def dataReceived(self, data: bytes) -> None:
+        self._wrapped.dataReceived(data)
+
+    def handshakeCompleted(self) -> None:
+        self._wrapped.handshakeCompleted()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        # A protocol that raises here must not end the reconnections.
+        with self._connector._log.failuresHandled("while a connection was lost"):
+            self._wrapped.connectionLost(reason)
+        self._connector._lost(reason)

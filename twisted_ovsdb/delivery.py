@@ -1,0 +1,113 @@
+# Copyright (c) The twisted_ovsdb authors.
+# See LICENSE for details.
+
+"""
+One observer: it is told one event after another, waits while it is busy, and
+its failures are its own.
+"""
+
+from __future__ import annotations
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from twisted_ovsdb.events import Event
+from twisted_ovsdb.interfaces import IOvsdbEventObserver, ObserverResult
+from twisted_ovsdb.tracker import Tracker
+
+
+def _asDeferred(result: ObserverResult) -> Deferred[object]:
+    """
+    @raise TypeError: if this is nothing that an observer may return.
+    """
+    if isinstance(result, Deferred):
+        return result
+    # Raises a TypeError of its own for what is no coroutine.
+    return Deferred.fromCoroutine(result)  # type: ignore[arg-type]
+
+
+class Delivery:
+    """
+    Tells one observer what its tracker has for it.
+
+    @ivar observer: the observer.
+    @ivar tracker: what it was told and what waits for it.
+    """
+
+    _log = Logger()
+
+    def __init__(self, observer: IOvsdbEventObserver, tracker: Tracker) -> None:
+        self.observer = observer
+        self.tracker = tracker
+        self._running = False
+        self._busy: Deferred[object] | None = None
+        self._delivering = False
+
+    def start(self) -> None:
+        """
+        From now on, deliver.
+        """
+        self._running = True
+
+    def stop(self) -> None:
+        """
+        Deliver nothing more until L{start}; a result that is awaited stays
+        so.
+        """
+        self._running = False
+
+    def close(self) -> None:
+        """
+        Deliver nothing ever again, and cancel the result that is awaited.
+        """
+        self._running = False
+        busy, self._busy = self._busy, None
+        if busy is not None:
+            busy.cancel()
+
+    def deliver(self) -> None:
+        """
+        Tell all that there is to tell, until the observer is busy.
+
+        May be called at any time, also from inside the observer: the outer
+        call then goes on with what is so by then.
+        """
+        if self._delivering:
+            return
+        self._delivering = True
+        try:
+            while self._running and self._busy is None:
+                event = self.tracker.nextEvent()
+                if event is None:
+                    break
+                self._tell(event)
+        finally:
+            self._delivering = False
+
+    def _tell(self, event: Event) -> None:
+        with self._log.failuresHandled(
+            "observer {observer} failed on {event}", observer=self.observer, event=event
+        ):
+            result = self.observer.eventReceived(event)
+            if result is not None:
+                self._await(_asDeferred(result), event)
+
+    def _await(self, result: Deferred[object], event: Event) -> None:
+        self._busy = result
+
+        def failed(failure: Failure) -> None:
+            if self._busy is result or not failure.check(CancelledError):
+                self._log.failure(
+                    "observer {observer} failed on {event}",
+                    failure=failure,
+                    observer=self.observer,
+                    event=event,
+                )
+
+        def free(_: object) -> None:
+            if self._busy is result:
+                self._busy = None
+                self.deliver()
+
+        result.addErrback(failed).addBoth(free)

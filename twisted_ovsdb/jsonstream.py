@@ -1,0 +1,217 @@
+# Copyright (c) The twisted_ovsdb authors.
+# See LICENSE for details.
+
+"""
+Bytes in, JSON values out.
+
+ovsdb-server writes its messages one behind the other with no separator, so a
+message ends where its outermost brace closes, and nowhere else. Two promises:
+
+  - linear time: no byte is searched twice, however the chunks are cut;
+  - bounded memory: what waits for its end is never more than C{maxLength}
+    bytes and the chunk that passed it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from typing import Any, Final, Generic, NoReturn, TypeVar
+
+from twisted_ovsdb.errors import ProtocolViolation
+
+DEFAULT_MAX_LENGTH: Final = 256 * 1024 * 1024
+"""
+Bytes in one message. 100,000 interfaces with all their columns are 110 MB;
+no real server needs more than twice that, and a flood must end somewhere.
+"""
+
+_NOT_SPACE: Final = re.compile(rb"[^ \t\r\n]")
+
+# Within a message only these matter: a brace, a whole string, or a quote that
+# opens a string which does not end in this chunk.
+_TOKEN: Final = re.compile(rb'[{}]|"[^"\\]*(?:\\.[^"\\]*)*"|"', re.DOTALL)
+_REST_OF_STRING: Final = re.compile(rb'[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+
+# A \uD800 to \uDFFF escape, or the pair of them that is a character.
+_SURROGATES: Final = re.compile(
+    r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
+)
+
+Value = TypeVar("Value")
+
+
+def _refuseConstant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _finiteFloat(text: str) -> float:
+    number = float(text)
+    if number in (float("inf"), float("-inf")):
+        raise ValueError(f"{text} is too large a number")
+    return number
+
+
+_loads: Final = json.JSONDecoder(parse_constant=_refuseConstant, parse_float=_finiteFloat).decode
+
+
+def decodeText(message: bytes | bytearray) -> str:
+    """
+    Decode a message's bytes, strictly.
+
+    @raise ProtocolViolation: if they are not UTF-8, or an escape in them
+        stands for half a character.
+    """
+    try:
+        text = message.decode("utf-8")
+    except UnicodeDecodeError as e:
+        raise ProtocolViolation(f"not UTF-8: {e}") from e
+    if "\\u" in text:
+        for match in _SURROGATES.finditer(text.replace("\\\\", "")):
+            if len(match.group()) == 6:
+                raise ProtocolViolation(f"not JSON: unpaired surrogate {match.group()}")
+    return text
+
+
+def decodeObject(message: bytes | bytearray) -> dict[str, Any]:
+    """
+    Decode one framed message, which begins with a brace, as RFC 8259 has it
+    and no laxer: Python's C{json} alone takes NaN, 1e999 and lone surrogates.
+
+    @raise ProtocolViolation: if it is not JSON.
+    """
+    try:
+        value: dict[str, Any] = _loads(decodeText(message))
+    # Deep nesting is a RecursionError; WIRE and RFC set no lower limit.
+    except (ValueError, RecursionError) as e:
+        raise ProtocolViolation(f"not JSON: {e}") from e
+    return value
+
+
+class JSONStream(Generic[Value]):
+    """
+    A stream of JSON objects, cut into chunks anywhere.
+
+    After a fault the stream is dead: it raises the same fault again.
+
+    @ivar maxLength: how many bytes one message may have.
+    """
+
+    def __init__(
+        self,
+        maxLength: int = DEFAULT_MAX_LENGTH,
+        decode: Callable[[bytearray], Value] = decodeObject,  # type: ignore[assignment]
+    ) -> None:
+        """
+        @param maxLength: how many bytes one message may have.
+        @param decode: what makes a value of one framed message; it raises
+            L{ProtocolViolation} where it cannot.
+        """
+        self.maxLength = maxLength
+        self._decode = decode
+        self._fault: ProtocolViolation | None = None
+        self._input = bytearray()  # received, not yet looked at
+        self._message = bytearray()  # looked at: the message so far
+        self._depth = 0
+        self._inString = False
+        self._escaped = False  # a backslash in a string ended the last chunk
+
+    def feed(self, data: bytes) -> Iterator[Value]:
+        """
+        Take a chunk.
+
+        The chunk is kept at once and looked at as the iteration goes on: a
+        caller may stop after a value and go on with C{feed(b"")} later.
+
+        @param data: any number of bytes, cut anywhere.
+        @return: the values that are complete, each as soon as it is.
+        @raise ProtocolViolation: for the first fault, after the values that
+            came before it.
+        """
+        self._input += data
+        return self._values()
+
+    def _values(self) -> Iterator[Value]:
+        while self._fault is None and (message := self._nextMessage()) is not None:
+            try:
+                value = self._decode(message)
+            except ProtocolViolation as e:
+                self._fault = e
+                break
+            del message
+            yield value
+        if self._fault is not None:
+            raise self._fault
+
+    def _nextMessage(self) -> bytearray | None:
+        """
+        Take the next whole message off the input, or what there is of it.
+        """
+        chunk = self._input
+        if self._depth == 0:
+            start = _NOT_SPACE.search(chunk)
+            if start is None:
+                chunk.clear()
+                return None
+            found = start.group()
+            if found != b"{":
+                self._fault = ProtocolViolation(
+                    f"a message begins with {found!r}, not with a brace"
+                )
+                return None
+            del chunk[: start.start()]
+        end = self._findEnd(chunk)
+        length = len(self._message) + (len(chunk) if end is None else end)
+        if length > self.maxLength:
+            self._fault = ProtocolViolation(f"a message is longer than {self.maxLength} bytes")
+            self._message = self._input = bytearray()
+            return None
+        if end is None:
+            self._message += chunk
+            chunk.clear()
+            return None
+        message = self._message
+        message += chunk[:end]
+        self._message = bytearray()
+        del chunk[:end]
+        return message
+
+    def _findEnd(self, chunk: bytearray) -> int | None:
+        """
+        Where the message ends in this chunk, which it has not been shown yet;
+        None if it goes on behind it.
+        """
+        position = 0
+        depth = self._depth
+        if self._inString:
+            start = 1 if self._escaped else 0
+            rest = _REST_OF_STRING.match(chunk, start)
+            if rest is None:
+                self._noteOpenString(chunk, start)
+                return None
+            self._inString = self._escaped = False
+            position = rest.end()
+        for token in _TOKEN.finditer(chunk, position):
+            first = chunk[token.start()]
+            if first == 0x7B:
+                depth += 1
+            elif first == 0x7D:
+                depth -= 1
+                if depth == 0:
+                    self._depth = 0
+                    return token.end()
+            elif token.end() - token.start() == 1:
+                self._inString = True
+                self._noteOpenString(chunk, token.end())
+                break
+        self._depth = depth
+        return None
+
+    def _noteOpenString(self, chunk: bytearray, start: int) -> None:
+        """
+        Remember whether the string that goes on behind this chunk has a
+        backslash at its end that escapes what comes next.
+        """
+        end = max(start, len(chunk.rstrip(b"\\")))
+        self._escaped = (len(chunk) - end) % 2 == 1

@@ -1,0 +1,149 @@
+# Copyright (c) The twisted_ovsdb authors.
+# See LICENSE for details.
+
+"""
+Lines to a file descriptor whose reader may be slow or gone, without holding
+up the reactor.
+
+The descriptor is not made non-blocking: that would change it for every
+process that shares it, such as the shell whose terminal it is.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import stat
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorFDSet, IReadDescriptor, IWriteDescriptor
+from twisted.internet.main import CONNECTION_LOST
+from zope.interface import implementer
+
+ATOMIC: Final = 4096
+"""
+PIPE_BUF of Linux: a pipe that polls as writable takes so many bytes at once
+without blocking.
+"""
+
+
+@implementer(IReadDescriptor, IWriteDescriptor)
+class LineWriter:
+    """
+    Writes each line at once if the descriptor takes it, else as it does.
+    """
+
+    def __init__(
+        self, descriptor: int, reactor: IReactorFDSet, onClosed: Callable[[], object]
+    ) -> None:
+        """
+        @param descriptor: where to write; it stays the caller's.
+        @param onClosed: called once, when the reader has gone away.
+        """
+        self._descriptor = descriptor
+        self._reactor = reactor
+        self._onClosed = onClosed
+        self._waiting: deque[tuple[bytes, Deferred[None]]] = deque()
+        self._open = True
+        mode = os.fstat(descriptor).st_mode
+        self._mayBlock = not stat.S_ISREG(mode)
+        self._poll = select.poll()
+        self._poll.register(descriptor, select.POLLOUT)
+        if stat.S_ISFIFO(mode):
+            # The writing end of a pipe becomes readable when its reader goes.
+            reactor.addReader(self)
+
+    def write(self, line: bytes) -> Deferred[None] | None:
+        """
+        Write a line, behind those that wait.
+
+        @return: None if it is out, else a Deferred that fires when it is.
+            Lines for a reader that is gone are dropped.
+        """
+        if not self._open:
+            return None
+        if not self._waiting:
+            line = self._writeSome(line)
+            if not line or not self._open:
+                return None
+            self._reactor.addWriter(self)
+        written: Deferred[None] = Deferred(self._forget)
+        self._waiting.append((line, written))
+        return written
+
+    def close(self) -> None:
+        """
+        Write nothing more; the descriptor is left open.
+        """
+        if self._open:
+            self._open = False
+            self._reactor.removeReader(self)
+            self._reactor.removeWriter(self)
+        while self._waiting:
+            self._waiting.popleft()[1].callback(None)
+
+    def _forget(self, written: Deferred[None]) -> None:
+        """
+        Who cancelled waits no longer. The line goes out all the same, because
+        half of it may be out already.
+        """
+        self._waiting = deque(
+            (line, Deferred() if waiter is written else waiter) for line, waiter in self._waiting
+        )
+
+    def _writeSome(self, line: bytes) -> bytes:
+        """
+        @return: what is left to write.
+        """
+        try:
+            while line:
+                if self._mayBlock and not self._poll.poll(0):
+                    break
+                line = line[os.write(self._descriptor, line[:ATOMIC]) :]
+        except BlockingIOError:
+            pass
+        except BrokenPipeError:
+            self._readerGone()
+        return line
+
+    def _readerGone(self) -> None:
+        if self._open:
+            self.close()
+            self._onClosed()
+
+    # What the reactor calls
+
+    def fileno(self) -> int:
+        """The descriptor."""
+        return self._descriptor
+
+    def logPrefix(self) -> str:
+        """For the log."""
+        return type(self).__name__
+
+    def doWrite(self) -> None:
+        """The descriptor takes more."""
+        while self._waiting:
+            line, written = self._waiting[0]
+            left = self._writeSome(line)
+            if not self._open:
+                return
+            if left:
+                # The Deferred may have been replaced, never the order.
+                self._waiting[0] = (left, self._waiting[0][1])
+                return
+            self._waiting.popleft()
+            written.callback(None)
+        self._reactor.removeWriter(self)
+
+    def doRead(self) -> Any:
+        """The reader is gone: nothing else makes a writing end readable."""
+        gone = any(events & select.POLLERR for _, events in self._poll.poll(0))
+        return CONNECTION_LOST if gone else None
+
+    def connectionLost(self, reason: object = None) -> None:
+        """The reader is gone."""
+        self._readerGone()

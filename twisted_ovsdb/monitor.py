@@ -1,0 +1,249 @@
+# Copyright (c) The twisted_ovsdb authors.
+# See LICENSE for details.
+
+"""
+What outlives a connection: the rows as they were last known, and what each
+observer has been told of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+
+from twisted_ovsdb.classify import ClassificationRules
+from twisted_ovsdb.delivery import Delivery
+from twisted_ovsdb.errors import MonitorStopped
+from twisted_ovsdb.events import OvsInterface
+from twisted_ovsdb.interfaces import IOvsdbEventObserver
+from twisted_ovsdb.protocol import OvsdbProtocol
+from twisted_ovsdb.replica import Replica
+from twisted_ovsdb.rows import TABLE, InterfaceRows
+from twisted_ovsdb.session import MonitorSession
+from twisted_ovsdb.tracker import Present, Tracker
+from twisted_ovsdb.waiters import Waiters
+
+Change = tuple[str, "OvsInterface | None", "OvsInterface | None"]
+
+EXPLAINED: Final = 10
+"""
+Interfaces of one message of which a debug line says why they have no class:
+twistd writes debug lines too, and a snapshot may hold thousands.
+"""
+
+
+class InterfaceMonitor:
+    """
+    The interfaces of one database server, across all its connections.
+
+    L{OvsdbMonitorFactory <twisted_ovsdb.OvsdbMonitorFactory>} makes its own.
+    An application that owns its connections makes one itself and gives it
+    each new protocol with L{attach}.
+
+    @ivar inSync: whether what is known is what the server has.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        observers: Iterable[IOvsdbEventObserver] = (),
+        rules: ClassificationRules = ClassificationRules(),
+        replay: bool = True,
+        extraColumns: Iterable[str] = (),
+        source: str = "",
+        clock: IReactorTime | None = None,
+    ) -> None:
+        """
+        @param observers: who is told.
+        @param rules: which class an interface has.
+        @param replay: whether interfaces that an outage left unchanged are
+            told once more, as online with the cause REPLAY.
+        @param extraColumns: columns of the Interface table to monitor beyond
+            the usual six; their values are in L{OvsInterface.extra}.
+        @param source: what events name as their source.
+        @param clock: the reactor, if not the global one.
+        """
+        if clock is None:
+            from twisted.internet import reactor
+
+            clock = reactor
+        self._clock = clock
+        self._replay = replay
+        self._rows = InterfaceRows(rules, extraColumns)
+        self._replica = Replica(TABLE, self._rows.decode)
+        self._present = Present(self._replica.rows, source)
+        self._session: MonitorSession | None = None
+        self._deliveries: list[Delivery] = []
+        self._greeting: IDelayedCall | None = None
+        self._synchronized: Waiters[tuple[OvsInterface, ...]] = Waiters()
+        for observer in observers:
+            self.addObserver(observer)
+
+    @property
+    def inSync(self) -> bool:
+        """Whether what is known is what the server has."""
+        return self._present.inSync
+
+    @property
+    def source(self) -> str:
+        """What events name as their source."""
+        return self._present.source
+
+    @source.setter
+    def source(self, source: str) -> None:
+        self._present.source = source
+
+    # Observers
+
+    def addObserver(self, observer: IOvsdbEventObserver) -> None:
+        """
+        Tell this observer too. It is told nothing before this call returns;
+        then what exists now (INITIAL, and Synchronized), if the monitor is in
+        sync, else nothing until the next snapshot, which is INITIAL for it.
+
+        @raise TypeError: if it does not provide L{IOvsdbEventObserver}.
+        @raise ValueError: if it has been added already.
+        """
+        # zope's TypeError names the object and the interface.
+        adapted: IOvsdbEventObserver = IOvsdbEventObserver(observer)
+        if any(delivery.observer is adapted for delivery in self._deliveries):
+            raise ValueError(f"{observer!r} is an observer already")
+        delivery = Delivery(adapted, Tracker(self._present, self._replay))
+        self._deliveries.append(delivery)
+        if self._session is not None and self._greeting is None:
+            self._greeting = self._clock.callLater(0, self._greet)
+
+    def removeObserver(self, observer: IOvsdbEventObserver) -> None:
+        """
+        Tell this observer nothing more: what waits for it is dropped, and a
+        Deferred of its that is awaited is cancelled.
+
+        @raise ValueError: if it is no observer.
+        """
+        for delivery in self._deliveries:
+            if delivery.observer is observer or delivery.observer == observer:
+                self._deliveries.remove(delivery)
+                delivery.close()
+                return
+        raise ValueError(f"{observer!r} is no observer")
+
+    def _greet(self) -> None:
+        """
+        Tell those who were added meanwhile.
+        """
+        self._greeting = None
+        self._startDeliveries()
+
+    # The connection
+
+    def attach(self, protocol: OvsdbProtocol, database: str = "Open_vSwitch") -> Deferred[None]:
+        """
+        Monitor the Interface table on this connection, which must be up.
+
+        The connection stays the caller's. When it is lost, what is known is
+        kept and compared with the snapshot of the next connection.
+
+        @param database: the database's name.
+        @return: fires when the snapshot has been applied. L{RpcError} if the
+            server refuses the monitor: the connection is up and the caller
+            decides. L{ProtocolViolation} if the reply is not understood, and
+            L{SessionLost} if the connection goes: then it is lost already.
+        @raise RuntimeError: if a connection is attached already.
+        """
+        if self._session is not None:
+            raise RuntimeError("a connection is attached already")
+        session = MonitorSession(
+            protocol, self._rows, self._replica, self._snapshotRead, self._updateRead
+        )
+        self._session = session
+        protocol.whenLost().addCallback(self._sessionLost, session)
+        return session.start(database)
+
+    def detach(self) -> None:
+        """
+        Let go of the connection, if there is one, without closing it.
+
+        Observers that are not busy are told Disconnected (reason:
+        L{MonitorStopped}) and then, like all others, nothing until the next
+        L{attach}. What is known is kept.
+        """
+        if self._session is not None:
+            self._lose(MonitorStopped())
+        for delivery in self._deliveries:
+            delivery.stop()
+        if self._greeting is not None:
+            self._greeting.cancel()
+            self._greeting = None
+        self._synchronized.fire(lambda waiter: waiter.errback(CancelledError()))
+
+    def whenSynchronized(self) -> Deferred[tuple[OvsInterface, ...]]:
+        """
+        @return: every interface that has a class, as soon as a snapshot has
+            been applied, at once when in sync; does not wait for observers.
+            CancelledError when the monitor is stopped.
+        """
+        if self._present.inSync:
+            return succeed(self._present.interfaces())
+        return self._synchronized.wait()
+
+    def _snapshotRead(self, rows: dict[str, OvsInterface]) -> None:
+        self._note(self._replica.replace(rows))
+        self._present.session += 1
+        self._present.inSync = True
+        if self._synchronized:
+            interfaces = self._present.interfaces()
+            self._synchronized.fire(lambda waiter: waiter.callback(interfaces))
+        self._startDeliveries()
+
+    def _updateRead(self, changes: dict[str, OvsInterface | None]) -> None:
+        self._note(self._replica.apply(changes))
+        self._deliver()
+
+    def _sessionLost(self, reason: BaseException, session: MonitorSession) -> None:
+        if self._session is session:
+            self._lose(reason)
+
+    def _lose(self, reason: BaseException) -> None:
+        self._session = None
+        if self._present.inSync:
+            self._present.inSync = False
+            self._present.reason = reason
+            self._deliver()
+
+    # What both need
+
+    def _note(self, changes: Iterator[Change]) -> None:
+        unclassified: list[OvsInterface] = []
+        deliveries = tuple(self._deliveries)
+        for uuid, before, now in changes:
+            for delivery in deliveries:
+                delivery.tracker.note(uuid, before, now)
+            if now is not None and now.kind is None and (before is None or before.kind is not None):
+                unclassified.append(now)
+        if unclassified:
+            self._explain(unclassified)
+
+    def _explain(self, interfaces: list[OvsInterface]) -> None:
+        """
+        Say why these have no class.
+        """
+        explain = self._rows.rules.explain
+        for interface in interfaces[:EXPLAINED]:
+            why = explain(interface.name, interface.type, interface.external_ids)
+            self._log.debug("no class: {why}", why=why)
+        if len(interfaces) > EXPLAINED:
+            self._log.debug("no class: {count} more", count=len(interfaces) - EXPLAINED)
+
+    def _startDeliveries(self) -> None:
+        for delivery in tuple(self._deliveries):
+            delivery.start()
+        self._deliver()
+
+    def _deliver(self) -> None:
+        for delivery in tuple(self._deliveries):
+            delivery.deliver()

@@ -1,0 +1,163 @@
+# Copyright (c) The twisted_ovsdb authors.
+# See LICENSE for details.
+
+"""
+From OVSDB's JSON notation (RFC 7047, section 5.1) to Python values.
+
+Each function takes a row as the server wrote it and the column's name, and
+raises L{ProtocolViolation} that names the column and what was found there. A
+set of one element may be written as the element alone; both are read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final, NoReturn
+
+from twisted_ovsdb.errors import ProtocolViolation
+from twisted_ovsdb.events import EMPTY, Atom, Datum
+
+JSONRow = Mapping[str, Any]
+"""A row as JSON: column names to values in OVSDB's notation."""
+
+_UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_MISSING: Final = object()
+
+isUUID: Final = _UUID.fullmatch
+
+
+def describe(value: object) -> str:
+    """
+    A value for an error message: what it is, and not much of it.
+    """
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _violation(column: str, expected: str, value: object) -> NoReturn:
+    if value is _MISSING:
+        raise ProtocolViolation(f"column {column}: missing")
+    raise ProtocolViolation(f"column {column}: expected {expected}, got {describe(value)}")
+
+
+def _elements(value: object) -> list[Any] | None:
+    """
+    The elements of C{["set", [...]]}; None if the value is not a set.
+    """
+    if type(value) is list and len(value) == 2 and value[0] == "set" and type(value[1]) is list:
+        return value[1]
+    return None
+
+
+def _single(value: object) -> object:
+    """
+    The element of a set of one; anything else as it is.
+    """
+    elements = _elements(value)
+    return elements[0] if elements is not None and len(elements) == 1 else value
+
+
+def string(row: JSONRow, column: str) -> str:
+    """
+    A column that holds exactly one string.
+    """
+    value = row.get(column, _MISSING)
+    if type(value) is not str:
+        value = _single(value)
+        if type(value) is not str:
+            _violation(column, "a string", value)
+    return value
+
+
+def optionalString(row: JSONRow, column: str) -> str | None:
+    """
+    A column that holds a string or nothing.
+    """
+    value = row.get(column, _MISSING)
+    if type(value) is str:
+        return value
+    if _elements(value) == []:
+        return None
+    value = _single(value)
+    if type(value) is not str:
+        _violation(column, "a string or an empty set", value)
+    return value
+
+
+def optionalInteger(row: JSONRow, column: str) -> int | None:
+    """
+    A column that holds a 64 bit integer or nothing.
+    """
+    value = row.get(column, _MISSING)
+    if type(value) is not int:
+        if _elements(value) == []:
+            return None
+        value = _single(value)
+    if type(value) is not int or not -(2**63) <= value < 2**63:
+        _violation(column, "an integer or an empty set", value)
+    return value
+
+
+def stringMap(row: JSONRow, column: str) -> Mapping[str, str]:
+    """
+    A column that holds a map of strings to strings, read-only.
+    """
+    value = row.get(column, _MISSING)
+    if not (type(value) is list and len(value) == 2 and value[0] == "map"):
+        _violation(column, "a map", value)
+    pairs = value[1]
+    if pairs == []:
+        return EMPTY
+    try:
+        result = dict(pairs)
+    except (TypeError, ValueError):
+        _violation(column, "a map of strings", value)
+    for key, item in result.items():
+        if type(key) is not str or type(item) is not str:
+            _violation(column, "a map of strings", value)
+    return MappingProxyType(result)
+
+
+def datum(row: JSONRow, column: str) -> Datum:
+    """
+    A column of any type.
+
+    @return: an atom (a UUID as its text); None for an empty set; a tuple for
+        a set of two or more; a read-only mapping for a map.
+    """
+    value = row.get(column, _MISSING)
+    if type(value) is list and len(value) == 2:
+        tag, content = value
+        if tag == "map" and type(content) is list:
+            return MappingProxyType(
+                {
+                    _atom(column, key): _atom(column, item)
+                    for key, item in (_pair(column, pair) for pair in content)
+                }
+            )
+        if tag == "set" and type(content) is list:
+            atoms = tuple(_atom(column, element) for element in content)
+            return atoms if len(atoms) > 1 else atoms[0] if atoms else None
+    return _atom(column, value)
+
+
+def _pair(column: str, value: object) -> list[Any]:
+    if type(value) is not list or len(value) != 2:
+        _violation(column, "a pair of a key and a value", value)
+    return value
+
+
+def _atom(column: str, value: object) -> Atom:
+    if type(value) in (str, int, float, bool):
+        return value  # type: ignore[return-value]
+    if (
+        type(value) is list
+        and len(value) == 2
+        and value[0] == "uuid"
+        and type(value[1]) is str
+        and isUUID(value[1])
+    ):
+        return value[1]
+    _violation(column, "an atom, a set or a map", value)

@@ -1,0 +1,258 @@
+# Copyright (c) The twisted_ovsdb authors.
+# See LICENSE for details.
+
+"""
+One connection to an OVSDB server: requests out, replies and updates in.
+
+It sends nothing of its own accord but answers to echo, keeps nothing when the
+connection goes, and leaves to others what the updates mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import attrs
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.interfaces import ITCPTransport
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from twisted_ovsdb import jsonrpc
+from twisted_ovsdb.errors import MonitorCanceled, OvsdbError, ProtocolViolation, SessionLost
+from twisted_ovsdb.jsonstream import DEFAULT_MAX_LENGTH, JSONStream
+from twisted_ovsdb.notation import describe
+from twisted_ovsdb.waiters import Waiters
+
+OnUpdate = Callable[[Any], object]
+"""
+Called with the C{<table-updates>} of each update notification. A
+L{ProtocolViolation} that it raises aborts the connection.
+"""
+
+MONITOR_CANCELED: Final = "monitor_canceled"
+"""
+A notification of ovsdb-server(7) to clients that follow database changes;
+after it, nothing more comes for that monitor.
+"""
+
+
+@attrs.define(eq=False)
+class _Call:
+    """
+    A request without its reply.
+    """
+
+    method: str
+    result: Deferred[Any]
+
+
+@attrs.define(eq=False)
+class _Monitor:
+    """
+    A monitor that was asked for.
+    """
+
+    onUpdate: OnUpdate
+    replied: bool = False
+
+
+class OvsdbProtocol(Protocol):
+    """
+    A JSON-RPC session of RFC 7047, section 4.
+
+    @ivar lost: why the connection was lost, None while it is up.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        maxLength: int = DEFAULT_MAX_LENGTH,
+        onConnected: Callable[[OvsdbProtocol], object] | None = None,
+    ) -> None:
+        """
+        @param maxLength: how many bytes one message of the server may have.
+        @param onConnected: called with this protocol when the connection is
+            made.
+        """
+        self.lost: BaseException | None = None
+        self._stream: JSONStream[dict[str, Any]] = JSONStream(maxLength)
+        self._onConnected = onConnected
+        self._lastId = 0
+        self._calls: dict[int, _Call] = {}
+        self._monitors: dict[str, _Monitor] = {}
+        self._loss: Waiters[BaseException] = Waiters()
+
+    # What users call
+
+    def call(self, method: str, params: Sequence[object]) -> Deferred[Any]:
+        """
+        Send a request.
+
+        @return: the result. L{RpcError} if the server refuses,
+            L{SessionLost} if the connection goes before it answers. When
+            cancelled, the reply is ignored.
+        @raise TypeError: if the parameters are not JSON.
+        """
+        if self.lost is not None:
+            return fail(SessionLost(self.lost))
+        messageId = self._lastId = self._lastId + 1
+        data = jsonrpc.encodeRequest(messageId, method, params)
+        result: Deferred[Any] = Deferred(lambda _: self._forget(messageId))
+        self._calls[messageId] = _Call(method, result)
+        self._write(data)
+        return result
+
+    def notify(self, method: str, params: Sequence[object]) -> None:
+        """
+        Send a notification, which the server does not answer.
+        """
+        if self.lost is None:
+            self._write(jsonrpc.encodeNotification(method, params))
+
+    def monitor(
+        self, database: str, monitorId: str, requests: Mapping[str, Any], onUpdate: OnUpdate
+    ) -> Deferred[Any]:
+        """
+        Monitor tables (RFC 7047, section 4.1.5).
+
+        @param monitorId: a name for it, new on this connection.
+        @param requests: table names to C{<monitor-request>}s.
+        @param onUpdate: gets the table updates of each update notification.
+        @return: the table updates of the initial reply. Its callbacks run
+            before the next message of the same chunk is read.
+        @raise ValueError: if there is a monitor of this name already.
+        """
+        if monitorId in self._monitors:
+            raise ValueError(f"there is a monitor {monitorId!r} already")
+        monitor = self._monitors[monitorId] = _Monitor(onUpdate)
+
+        def replied(tables: Any) -> Any:
+            monitor.replied = True
+            return tables
+
+        def refused(failure: Failure) -> Failure:
+            self._monitors.pop(monitorId, None)
+            return failure
+
+        result = self.call("monitor", [database, monitorId, requests])
+        return result.addCallbacks(replied, refused)
+
+    def whenLost(self) -> Deferred[BaseException]:
+        """
+        @return: the exception that ended the connection, once it has ended;
+            at once if it has already.
+        """
+        return self._loss.wait() if self.lost is None else succeed(self.lost)
+
+    def abort(self, reason: BaseException) -> None:
+        """
+        End the session at once, for this reason: nothing that arrives or has
+        arrived counts from here on, and every request fails.
+        """
+        if self.lost is None:
+            self._end(reason)
+            # Not loseConnection, which may wait for the peer for ever.
+            assert self.transport is not None
+            self.transport.abortConnection()  # type: ignore[attr-defined]
+
+    # What Twisted calls
+
+    def connectionMade(self) -> None:
+        """
+        The connection is there.
+        """
+        if ITCPTransport.providedBy(self.transport):
+            self.transport.setTcpNoDelay(True)
+            self.transport.setTcpKeepAlive(True)
+        if self._onConnected is not None:
+            self._onConnected(self)
+
+    def dataReceived(self, data: bytes) -> None:
+        """
+        Read what is complete. A fault of the peer, or an error of ours, ends
+        the session: half understood updates are worse than none.
+        """
+        if self.lost is not None:
+            return
+        with self._log.failuresHandled("while a message was read") as reading:
+            try:
+                self._read(self._stream.feed(data))
+            except OvsdbError as e:
+                self.abort(e)
+        if reading.failure is not None:
+            assert reading.failure.value is not None
+            self.abort(reading.failure.value)
+
+    def _read(self, values: Iterator[dict[str, Any]]) -> None:
+        for value in values:
+            self._messageReceived(jsonrpc.parseMessage(value))
+            if self.lost is not None:
+                break
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """
+        The connection is gone.
+        """
+        if self.lost is None:
+            assert reason.value is not None
+            self._end(reason.value)
+
+    # What the server says
+
+    def _messageReceived(self, message: jsonrpc.Message) -> None:
+        if isinstance(message, jsonrpc.Notification):
+            self._notified(message)
+        elif isinstance(message, jsonrpc.Request):
+            if message.method == "echo":
+                self._write(jsonrpc.encodeReply(message.id, message.params))
+            else:
+                self._log.debug("unknown request {method}", method=message.method)
+                self._write(jsonrpc.encodeError(message.id, "unknown method"))
+        else:
+            # A type other than ours would at most be equal, as True is to 1.
+            call = self._calls.pop(message.id, None) if type(message.id) is int else None
+            if call is None:
+                self._log.debug("reply to no request: {id!r}", id=message.id)
+            elif isinstance(message, jsonrpc.Reply):
+                call.result.callback(message.result)
+            else:
+                call.result.errback(Failure(message.error))
+
+    def _notified(self, message: jsonrpc.Notification) -> None:
+        params = message.params
+        if message.method == "update":
+            if len(params) != 2:
+                raise ProtocolViolation(f"update: not two params: {describe(params)}")
+            monitor = self._monitorOf(params)
+            if monitor is None:
+                self._log.debug("update of no monitor: {id!r}", id=params[0])
+            elif not monitor.replied:
+                raise ProtocolViolation(f"update of monitor {params[0]!r} before its reply")
+            else:
+                monitor.onUpdate(params[1])
+        elif message.method == MONITOR_CANCELED and self._monitorOf(params) is not None:
+            raise MonitorCanceled(f"the server canceled monitor {params[0]!r}")
+        else:
+            self._log.debug("unknown notification {method}", method=message.method)
+
+    def _monitorOf(self, params: list[Any]) -> _Monitor | None:
+        return self._monitors.get(params[0]) if params and type(params[0]) is str else None
+
+    def _forget(self, messageId: int) -> None:
+        self._calls.pop(messageId, None)
+
+    def _write(self, data: bytes) -> None:
+        assert self.transport is not None
+        self.transport.write(data)
+
+    def _end(self, reason: BaseException) -> None:
+        self.lost = reason
+        calls, self._calls = self._calls, {}
+        self._monitors.clear()
+        self._loss.fire(lambda waiter: waiter.callback(reason))
+        for call in calls.values():
+            call.result.errback(Failure(SessionLost(reason)))

@@ -1,0 +1,218 @@
+# Copyright (c) The twisted_ovsdb authors.
+# See LICENSE for details.
+
+"""
+The difference between what an observer was told and what is so now, as
+events.
+
+An observer's tracker keeps no copy of what it told: an interface that does
+not wait in it was told as it is now. So an observer that keeps up costs
+nothing, and what waits for one that does not is bounded by the interfaces
+told and the interfaces present.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Final
+
+from twisted_ovsdb.events import (
+    Cause,
+    Disconnected,
+    Event,
+    InterfaceChanged,
+    InterfaceOffline,
+    InterfaceOnline,
+    OvsInterface,
+    Synchronized,
+)
+
+
+class Transition(enum.Enum):
+    """
+    What an observer has to be told next about one interface.
+    """
+
+    OFFLINE = enum.auto()
+    CHANGED = enum.auto()
+    ONLINE = enum.auto()
+
+
+def transition(told: OvsInterface | None, now: OvsInterface | None) -> Transition | None:
+    """
+    The one place that decides what a difference means. Another class or
+    another iface-id is another thing under the same UUID: its OFFLINE leaves
+    nothing told, and that makes the new one ONLINE.
+
+    @param told: the interface as it was told, None if it was not.
+    @param now: the interface as it is, None if it is gone.
+    @return: what is to be told, None if nothing is.
+    """
+    if now is not None and now.kind is None:
+        now = None
+    if told is None:
+        return None if now is None else Transition.ONLINE
+    if now is None or told.kind is not now.kind or told.iface_id != now.iface_id:
+        return Transition.OFFLINE
+    return Transition.CHANGED if told != now else None
+
+
+class Present:
+    """
+    What is so now; the trackers of all observers look at one of these.
+
+    @ivar rows: every interface that is known, with a class or without.
+    @ivar source: the server, as its endpoint was written.
+    @ivar session: counts the sessions that have synchronized.
+    @ivar inSync: whether the latest of them is up.
+    @ivar reason: why the latest session was lost.
+    """
+
+    def __init__(self, rows: Mapping[str, OvsInterface], source: str = "") -> None:
+        self.rows = rows
+        self.source = source
+        self.session = 0
+        self.inSync = False
+        self.reason: BaseException | None = None
+
+    def interfaces(self) -> tuple[OvsInterface, ...]:
+        """
+        Every interface that has a class.
+        """
+        return tuple(row for row in self.rows.values() if row.kind is not None)
+
+
+Waiting = OrderedDict[str, "OvsInterface | None"]
+
+
+class Tracker:
+    """
+    One observer's events, computed one at a time as it can take them.
+
+    The order: within a difference, what is offline, then what has changed,
+    then what is online. The connection, as told and as it is now:
+
+      - told in sync, and in sync without an outage: the difference, UPDATE;
+      - told in sync, and in sync after outages: Disconnected, and on as in
+        the last line;
+      - told in sync, and down: the difference, UPDATE, then Disconnected;
+      - told down, and down: nothing;
+      - told down, and in sync: the difference, a REPLAY of all that it did
+        not touch, Synchronized.
+    """
+
+    def __init__(self, present: Present, replay: bool = True) -> None:
+        """
+        @param replay: whether what is unchanged after an outage is told once
+            more.
+        """
+        self._present = present
+        self._replay = replay
+        self._toldSession = 0  # the session told as in sync; 0: told down
+        self._replaySession = 0  # the session that _unreplayed belongs to
+        self._synchronizedOnce = False
+        # UUID -> the interface as told. Ordered dicts, because taking the
+        # first of a plain dict again and again is quadratic.
+        self._offline: Waiting = OrderedDict()
+        self._changed: Waiting = OrderedDict()
+        self._online: Waiting = OrderedDict()
+        self._unreplayed: OrderedDict[str, None] = OrderedDict()
+        self._places: Final = {
+            Transition.OFFLINE: self._offline,
+            Transition.CHANGED: self._changed,
+            Transition.ONLINE: self._online,
+            None: None,
+        }
+        for uuid, row in present.rows.items():
+            self.note(uuid, None, row)
+
+    @property
+    def waiting(self) -> int:
+        """How many interfaces differ from what was told of them."""
+        return len(self._offline) + len(self._changed) + len(self._online)
+
+    def note(self, uuid: str, before: OvsInterface | None, now: OvsInterface | None) -> None:
+        """
+        Take note that a row has changed.
+
+        @param before: the row before this change, None if there was none.
+        @param now: the row now, None if it is gone.
+        """
+        told = before if before is not None and before.kind is not None else None
+        for waiting in (self._offline, self._changed, self._online):
+            if uuid in waiting:
+                told = waiting.pop(uuid)
+                break
+        self._wait(uuid, told, now)
+
+    def _wait(self, uuid: str, told: OvsInterface | None, now: OvsInterface | None) -> None:
+        waiting = self._places[transition(told, now)]
+        if waiting is not None:
+            waiting[uuid] = told
+
+    def nextEvent(self) -> Event | None:
+        """
+        What the observer has to be told next; it counts as told from here on.
+
+        @return: None if there is nothing to tell now.
+        """
+        present = self._present
+        if self._toldSession:
+            if present.inSync and present.session != self._toldSession:
+                return self._disconnected()
+            event = self._difference(Cause.UPDATE)
+            return self._disconnected() if event is None and not present.inSync else event
+        if not present.inSync:
+            return None
+        if self._replaySession != present.session:
+            self._beginReplay()
+        cause = Cause.RESYNC if self._synchronizedOnce else Cause.INITIAL
+        return self._difference(cause) or self._nextReplay() or self._synchronized(cause)
+
+    def _difference(self, cause: Cause) -> Event | None:
+        rows, source = self._present.rows, self._present.source
+        if self._offline:
+            uuid, told = self._offline.popitem(last=False)
+            assert told is not None
+            self._wait(uuid, None, rows.get(uuid))
+            self._unreplayed.pop(uuid, None)
+            return InterfaceOffline(told, cause, source)
+        if self._changed:
+            uuid, told = self._changed.popitem(last=False)
+            assert told is not None
+            self._unreplayed.pop(uuid, None)
+            return InterfaceChanged(rows[uuid], cause, source, told)
+        if self._online:
+            uuid, _ = self._online.popitem(last=False)
+            return InterfaceOnline(rows[uuid], cause, source)
+        return None
+
+    def _beginReplay(self) -> None:
+        """
+        Find what the snapshot leaves as it was told.
+        """
+        self._replaySession = self._present.session
+        self._unreplayed.clear()
+        if self._replay:
+            for uuid, row in self._present.rows.items():
+                if row.kind is not None and uuid not in self._online:
+                    self._unreplayed[uuid] = None
+
+    def _nextReplay(self) -> Event | None:
+        if not self._unreplayed:
+            return None
+        uuid, _ = self._unreplayed.popitem(last=False)
+        return InterfaceOnline(self._present.rows[uuid], Cause.REPLAY, self._present.source)
+
+    def _synchronized(self, cause: Cause) -> Event:
+        self._toldSession = self._present.session
+        self._synchronizedOnce = True
+        return Synchronized(cause, self._present.interfaces(), self._present.source)
+
+    def _disconnected(self) -> Event:
+        self._toldSession = 0
+        reason = self._present.reason
+        assert reason is not None
+        return Disconnected(reason, self._present.source)
