@@ -10,7 +10,6 @@ export PYTHONPATH := $(CURDIR)
 .PHONY: run test unit lint format coverage clean
 
 run: $(VENV)/.run
-	@tools/install-openvswitch || true
 	@exec $(BIN)/python -m tools.run
 
 test: $(VENV)/.dev
@@ -18,7 +17,7 @@ test: $(VENV)/.dev
 	$(BIN)/python -m twisted.trial tests
 
 unit: $(VENV)/.dev
-	$(BIN)/python -m twisted.trial tests.unit
+	$(BIN)/python -m twisted.trial tests/test_*.py
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

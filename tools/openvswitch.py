@@ -49,6 +49,7 @@ class PrivateOpenVSwitch:
         self.port = freePort() if tcp else None
         self.database = str(self.folder / "conf.db")
         self._vswitchd = vswitchd
+        self._listening = self.unix
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self) -> None:
@@ -69,16 +70,20 @@ class PrivateOpenVSwitch:
             Path(leftover).unlink(missing_ok=True)
         self.run("ovsdb-tool", "create", self.database, str(SCHEMA))
 
-    def startServer(self, *options: str) -> None:
+    def startServer(self, *options: str, hidden: bool = False) -> None:
         """
         Start ovsdb-server and wait until it answers.
+
+        @param hidden: whether only L{vsctl} finds it: for changes during what
+            is an outage to everybody else.
         """
-        Path(self.unix).unlink(missing_ok=True)
-        remotes = [f"--remote=punix:{self.unix}"]
-        if self.port is not None:
+        self._listening = str(self.folder / "hidden.sock") if hidden else self.unix
+        Path(self._listening).unlink(missing_ok=True)
+        remotes = [f"--remote=punix:{self._listening}"]
+        if self.port is not None and not hidden:
             remotes.append(f"--remote=ptcp:{self.port}:127.0.0.1")
         self._spawn("ovsdb-server", *remotes, *options, self.database)
-        self._await("ovsdb-server", lambda: _answers(self.unix))
+        self._await("ovsdb-server", lambda: _answers(self._listening))
 
     def startVswitchd(self) -> None:
         """
@@ -109,6 +114,13 @@ class PrivateOpenVSwitch:
         process.kill()
         process.wait()
 
+    def exit(self, name: str) -> None:
+        """
+        Ask a daemon to end and wait until it has.
+        """
+        self.appctl(name, "exit")
+        self._processes.pop(name).wait(PATIENCE)
+
     def stop(self) -> None:
         """
         End the daemons and remove the folder.
@@ -135,7 +147,9 @@ class PrivateOpenVSwitch:
         Run ovs-vsctl and return what it prints.
         """
         wait = () if self._vswitchd else ("--no-wait",)
-        return self.run("ovs-vsctl", f"--db=unix:{self.unix}", "--timeout=30", *wait, *arguments)
+        return self.run(
+            "ovs-vsctl", f"--db=unix:{self._listening}", "--timeout=30", *wait, *arguments
+        )
 
     def appctl(self, daemon: str, *arguments: str) -> str:
         """

@@ -133,7 +133,7 @@ class LoggingObserver:
     Logs each event as one line, at the level info.
     """
 
-    _log = Logger()
+    _log = Logger(namespace="twisted_ovsdb")
 
     def __init__(self, nameSource: bool = False) -> None:
         """

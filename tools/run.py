@@ -1,0 +1,149 @@
+# Copyright (c) The twisted_ovsdb authors.
+# See LICENSE for details.
+
+"""
+`make run`: the main job in the foreground.
+
+Watches the ovsdb-server on tcp:127.0.0.1:6640 if there is one, and changes
+nothing there. If there is none, it plays a scene on a private Open vSwitch,
+so that each kind of event happens before one's eyes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+from tools.openvswitch import PrivateOpenVSwitch, missing
+
+LOCAL = ("127.0.0.1", 6640)
+
+INSTALL = str(Path(__file__).with_name("install-openvswitch"))
+
+PAUSE = 3.0
+"""Seconds between two changes of the scene: time to read a line."""
+
+
+def answers() -> bool:
+    """
+    Whether an OVSDB server answers where the specification puts it.
+    """
+    with contextlib.suppress(OSError), socket.create_connection(LOCAL, 2) as server:
+        server.settimeout(2)
+        server.sendall(b'{"method":"echo","params":[],"id":0}')
+        return server.recv(1) == b"{"
+    return False
+
+
+def watch(endpoint: str) -> subprocess.Popen[bytes]:
+    """
+    Start the monitor as an operator would.
+    """
+    twistd = str(Path(sys.executable).with_name("twistd"))
+    return subprocess.Popen(
+        [twistd, "-n", "--pidfile=", "ovsdb-monitor", "--endpoint", endpoint],
+        # Ctrl-C comes to us, and we end it when the scene is over.
+        start_new_session=True,
+    )
+
+
+def furnish(switch: PrivateOpenVSwitch) -> None:
+    """
+    Make two bridges, a VM, a tunnel and a pair of patch ports.
+    """
+    switch.vsctl("add-br", "br-int", "--", "add-br", "br-ex")
+    switch.vsctl(
+        *("add-port", "br-int", "tap-web", "--", "set", "Interface", "tap-web"),
+        "external_ids:iface-id=0e9f6b40-5d1c-4f0f-9a62-5a3c7a1b2c01",
+        "external_ids:attached-mac=fa\\:16\\:3e\\:00\\:00\\:01",
+    )
+    switch.vsctl(
+        *("add-port", "br-int", "df-chassis2", "--", "set", "Interface", "df-chassis2"),
+        *("type=geneve", "options:remote_ip=192.0.2.2", "options:key=flow"),
+    )
+    switch.vsctl(
+        *("add-port", "br-int", "patch-ex", "--", "set", "Interface", "patch-ex"),
+        *("type=patch", "options:peer=patch-int", "--"),
+        *("add-port", "br-ex", "patch-int", "--", "set", "Interface", "patch-int"),
+        *("type=patch", "options:peer=patch-ex"),
+    )
+
+
+def play(switch: PrivateOpenVSwitch, monitor: subprocess.Popen[bytes]) -> None:
+    """
+    Boot and remove a VM every few seconds, until the monitor ends.
+    """
+    number = 0
+    while True:
+        number += 1
+        name = f"tap-vm{number}"
+        for change in (
+            (
+                *("add-port", "br-int", name, "--", "set", "Interface", name),
+                f"external_ids:iface-id=0e9f6b40-5d1c-4f0f-9a62-5a3c7a1b{number:04x}",
+            ),
+            ("del-port", "br-int", name),
+        ):
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                monitor.wait(PAUSE)
+                return
+            switch.vsctl(*change)
+
+
+def finish(monitor: subprocess.Popen[bytes]) -> None:
+    """
+    End the monitor as Ctrl-C would.
+    """
+    if monitor.poll() is None:
+        monitor.send_signal(signal.SIGINT)
+        try:
+            monitor.wait(10)
+        except subprocess.TimeoutExpired:
+            monitor.kill()
+            monitor.wait()
+
+
+def main() -> int:
+    """
+    Run until Ctrl-C.
+    """
+    # `kill` is to leave as little behind as Ctrl-C does.
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    with contextlib.ExitStack() as cleanup:
+        switch = None
+        if answers():
+            endpoint = "tcp:{}:{}".format(*LOCAL)
+            print(f"watching the ovsdb-server on {endpoint}; Ctrl-C ends", flush=True)
+        elif subprocess.call([INSTALL]) != 0 or missing():
+            print(
+                "no ovsdb-server on tcp:127.0.0.1:6640, and no Open vSwitch to start a private"
+                f" one (missing: {', '.join(missing())})",
+                file=sys.stderr,
+            )
+            return 1
+        else:
+            print("no ovsdb-server on tcp:127.0.0.1:6640: starting a private one", flush=True)
+            switch = PrivateOpenVSwitch()
+            cleanup.callback(switch.stop)
+            try:
+                switch.start()
+                furnish(switch)
+            except KeyboardInterrupt:
+                return 0
+            endpoint = f"unix:{switch.unix}"
+            print(f"watching {endpoint}; a VM comes and goes; Ctrl-C ends", flush=True)
+        monitor = watch(endpoint)
+        cleanup.callback(finish, monitor)
+        with contextlib.suppress(KeyboardInterrupt):
+            if switch is None:
+                return monitor.wait()
+            play(switch, monitor)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
