@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support import Busy, Recorder, vm
@@ -26,8 +27,8 @@ class DeliveryTests(SynchronousTestCase):
         """
         A delivery of three interfaces that has not begun.
         """
-        self.world = World()
-        delivery = Delivery(observer, self.world.track())
+        self.world, self.clock = World(), Clock()
+        delivery = Delivery(observer, self.world.track(), self.clock)
         self.world.put(vm(1), vm(2), vm(3))
         self.world.synchronize()
         delivery.start()
@@ -178,7 +179,7 @@ class DeliveryTests(SynchronousTestCase):
                 depth[0] -= 1
 
         observer = Meddler()
-        delivery = Delivery(observer, world.track())
+        delivery = Delivery(observer, world.track(), Clock())
         world.put(vm(1))
         world.synchronize()
         delivery.start()

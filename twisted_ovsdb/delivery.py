@@ -8,13 +8,22 @@ its failures are its own.
 
 from __future__ import annotations
 
+from typing import Final
+
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from twisted_ovsdb.events import Event
 from twisted_ovsdb.interfaces import IOvsdbEventObserver, ObserverResult
 from twisted_ovsdb.tracker import Tracker
+
+PATIENCE: Final = 30.0
+"""
+Seconds that an observer may be busy before a warning says so: longer than any
+healthy reaction to an event, and soon enough to find the one that hangs.
+"""
 
 
 def _asDeferred(result: ObserverResult) -> Deferred[object]:
@@ -37,11 +46,15 @@ class Delivery:
 
     _log = Logger()
 
-    def __init__(self, observer: IOvsdbEventObserver, tracker: Tracker) -> None:
+    def __init__(
+        self, observer: IOvsdbEventObserver, tracker: Tracker, clock: IReactorTime
+    ) -> None:
         self.observer = observer
         self.tracker = tracker
         self._running = False
+        self._clock = clock
         self._busy: Deferred[object] | None = None
+        self._patience: IDelayedCall | None = None
         self._delivering = False
 
     def start(self) -> None:
@@ -56,12 +69,13 @@ class Delivery:
         so.
         """
         self._running = False
+        self._endPatience()
 
     def close(self) -> None:
         """
         Deliver nothing ever again, and cancel the result that is awaited.
         """
-        self._running = False
+        self.stop()
         busy, self._busy = self._busy, None
         if busy is not None:
             busy.cancel()
@@ -108,6 +122,24 @@ class Delivery:
         def free(_: object) -> None:
             if self._busy is result:
                 self._busy = None
+                self._endPatience()
                 self.deliver()
 
         result.addErrback(failed).addBoth(free)
+        if self._busy is result and self._running:
+            self._patience = self._clock.callLater(PATIENCE, self._warnOfSlowness, event)
+
+    def _warnOfSlowness(self, event: Event) -> None:
+        self._patience = None
+        self._log.warn(
+            "observer {observer} is busy with {event} for {seconds:g} s; what happens meanwhile"
+            " reaches it as one difference",
+            observer=self.observer,
+            event=event,
+            seconds=PATIENCE,
+        )
+
+    def _endPatience(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None

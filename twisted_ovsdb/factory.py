@@ -12,21 +12,29 @@ import random
 from collections.abc import Iterable
 from typing import Any, Final
 
-from twisted.internet.address import HostnameAddress, IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.defer import Deferred, succeed
+from twisted.internet.error import UserError
 from twisted.internet.interfaces import IAddress, IConnector, IDelayedCall, IReactorTime
 from twisted.internet.protocol import ReconnectingClientFactory
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from twisted_ovsdb.classify import ClassificationRules
-from twisted_ovsdb.errors import RpcError, describeReason
+from twisted_ovsdb.errors import (
+    MonitorStopped,
+    OvsdbError,
+    PeerSilent,
+    ProtocolViolation,
+    SessionLost,
+)
 from twisted_ovsdb.events import OvsInterface
 from twisted_ovsdb.interfaces import IOvsdbEventObserver
 from twisted_ovsdb.jsonstream import DEFAULT_MAX_LENGTH
 from twisted_ovsdb.monitor import InterfaceMonitor
 from twisted_ovsdb.protocol import OvsdbProtocol
+from twisted_ovsdb.trouble import TroubleLog, describeAddress
 from twisted_ovsdb.waiters import Waiters
+from twisted_ovsdb.watchdog import PROBE_INTERVAL, SNAPSHOT_TIMEOUT, Watchdog, timeSource
 
 INITIAL_DELAY: Final = 1.0
 """Seconds: an ovsdb-server restarts in a tenth of that."""
@@ -39,29 +47,14 @@ operator who starts the server again should not have to wait for us.
 
 DELAY_FACTOR: Final = 2.0
 
+CONNECT_TIMEOUT: Final = 5.0
+"""
+Seconds: a server on the same host or network answers in milliseconds, and
+connectTCP alone would wait for 30 s, endpoints as long.
+"""
+
 GOODBYE_TIMEOUT: Final = 1.0
 """Seconds that a stop waits for a connection to close politely."""
-
-OVSDB_PORT: Final = 6640
-"""The port that IANA has assigned to OVSDB."""
-
-LISTEN_HINT: Final = (
-    f" (does ovsdb-server listen there? If not: ovs-vsctl set-manager ptcp:{OVSDB_PORT}:127.0.0.1)"
-)
-
-
-def describeAddress(address: IAddress | None) -> str:
-    """
-    An address as its endpoint is written.
-    """
-    if isinstance(address, (IPv4Address, IPv6Address)):
-        host = f"[{address.host}]" if ":" in address.host else address.host
-        return f"tcp:{host}:{address.port}"
-    if isinstance(address, HostnameAddress):
-        return f"tcp:{address.hostname.decode('ascii', 'replace')}:{address.port}"
-    if isinstance(address, UNIXAddress) and address.name:
-        return f"unix:{address.name.decode('utf-8', 'replace')}"
-    return str(address)
 
 
 class OvsdbMonitorFactory(ReconnectingClientFactory):
@@ -90,6 +83,9 @@ class OvsdbMonitorFactory(ReconnectingClientFactory):
         source: str | None = None,
         clock: IReactorTime | None = None,
         maxDelay: float = MAX_DELAY,
+        connectTimeout: float = CONNECT_TIMEOUT,
+        snapshotTimeout: float = SNAPSHOT_TIMEOUT,
+        probeInterval: float = PROBE_INTERVAL,
         maxLength: int = DEFAULT_MAX_LENGTH,
     ) -> None:
         """
@@ -102,17 +98,22 @@ class OvsdbMonitorFactory(ReconnectingClientFactory):
             the usual six.
         @param source: what events name as their source; by default the
             address that the connector leads to.
-        @param clock: the reactor, if not the global one.
+        @param clock: what schedules and tells the time, such as the L{Clock
+            <twisted.internet.task.Clock>} of a test; by default the reactor,
+            and a clock that does not jump.
         @param maxDelay: seconds between two attempts at most.
+        @param connectTimeout: seconds that an attempt may take; 0: no limit
+            of ours.
+        @param snapshotTimeout: seconds without a byte while the first reply
+            is awaited; 0: no limit.
+        @param probeInterval: seconds without a byte until the server is asked
+            for a sign of life, and as many until it is given up; 0: never.
         @param maxLength: how many bytes one message of the server may have.
         """
         if maxDelay <= 0:
             raise ValueError(f"maxDelay must be above zero, not {maxDelay}")
-        if clock is None:
-            from twisted.internet import reactor
-
-            clock = reactor
-        self.clock: IReactorTime = clock  # type: ignore[assignment]
+        self.clock: IReactorTime  # type: ignore[assignment]
+        self.clock, self._now = timeSource(clock)
         self.database = database
         self.maxDelay = maxDelay
         self.initialDelay = self.delay = min(INITIAL_DELAY, maxDelay)
@@ -120,15 +121,19 @@ class OvsdbMonitorFactory(ReconnectingClientFactory):
         self.monitor = InterfaceMonitor(
             observers, rules, replay, extraColumns, source or "", self.clock
         )
+        self._connectTimeout = connectTimeout
+        self._snapshotTimeout = snapshotTimeout
+        self._probeInterval = probeInterval
         self._maxLength = maxLength
         self._protocol: OvsdbProtocol | None = None
         self._connecting = False  # from startedConnecting to failure or loss
         self._callID: IDelayedCall | None = None
+        self._attempt: IDelayedCall | None = None  # when it has taken too long
+        self._timedOut = False
         self._goodbye: IDelayedCall | None = None
         self._closed: Waiters[None] = Waiters()
         self._syncedAt: float | None = None  # of the present or latest session
-        self._failures = 0
-        self._lastTrouble = ""
+        self._trouble = TroubleLog()
 
     # What users call
 
@@ -162,11 +167,11 @@ class OvsdbMonitorFactory(ReconnectingClientFactory):
         if not self._connecting:
             return succeed(None)
         closed = self._closed.wait()
-        transport: Any = self._protocol.transport if self._protocol is not None else None
-        if transport is not None and self._goodbye is None:
-            transport.loseConnection()
-            # loseConnection waits for what the peer has not read, and on TLS
-            # for the peer's own goodbye.
+        if self._protocol is not None and self._goodbye is None:
+            self._protocol.close(MonitorStopped())
+            # Which waits for what the peer has not read, and on TLS for the
+            # peer's own goodbye.
+            transport: Any = self._protocol.transport
             self._goodbye = self.clock.callLater(GOODBYE_TIMEOUT, transport.abortConnection)
         return closed
 
@@ -180,6 +185,10 @@ class OvsdbMonitorFactory(ReconnectingClientFactory):
         self.connector = connector
         self.continueTrying = True
         self._connecting = True
+        self._timedOut = False
+        self._cancelAttempt()
+        if self._connectTimeout:
+            self._attempt = self.clock.callLater(self._connectTimeout, self._giveUp, connector)
 
     def buildProtocol(self, addr: IAddress | None) -> OvsdbProtocol | None:
         """
@@ -187,6 +196,7 @@ class OvsdbMonitorFactory(ReconnectingClientFactory):
         """
         if not self.continueTrying or (self._protocol is not None and not self._protocol.lost):
             return None
+        self._cancelAttempt()
         if not self.monitor.source:
             known = self.connector.getDestination() if self.connector is not None else addr
             self.monitor.source = describeAddress(known)
@@ -198,7 +208,10 @@ class OvsdbMonitorFactory(ReconnectingClientFactory):
         """
         There is no connection.
         """
-        self._down(connector, reason.value)
+        cause: Any = reason.value
+        if self._timedOut and isinstance(cause, UserError):
+            cause = PeerSilent(f"no connection for {self._connectTimeout:g} s")
+        self._down(connector, cause)
 
     def clientConnectionLost(self, connector: IConnector, reason: Failure) -> None:
         """
@@ -220,7 +233,7 @@ class OvsdbMonitorFactory(ReconnectingClientFactory):
             raise ValueError("no connector to retry")
         if not self.continueTrying or self._callID is not None:
             return
-        if self._syncedAt is not None and self.clock.seconds() - self._syncedAt >= self.delay:
+        if self._syncedAt is not None and self._now() - self._syncedAt >= self.delay:
             self.delay = self.initialDelay
             wait = 0.0
         else:
@@ -231,6 +244,16 @@ class OvsdbMonitorFactory(ReconnectingClientFactory):
         self._syncedAt = None
         self._callID = self.clock.callLater(wait, self._connectAgain, connector)
 
+    def _giveUp(self, connector: IConnector) -> None:
+        self._attempt = None
+        self._timedOut = True
+        connector.stopConnecting()
+
+    def _cancelAttempt(self) -> None:
+        if self._attempt is not None:
+            self._attempt.cancel()
+            self._attempt = None
+
     def _connectAgain(self, connector: IConnector) -> None:
         self._callID = None
         connector.connect()
@@ -238,60 +261,45 @@ class OvsdbMonitorFactory(ReconnectingClientFactory):
     # A connection's life
 
     def _connected(self, protocol: OvsdbProtocol) -> None:
+        watchdog = Watchdog(
+            protocol, self.clock, self._now, self._snapshotTimeout, self._probeInterval
+        )
         self.monitor.attach(protocol, self.database).addCallbacks(
-            self._synchronized, self._notSynchronized, errbackArgs=(protocol,)
+            self._synchronized,
+            self._notSynchronized,
+            callbackArgs=(watchdog,),
+            errbackArgs=(protocol,),
         )
 
-    def _synchronized(self, _: None) -> None:
-        self._syncedAt = self.clock.seconds()
-        if self._failures:
-            self._log.info(
-                "{source}: in sync after {failures} failures",
-                source=self.monitor.source,
-                failures=self._failures,
-            )
-        self._failures = 0
-        self._lastTrouble = ""
+    def _synchronized(self, _: None, watchdog: Watchdog) -> None:
+        watchdog.synchronized()
+        self._syncedAt = self._now()
+        self._trouble.over(self.monitor.source)
 
     def _notSynchronized(self, failure: Failure, protocol: OvsdbProtocol) -> None:
-        # Whatever else it is, the connection is lost and will tell so.
-        if failure.check(RpcError):
-            assert failure.value is not None
-            protocol.abort(failure.value)
+        assert failure.value is not None
+        if not failure.check(OvsdbError):
+            self._log.failure("while the snapshot was read", failure=failure)
+        elif not failure.check(SessionLost, ProtocolViolation):
+            # The server refuses, and will not think better of it soon; but
+            # a member of a cluster may yet be joining it.
+            if getattr(failure.value, "error", "") != "database not available":
+                self.delay = self.maxDelay
+        protocol.abort(failure.value)
 
     def _down(self, connector: IConnector, reason: Any) -> None:
         if self._protocol is not None and self._protocol.lost is None:
             return  # another connector, which buildProtocol refused
         self._connecting = False
         self._protocol = None
+        self._cancelAttempt()
         if self._goodbye is not None:
             if self._goodbye.active():
                 self._goodbye.cancel()
             self._goodbye = None
         if self.continueTrying:
-            self._tellTrouble(connector, reason)
+            source = self.monitor.source or describeAddress(connector.getDestination())
+            self._trouble.failed(source, reason, hadSession=self._syncedAt is not None)
             self.retry(connector)
         else:
             self._closed.fire(lambda waiter: waiter.callback(None))
-
-    def _tellTrouble(self, connector: IConnector, reason: BaseException) -> None:
-        """
-        Warn once, with a hint; then say only what is new.
-        """
-        first = self._failures == 0
-        self._failures += 1
-        trouble = describeReason(reason)
-        if trouble == self._lastTrouble:
-            return
-        self._lastTrouble = trouble
-        source = self.monitor.source or describeAddress(connector.getDestination())
-        if first:
-            hint = LISTEN_HINT if source.endswith(f":{OVSDB_PORT}") and not self._syncedAt else ""
-            self._log.warn(
-                "{source}: {reason}{hint}; trying again until it answers",
-                source=source,
-                reason=trouble,
-                hint=hint,
-            )
-        else:
-            self._log.info("{source}: {reason}", source=source, reason=trouble)

@@ -80,6 +80,7 @@ class InterfaceMonitor:
         self._session: MonitorSession | None = None
         self._deliveries: list[Delivery] = []
         self._greeting: IDelayedCall | None = None
+        self._warned: frozenset[str] = frozenset()
         self._synchronized: Waiters[tuple[OvsInterface, ...]] = Waiters()
         for observer in observers:
             self.addObserver(observer)
@@ -113,7 +114,7 @@ class InterfaceMonitor:
         adapted: IOvsdbEventObserver = IOvsdbEventObserver(observer)
         if any(delivery.observer is adapted for delivery in self._deliveries):
             raise ValueError(f"{observer!r} is an observer already")
-        delivery = Delivery(adapted, Tracker(self._present, self._replay))
+        delivery = Delivery(adapted, Tracker(self._present, self._replay), self._clock)
         self._deliveries.append(delivery)
         if self._session is not None and self._greeting is None:
             self._greeting = self._clock.callLater(0, self._greet)
@@ -149,10 +150,11 @@ class InterfaceMonitor:
         kept and compared with the snapshot of the next connection.
 
         @param database: the database's name.
-        @return: fires when the snapshot has been applied. L{RpcError} if the
-            server refuses the monitor: the connection is up and the caller
-            decides. L{ProtocolViolation} if the reply is not understood, and
-            L{SessionLost} if the connection goes: then it is lost already.
+        @return: fires when the snapshot has been applied. L{RpcError} or
+            L{OvsdbError} if the server cannot be monitored: the connection
+            is up, and closing it is the caller's. L{ProtocolViolation} if the
+            reply is not understood, and L{SessionLost} if the connection
+            goes: then it is lost already.
         @raise RuntimeError: if a connection is attached already.
         """
         if self._session is not None:
@@ -195,10 +197,25 @@ class InterfaceMonitor:
         self._note(self._replica.replace(rows))
         self._present.session += 1
         self._present.inSync = True
+        self._warnOfLacking()
         if self._synchronized:
             interfaces = self._present.interfaces()
             self._synchronized.fire(lambda waiter: waiter.callback(interfaces))
         self._startDeliveries()
+
+    def _warnOfLacking(self) -> None:
+        """
+        Say once which columns the server does not have.
+        """
+        lacking = self._session.lacking if self._session is not None else frozenset()
+        if lacking - self._warned:
+            self._warned |= lacking
+            self._log.warn(
+                "{source}: table {table} has no column {columns}; going on without",
+                source=self.source,
+                table=TABLE,
+                columns=", ".join(sorted(lacking)),
+            )
 
     def _updateRead(self, changes: dict[str, OvsInterface | None]) -> None:
         self._note(self._replica.apply(changes))

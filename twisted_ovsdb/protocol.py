@@ -10,6 +10,7 @@ connection goes, and leaves to others what the updates mean.
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -38,6 +39,17 @@ A notification of ovsdb-server(7) to clients that follow database changes;
 after it, nothing more comes for that monitor.
 """
 
+KERNEL_TIMEOUTS: Final = {
+    "TCP_KEEPIDLE": 15,
+    "TCP_KEEPINTVL": 5,
+    "TCP_KEEPCNT": 3,
+    "TCP_USER_TIMEOUT": 30_000,
+}
+"""
+tcp(7): seconds, seconds, a count and milliseconds. By default a connection to
+a host that has gone is kept for hours.
+"""
+
 
 @attrs.define(eq=False)
 class _Call:
@@ -63,7 +75,8 @@ class OvsdbProtocol(Protocol):
     """
     A JSON-RPC session of RFC 7047, section 4.
 
-    @ivar lost: why the connection was lost, None while it is up.
+    @ivar lost: why the session is over, None while it is up.
+    @ivar onReceived: called whenever bytes have come, if it is not None.
     """
 
     _log = Logger()
@@ -79,6 +92,7 @@ class OvsdbProtocol(Protocol):
             made.
         """
         self.lost: BaseException | None = None
+        self.onReceived: Callable[[], object] | None = None
         self._stream: JSONStream[dict[str, Any]] = JSONStream(maxLength)
         self._onConnected = onConnected
         self._lastId = 0
@@ -159,6 +173,16 @@ class OvsdbProtocol(Protocol):
             assert self.transport is not None
             self.transport.abortConnection()  # type: ignore[attr-defined]
 
+    def close(self, reason: BaseException) -> None:
+        """
+        End the session for this reason, as L{abort} does, but say goodbye:
+        the connection closes when the peer has taken what was written.
+        """
+        if self.lost is None:
+            self._end(reason)
+            assert self.transport is not None
+            self.transport.loseConnection()
+
     # What Twisted calls
 
     def connectionMade(self) -> None:
@@ -166,8 +190,7 @@ class OvsdbProtocol(Protocol):
         The connection is there.
         """
         if ITCPTransport.providedBy(self.transport):
-            self.transport.setTcpNoDelay(True)
-            self.transport.setTcpKeepAlive(True)
+            _endureNoDeadPeer(self.transport)
         if self._onConnected is not None:
             self._onConnected(self)
 
@@ -178,6 +201,8 @@ class OvsdbProtocol(Protocol):
         """
         if self.lost is not None:
             return
+        if self.onReceived is not None:
+            self.onReceived()
         with self._log.failuresHandled("while a message was read") as reading:
             try:
                 self._read(self._stream.feed(data))
@@ -256,3 +281,17 @@ class OvsdbProtocol(Protocol):
         self._loss.fire(lambda waiter: waiter.callback(reason))
         for call in calls.values():
             call.result.errback(Failure(SessionLost(reason)))
+
+
+def _endureNoDeadPeer(transport: ITCPTransport) -> None:
+    """
+    Have the kernel notice a host that is gone: a second line of defence that
+    needs no timer of ours.
+    """
+    transport.setTcpNoDelay(True)
+    transport.setTcpKeepAlive(True)
+    handle = getattr(transport, "getHandle", lambda: None)()
+    for name, value in KERNEL_TIMEOUTS.items():
+        # Not every system has them, and not every transport a socket.
+        if handle is not None and hasattr(socket, name):
+            handle.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

@@ -31,15 +31,13 @@ class Replica(Generic[Row]):
 
     @ivar table: the table's name.
     @ivar rows: every row that exists, read-only and alive.
+    @ivar decode: makes a row's value of its UUID and its columns as JSON;
+        raises L{ProtocolViolation} that names the column.
     """
 
     def __init__(self, table: str, decode: Callable[[str, JSONRow], Row]) -> None:
-        """
-        @param decode: makes a row's value of its UUID and its columns as
-            JSON; raises L{ProtocolViolation} that names the column.
-        """
         self.table = table
-        self._decode = decode
+        self.decode = decode
         self._rows: dict[str, Row] = {}
         self.rows: Mapping[str, Row] = MappingProxyType(self._rows)
 
@@ -140,7 +138,7 @@ class Replica(Generic[Row]):
         if type(row) is not dict:
             raise self._violation(uuid, f"new is no object: {describe(row)}")
         try:
-            return self._decode(uuid, row)
+            return self.decode(uuid, row)
         except ProtocolViolation as e:
             raise self._violation(uuid, str(e)) from e
 

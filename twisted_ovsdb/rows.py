@@ -8,7 +8,7 @@ L{OvsInterface}.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -31,6 +31,16 @@ What every monitor asks for. They are persistent: the ephemeral columns go
 blank at every restart of ovsdb-server.
 """
 
+REQUIRED: Final = frozenset(("name", "type"))
+"""Without these columns nothing can be told."""
+
+_EMPTY: Final = {
+    "ofport": ["set", []],
+    "error": ["set", []],
+    "external_ids": ["map", []],
+    "options": ["map", []],
+}
+
 
 class InterfaceRows:
     """
@@ -39,13 +49,31 @@ class InterfaceRows:
     @ivar columns: the columns to monitor.
     """
 
-    def __init__(self, rules: ClassificationRules, extraColumns: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        rules: ClassificationRules,
+        extraColumns: Iterable[str] = (),
+        lacking: Collection[str] = (),
+    ) -> None:
+        """
+        @param extraColumns: columns beyond L{COLUMNS}.
+        @param lacking: columns that the server does not have: they are not
+            asked for, and read as empty.
+        """
         if isinstance(extraColumns, str):
             raise TypeError(f"extraColumns is a sequence of names, not {extraColumns!r}")
         extra = dict.fromkeys(extraColumns)
         self.rules = rules
         self._extraColumns = tuple(column for column in extra if column not in COLUMNS)
-        self.columns = COLUMNS + self._extraColumns
+        self.columns = tuple(c for c in COLUMNS + self._extraColumns if c not in lacking)
+        self._empty = {column: _EMPTY[column] for column in lacking if column in _EMPTY}
+        self._extraColumns = tuple(c for c in self._extraColumns if c not in lacking)
+
+    def without(self, lacking: Collection[str]) -> InterfaceRows:
+        """
+        The same for a server that lacks these columns.
+        """
+        return InterfaceRows(self.rules, self._extraColumns, lacking)
 
     def monitorRequests(self) -> dict[str, Any]:
         """
@@ -59,6 +87,8 @@ class InterfaceRows:
 
         @raise ProtocolViolation: if a column is missing or is not of its type.
         """
+        if self._empty:
+            row = {**self._empty, **row}
         name = string(row, "name")
         type = string(row, "type")
         ofport = optionalInteger(row, "ofport")

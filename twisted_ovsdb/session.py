@@ -12,15 +12,18 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred
-from twisted.python.failure import Failure
 
-from twisted_ovsdb.errors import RpcError
+from twisted_ovsdb.errors import OvsdbError, ProtocolViolation, RpcError
 from twisted_ovsdb.events import OvsInterface
+from twisted_ovsdb.notation import describe
 from twisted_ovsdb.protocol import OvsdbProtocol
 from twisted_ovsdb.replica import Replica
-from twisted_ovsdb.rows import InterfaceRows
+from twisted_ovsdb.rows import REQUIRED, TABLE, InterfaceRows
 
 MONITOR_ID: Final = "twisted_ovsdb"
+
+_REFUSED: Final = "syntax error"
+"""The error of ovsdb-server for a table or a column that it does not have."""
 
 
 class MonitorSession:
@@ -28,6 +31,8 @@ class MonitorSession:
     Asks for the monitor and reads what comes of it.
 
     @ivar protocol: the connection.
+    @ivar lacking: columns that the server does not have, known when it has
+        synchronized.
     """
 
     def __init__(
@@ -45,6 +50,7 @@ class MonitorSession:
         @param onUpdate: gets what an update makes of its rows.
         """
         self.protocol = protocol
+        self.lacking: frozenset[str] = frozenset()
         self._rows = rows
         self._replica = replica
         self._onSnapshot = onSnapshot
@@ -54,27 +60,63 @@ class MonitorSession:
         """
         Ask for the monitor; the first request of a session is this one.
 
-        @return: fires when the snapshot has been applied. After a failure
-            other than L{RpcError}, the connection is lost.
+        @return: fires when the snapshot has been applied. L{RpcError} or
+            L{OvsdbError} if the server cannot be monitored.
+            L{ProtocolViolation} and L{SessionLost}: the connection is lost.
         """
-        reply = self.protocol.monitor(
-            database, MONITOR_ID, self._rows.monitorRequests(), self._updateReceived
+        return Deferred.fromCoroutine(self._start(database))
+
+    async def _start(self, database: str) -> None:
+        try:
+            try:
+                tables = await self._monitor(database, self._rows)
+            except RpcError as refusal:
+                if refusal.error != _REFUSED:
+                    raise
+                self.lacking = await self._findLacking(database, refusal)
+                tables = await self._monitor(database, self._rows.without(self.lacking))
+            self._onSnapshot(self._read(tables))
+        except ProtocolViolation as e:
+            self.protocol.abort(e)
+            raise
+
+    def _monitor(self, database: str, rows: InterfaceRows) -> Deferred[Any]:
+        self._replica.decode = rows.decode
+        return self.protocol.monitor(
+            database, MONITOR_ID, rows.monitorRequests(), self._updateReceived
         )
-        return reply.addCallback(self._replyReceived).addErrback(self._failed)
 
-    def _failed(self, failure: Failure) -> Failure:
-        if not failure.check(RpcError):
-            assert failure.value is not None
-            self.protocol.abort(failure.value)
-        return failure
+    async def _findLacking(self, database: str, refusal: RpcError) -> frozenset[str]:
+        """
+        Find the columns that the server does not have.
 
-    def _replyReceived(self, tables: Any) -> None:
+        @raise OvsdbError: if it is not for a column that it refused, or one
+            that nothing can be told without.
+        """
+        schema = await self.protocol.call("get_schema", [database])
+        try:
+            table = schema["tables"].get(TABLE)
+            columns = frozenset() if table is None else frozenset(table["columns"])
+        except (TypeError, KeyError, AttributeError) as e:
+            raise ProtocolViolation(f"not a schema: {describe(schema)}") from e
+        if table is None:
+            raise OvsdbError(f"database {database} has no table {TABLE}") from refusal
+        lacking = frozenset(self._rows.columns) - columns
+        if not lacking:
+            raise refusal
+        needed = ", ".join(sorted(REQUIRED & lacking))
+        if needed:
+            raise OvsdbError(f"table {TABLE} has no column {needed}") from refusal
+        return lacking
+
+    def _read(self, tables: Any) -> dict[str, OvsInterface]:
         reading = self._replica.readSnapshot(tables)
         while True:
             try:
                 next(reading)
             except StopIteration as end:
-                return self._onSnapshot(end.value)
+                rows: dict[str, OvsInterface] = end.value
+                return rows
 
     def _updateReceived(self, tables: Any) -> None:
         self._onUpdate(self._replica.readUpdate(tables))

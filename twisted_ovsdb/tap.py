@@ -24,11 +24,12 @@ from twisted.python.usage import UsageError
 
 from twisted_ovsdb._version import __version__
 from twisted_ovsdb.classify import ClassificationRules
-from twisted_ovsdb.factory import MAX_DELAY, OvsdbMonitorFactory
+from twisted_ovsdb.factory import CONNECT_TIMEOUT, MAX_DELAY, OvsdbMonitorFactory
 from twisted_ovsdb.interfaces import IOvsdbEventObserver
 from twisted_ovsdb.linewriter import LineWriter
 from twisted_ovsdb.observers import JSONLinesObserver, LoggingObserver
 from twisted_ovsdb.service import OvsdbMonitorService
+from twisted_ovsdb.watchdog import PROBE_INTERVAL, SNAPSHOT_TIMEOUT
 
 DEFAULT_ENDPOINT = "tcp:127.0.0.1:6640"
 
@@ -51,6 +52,13 @@ def seconds(text: str) -> float:
     if not 0 < value < float("inf"):
         raise ValueError("must be above zero")
     return value
+
+
+def secondsOrNever(text: str) -> float:
+    """
+    An amount of time, 0 for none.
+    """
+    return 0.0 if float(text) == 0 else seconds(text)
 
 
 class Options(UsageOptions):
@@ -100,6 +108,28 @@ class Options(UsageOptions):
             MAX_DELAY,
             "Seconds between two attempts to connect at most.",
             seconds,
+        ],
+        [
+            "connect-timeout",
+            None,
+            CONNECT_TIMEOUT,
+            "Seconds that an attempt to connect may take; 0 is as long as the endpoint allows.",
+            secondsOrNever,
+        ],
+        [
+            "snapshot-timeout",
+            None,
+            SNAPSHOT_TIMEOUT,
+            "Seconds without a byte while the server's first reply is awaited; 0 is no limit.",
+            secondsOrNever,
+        ],
+        [
+            "probe-interval",
+            None,
+            PROBE_INTERVAL,
+            "Seconds of silence until the server is asked for a sign of life, and as many until"
+            " it is given up; 0 is never.",
+            secondsOrNever,
         ],
     ]
 
@@ -291,8 +321,6 @@ def makeService(options: Options) -> IService:
     Make the service of a command line. Nothing is opened here: twistd forks
     afterwards.
     """
-    from twisted.internet import reactor
-
     services = MultiService()
     observers: list[IOvsdbEventObserver] = list(options["observers"])
     if options["events"] is not None:
@@ -308,8 +336,10 @@ def makeService(options: Options) -> IService:
             rules=options["rules"],
             replay=not options["no-replay"],
             source=text,
-            clock=reactor,
             maxDelay=options["max-delay"],
+            connectTimeout=options["connect-timeout"],
+            snapshotTimeout=options["snapshot-timeout"],
+            probeInterval=options["probe-interval"],
         )
         services.addService(OvsdbMonitorService(endpoint, factory))
     return services

@@ -1,0 +1,78 @@
+# Copyright (c) The twisted_ovsdb authors.
+# See LICENSE for details.
+
+"""
+What the log says of a server that cannot be monitored: once, and then only
+what is new, however long it takes.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from twisted.internet.address import HostnameAddress, IPv4Address, IPv6Address, UNIXAddress
+from twisted.internet.interfaces import IAddress
+from twisted.logger import Logger
+
+from twisted_ovsdb.errors import describeReason
+
+OVSDB_PORT: Final = 6640
+"""The port that IANA has assigned to OVSDB."""
+
+LISTEN_HINT: Final = (
+    f" (does ovsdb-server listen there? If not: ovs-vsctl set-manager ptcp:{OVSDB_PORT}:127.0.0.1)"
+)
+
+
+def describeAddress(address: IAddress | None) -> str:
+    """
+    An address as its endpoint is written.
+    """
+    if isinstance(address, (IPv4Address, IPv6Address)):
+        host = f"[{address.host}]" if ":" in address.host else address.host
+        return f"tcp:{host}:{address.port}"
+    if isinstance(address, HostnameAddress):
+        return f"tcp:{address.hostname.decode('ascii', 'replace')}:{address.port}"
+    if isinstance(address, UNIXAddress) and address.name:
+        return f"unix:{address.name.decode('utf-8', 'replace')}"
+    return str(address)
+
+
+class TroubleLog:
+    """
+    One server's troubles.
+    """
+
+    _log = Logger()
+
+    def __init__(self) -> None:
+        self._failures = 0
+        self._last = ""
+
+    def failed(self, source: str, reason: BaseException, hadSession: bool) -> None:
+        """
+        An attempt or a session has failed: a warning for the first, with a
+        hint if there never was a session, then a line for each new reason.
+        """
+        self._failures += 1
+        text = describeReason(reason)
+        if self._failures == 1:
+            hint = LISTEN_HINT if source.endswith(f":{OVSDB_PORT}") and not hadSession else ""
+            self._log.warn(
+                "{source}: {reason}{hint}; trying again until it answers",
+                source=source,
+                reason=text,
+                hint=hint,
+            )
+        elif text != self._last:
+            self._log.info("{source}: {reason}", source=source, reason=text)
+        self._last = text
+
+    def over(self, source: str) -> None:
+        """
+        The server is monitored: say so if it was not.
+        """
+        if self._failures:
+            times = "1 failure" if self._failures == 1 else f"{self._failures} failures"
+            self._log.info("{source}: in sync after {times}", source=source, times=times)
+        self._failures = 0
