@@ -248,9 +248,7 @@ class MonitorTests(ProtocolTestCase):
         A monitor that was refused may be asked for again by the same name,
         one that there is may not.
         """
-        self.assertRaises(
-            ValueError, self.protocol.monitor, "T", "m", MONITOR, self.updates.append
-        )
+        self.assertRaises(ValueError, self.protocol.monitor, "T", "m", MONITOR, self.updates.append)
         self.receive({"id": 1, "error": "no"})
         self.failureResultOf(self.reply, RpcError)
         again = self.protocol.monitor("T", "m", MONITOR, self.updates.append)

@@ -129,7 +129,7 @@ class ClassificationRules:
             reasons.append(f"type {type}, but no remote_ip, or not named {self.tunnelNames}")
         if self._isVm(external_ids):
             reasons.append(f"not named {self.vmNames}")
-        else:
+        elif self.vmKeys:
             reasons.append(f"no {' or '.join(self.vmKeys)} in external_ids")
         if type == "internal":
             reasons.append(f"internal, but not named {self.bridgeNames}")

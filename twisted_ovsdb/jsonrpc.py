@@ -136,8 +136,14 @@ def encodeNotification(method: str, params: Sequence[object]) -> bytes:
 def encodeReply(messageId: object, result: object) -> bytes:
     """
     Write the answer to a request of the server.
+
+    @raise ProtocolViolation: if the result, as in an echo, is nested deeper
+        than can be written.
     """
-    return _encode({"id": messageId, "result": result, "error": None})
+    try:
+        return _encode({"id": messageId, "result": result, "error": None})
+    except RecursionError as e:
+        raise ProtocolViolation("a request is nested too deeply to answer it") from e
 
 
 def encodeError(messageId: object, error: str) -> bytes:

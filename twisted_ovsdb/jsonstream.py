@@ -68,7 +68,8 @@ def decodeText(message: bytes | bytearray) -> str:
     except UnicodeDecodeError as e:
         raise ProtocolViolation(f"not UTF-8: {e}") from e
     if "\\u" in text:
-        for match in _SURROGATES.finditer(text.replace("\\\\", "")):
+        # An escaped backslash escapes nothing; two spaces keep its sides apart.
+        for match in _SURROGATES.finditer(text.replace("\\\\", "  ")):
             if len(match.group()) == 6:
                 raise ProtocolViolation(f"not JSON: unpaired surrogate {match.group()}")
     return text
@@ -129,7 +130,8 @@ class JSONStream(Generic[Value]):
         @raise ProtocolViolation: for the first fault, after the values that
             came before it.
         """
-        self._input += data
+        if self._fault is None:
+            self._input += data
         return self._values()
 
     def _values(self) -> Iterator[Value]:

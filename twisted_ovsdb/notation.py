@@ -12,6 +12,7 @@ set of one element may be written as the element alone; both are read.
 from __future__ import annotations
 
 import re
+import reprlib
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final, NoReturn
@@ -32,7 +33,8 @@ def describe(value: object) -> str:
     """
     A value for an error message: what it is, and not much of it.
     """
-    text = repr(value)
+    # Not repr: the value may be huge, and nested deeper than repr can go.
+    text = reprlib.repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
 
 
@@ -110,13 +112,14 @@ def stringMap(row: JSONRow, column: str) -> Mapping[str, str]:
     pairs = value[1]
     if pairs == []:
         return EMPTY
-    try:
-        result = dict(pairs)
-    except (TypeError, ValueError):
-        _violation(column, "a map of strings", value)
-    for key, item in result.items():
+    if type(pairs) is not list:
+        _violation(column, "a map", value)
+    result: dict[str, str] = {}
+    for pair in pairs:
+        key, item = _pair(column, pair)
         if type(key) is not str or type(item) is not str:
             _violation(column, "a map of strings", value)
+        result[key] = item
     return MappingProxyType(result)
 
 
