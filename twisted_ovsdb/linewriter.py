@@ -11,6 +11,7 @@ process that shares it, such as the shell whose terminal it is.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import select
 import stat
@@ -29,6 +30,8 @@ PIPE_BUF of Linux: a pipe that polls as writable takes so many bytes at once
 without blocking.
 """
 
+READER_GONE: Final = "the reader is gone"
+
 
 @implementer(IReadDescriptor, IWriteDescriptor)
 class LineWriter:
@@ -37,11 +40,12 @@ class LineWriter:
     """
 
     def __init__(
-        self, descriptor: int, reactor: IReactorFDSet, onClosed: Callable[[], object]
+        self, descriptor: int, reactor: IReactorFDSet, onClosed: Callable[[str], object]
     ) -> None:
         """
         @param descriptor: where to write; it stays the caller's.
-        @param onClosed: called once, when the reader has gone away.
+        @param onClosed: called once with the reason, when the reader has gone
+            away or the descriptor cannot be written to any more.
         """
         self._descriptor = descriptor
         self._reactor = reactor
@@ -52,7 +56,8 @@ class LineWriter:
         self._mayBlock = not stat.S_ISREG(mode)
         self._poll = select.poll()
         self._poll.register(descriptor, select.POLLOUT)
-        if stat.S_ISFIFO(mode):
+        access = fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE
+        if stat.S_ISFIFO(mode) and access == os.O_WRONLY:
             # The writing end of a pipe becomes readable when its reader goes.
             reactor.addReader(self)
 
@@ -105,14 +110,16 @@ class LineWriter:
                 line = line[os.write(self._descriptor, line[:ATOMIC]) :]
         except BlockingIOError:
             pass
-        except BrokenPipeError:
-            self._readerGone()
+        except (BrokenPipeError, ConnectionResetError):
+            self._end(READER_GONE)
+        except OSError as e:
+            self._end(str(e.strerror))
         return line
 
-    def _readerGone(self) -> None:
+    def _end(self, reason: str) -> None:
         if self._open:
             self.close()
-            self._onClosed()
+            self._onClosed(reason)
 
     # What the reactor calls
 
@@ -146,4 +153,4 @@ class LineWriter:
 
     def connectionLost(self, reason: object = None) -> None:
         """The reader is gone."""
-        self._readerGone()
+        self._end(READER_GONE)

@@ -172,7 +172,8 @@ class InterfaceMonitor:
 
         Observers that are not busy are told Disconnected (reason:
         L{MonitorStopped}) and then, like all others, nothing until the next
-        L{attach}. What is known is kept.
+        L{attach}. Who calls this from inside eventReceived is busy with that
+        event. What is known is kept.
         """
         if self._session is not None:
             self._lose(MonitorStopped())

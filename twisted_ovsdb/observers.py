@@ -164,7 +164,7 @@ def describeEvent(event: Event) -> str:
     if isinstance(event, Disconnected):
         return f"disconnected: {describeReason(event.reason)}"
     interface = event.interface
-    subject = f"{event.kind.value} {interface.name} {_HAPPENED[type(event)]}"
+    subject = f"{event.kind.value} {printable(interface.name)} {_HAPPENED[type(event)]}"
     if isinstance(event, InterfaceChanged):
         details = ", ".join(
             f"{what} {old} -> {new}"
@@ -174,6 +174,13 @@ def describeEvent(event: Event) -> str:
     else:
         details = ", ".join(_marks(interface))
     return f"{subject}: {details} [{event.cause.value}]"
+
+
+def printable(text: str) -> str:
+    """
+    A value of the database, which may hold anything, for a line of a log.
+    """
+    return text if text.isprintable() else repr(text)[1:-1]
 
 
 def _marks(interface: OvsInterface) -> Iterator[str]:
@@ -186,20 +193,20 @@ def _marks(interface: OvsInterface) -> Iterator[str]:
         ("error", interface.error),
     ):
         if value is not None:
-            yield f"{name} {value}"
+            yield f"{name} {printable(value)}"
 
 
 def _changes(column: str, old: Datum, new: Datum) -> Iterator[tuple[str, str, str]]:
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         for key in dict.fromkeys([*old, *new]):
             if old.get(key) != new.get(key):
-                yield f"{column}:{key}", _text(old.get(key)), _text(new.get(key))
+                yield f"{column}:{printable(str(key))}", _text(old.get(key)), _text(new.get(key))
     else:
         yield column, _text(old), _text(new)
 
 
 def _text(value: Datum) -> str:
-    return "none" if value is None else repr(value) if value == "" else str(value)
+    return "none" if value is None else repr(value) if value == "" else printable(str(value))
 
 
 @implementer(IOvsdbEventObserver)

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import attrs
+from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import ITCPTransport
 from twisted.internet.protocol import Protocol, connectionDone
@@ -189,7 +190,10 @@ class OvsdbProtocol(Protocol):
         """
         The connection is there.
         """
-        if ITCPTransport.providedBy(self.transport):
+        # Unix sockets' transports claim to be TCP's too.
+        if ITCPTransport.providedBy(self.transport) and isinstance(
+            self.transport.getPeer(), (IPv4Address, IPv6Address)
+        ):
             _endureNoDeadPeer(self.transport)
         if self._onConnected is not None:
             self._onConnected(self)
@@ -283,15 +287,14 @@ class OvsdbProtocol(Protocol):
             call.result.errback(Failure(SessionLost(reason)))
 
 
-def _endureNoDeadPeer(transport: ITCPTransport) -> None:
+def _endureNoDeadPeer(transport: Any) -> None:
     """
     Have the kernel notice a host that is gone: a second line of defence that
     needs no timer of ours.
     """
     transport.setTcpNoDelay(True)
     transport.setTcpKeepAlive(True)
-    handle = getattr(transport, "getHandle", lambda: None)()
     for name, value in KERNEL_TIMEOUTS.items():
-        # Not every system has them, and not every transport a socket.
-        if handle is not None and hasattr(socket, name):
-            handle.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+        # Not every system has all of them.
+        if hasattr(socket, name):
+            transport.getHandle().setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

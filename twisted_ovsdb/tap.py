@@ -8,16 +8,14 @@ C{twistd ovsdb-monitor}: its options, and the service that they make.
 from __future__ import annotations
 
 import os
-import stat
 import sys
 from collections.abc import Sequence
 from typing import Any
 
-from twisted.application.service import IService, MultiService, Service
-from twisted.internet.defer import Deferred
+from twisted.application.service import IService, MultiService
 from twisted.internet.endpoints import clientFromString
 from twisted.internet.interfaces import IStreamClientEndpoint
-from twisted.logger import ILogObserver, Logger, textFileLogObserver
+from twisted.logger import ILogObserver, textFileLogObserver
 from twisted.python.reflect import namedAny
 from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
@@ -26,14 +24,12 @@ from twisted_ovsdb._version import __version__
 from twisted_ovsdb.classify import ClassificationRules
 from twisted_ovsdb.factory import CONNECT_TIMEOUT, MAX_DELAY, OvsdbMonitorFactory
 from twisted_ovsdb.interfaces import IOvsdbEventObserver
-from twisted_ovsdb.linewriter import LineWriter
-from twisted_ovsdb.observers import JSONLinesObserver, LoggingObserver
+from twisted_ovsdb.observers import LoggingObserver
+from twisted_ovsdb.output import STANDARD_OUTPUT, EventsService, openAppend
 from twisted_ovsdb.service import OvsdbMonitorService
 from twisted_ovsdb.watchdog import PROBE_INTERVAL, SNAPSHOT_TIMEOUT
 
 DEFAULT_ENDPOINT = "tcp:127.0.0.1:6640"
-
-STANDARD_OUTPUT = "-"
 
 
 def standardErrorLog() -> ILogObserver:
@@ -42,23 +38,6 @@ def standardErrorLog() -> ILogObserver:
     """
     assert sys.__stderr__ is not None
     return textFileLogObserver(sys.__stderr__)
-
-
-def seconds(text: str) -> float:
-    """
-    An amount of time above zero.
-    """
-    value = float(text)
-    if not 0 < value < float("inf"):
-        raise ValueError("must be above zero")
-    return value
-
-
-def secondsOrNever(text: str) -> float:
-    """
-    An amount of time, 0 for none.
-    """
-    return 0.0 if float(text) == 0 else seconds(text)
 
 
 class Options(UsageOptions):
@@ -107,21 +86,18 @@ class Options(UsageOptions):
             None,
             MAX_DELAY,
             "Seconds between two attempts to connect at most.",
-            seconds,
         ],
         [
             "connect-timeout",
             None,
             CONNECT_TIMEOUT,
             "Seconds that an attempt to connect may take; 0 is as long as the endpoint allows.",
-            secondsOrNever,
         ],
         [
             "snapshot-timeout",
             None,
             SNAPSHOT_TIMEOUT,
             "Seconds without a byte while the server's first reply is awaited; 0 is no limit.",
-            secondsOrNever,
         ],
         [
             "probe-interval",
@@ -129,12 +105,14 @@ class Options(UsageOptions):
             PROBE_INTERVAL,
             "Seconds of silence until the server is asked for a sign of life, and as many until"
             " it is given up; 0 is never.",
-            secondsOrNever,
         ],
     ]
 
     def __init__(self) -> None:
         UsageOptions.__init__(self)
+        # usage shows the line breaks of a docstring.
+        for name in ("endpoint", "observer"):
+            self.docs[name] = " ".join(self.docs[name].split())
         self["endpoints"] = []
         self["observers"] = []
 
@@ -142,7 +120,7 @@ class Options(UsageOptions):
         """
         A server to monitor, as a Twisted client endpoint string, such as
         tcp:HOST:PORT or unix:PATH. May be given again for each server.
-        (default: tcp:127.0.0.1:6640)
+        [default: tcp:127.0.0.1:6640]
         """
         self["endpoints"].append((text, _parseEndpoint(text)))
 
@@ -169,7 +147,15 @@ class Options(UsageOptions):
         try:
             UsageOptions.parseOptions(self, options)
         except UsageError as e:
-            raise SystemExit(f"twistd ovsdb-monitor: {e}") from e
+            # What an observer's module raises may have several lines.
+            raise SystemExit(f"twistd ovsdb-monitor: {' '.join(str(e).split())}") from e
+
+    def parseArgs(self, *extra: str) -> None:
+        """
+        There is nothing but options.
+        """
+        if extra:
+            raise UsageError(f"{extra[0]}: nothing is expected behind the options")
 
     def postOptions(self) -> None:
         """
@@ -180,10 +166,30 @@ class Options(UsageOptions):
         if self["events"] == STANDARD_OUTPUT:
             self._reserveStandardOutput()
         elif self["events"] is not None:
-            # twistd may change its directory before the file is opened.
-            self["events"] = os.path.abspath(self["events"])
-            _checkAppend(self["events"])
+            self._checkEvents()
         self["rules"] = self._makeRules()
+        self._convertSeconds("max-delay", "above zero")
+        for name in ("connect-timeout", "snapshot-timeout", "probe-interval"):
+            self._convertSeconds(name, "not below zero")
+
+    def _convertSeconds(self, name: str, bound: str) -> None:
+        text = self[name]
+        try:
+            value = float(text)
+        except ValueError:
+            value = -1
+        if not (0 < value < float("inf") or (value == 0 and bound == "not below zero")):
+            raise UsageError(f"--{name} {text}: must be a number of seconds {bound}")
+        self[name] = value
+
+    def _checkEvents(self) -> None:
+        path = self["events"]
+        try:
+            os.close(openAppend(path))
+        except OSError as e:
+            raise UsageError(f"--events {path}: cannot be opened: {e.strerror}") from e
+        # twistd may change its directory before the file is opened for good.
+        self["events"] = os.path.abspath(path)
 
     def _reserveStandardOutput(self) -> None:
         twistd: Any = self.parent
@@ -201,7 +207,9 @@ class Options(UsageOptions):
         names = self["bridge-names"]
         if self["rules"] == "dragonflow":
             if names is not None:
-                raise UsageError("--bridge-names: --rules dragonflow names the bridges itself")
+                raise UsageError(
+                    f"--bridge-names {names}: --rules dragonflow names the bridges itself"
+                )
             return ClassificationRules.dragonflow()
         if self["rules"] != "default":
             raise UsageError(f"--rules {self['rules']}: is neither default nor dragonflow")
@@ -247,73 +255,6 @@ def _importObserver(name: str) -> IOvsdbEventObserver:
     if not IOvsdbEventObserver.providedBy(observer):
         raise UsageError(f"--observer {name}: does not provide IOvsdbEventObserver: {observer!r}")
     return IOvsdbEventObserver(observer)
-
-
-def _openAppend(path: str) -> int:
-    # O_NONBLOCK: opening a named pipe that nobody reads must not hang.
-    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK, 0o666)
-
-
-def _checkAppend(path: str) -> None:
-    try:
-        # A named pipe is not tried out: its reader would see the end of it.
-        if not (os.path.exists(path) and stat.S_ISFIFO(os.stat(path).st_mode)):
-            os.close(_openAppend(path))
-    except OSError as e:
-        raise UsageError(f"--events {path}: cannot be opened: {e.strerror}") from e
-
-
-class EventsService(Service):
-    """
-    Writes JSON Lines from start to stop.
-    """
-
-    _log = Logger()
-
-    def __init__(self, events: str) -> None:
-        """
-        @param events: a path, or C{-} for standard output.
-        """
-        self._events = events
-        self._descriptor: int | None = None
-        self._writer: LineWriter | None = None
-        self.observer = JSONLinesObserver(self._write)
-
-    def startService(self) -> None:
-        """
-        Open the file: not earlier, because twistd forks before this.
-        """
-        Service.startService(self)
-        from twisted.internet import reactor
-
-        if self._events == STANDARD_OUTPUT:
-            # sys.stdout writes to the log by now.
-            assert sys.__stdout__ is not None
-            descriptor = sys.__stdout__.fileno()
-        else:
-            descriptor = self._descriptor = _openAppend(self._events)
-        self._writer = LineWriter(descriptor, reactor, self._readerGone)
-
-    def stopService(self) -> None:
-        """
-        Close the file.
-        """
-        Service.stopService(self)
-        if self._writer is not None:
-            self._writer.close()
-            self._writer = None
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
-
-    def _write(self, line: bytes) -> Deferred[None] | None:
-        return self._writer.write(line) if self._writer is not None else None
-
-    def _readerGone(self) -> None:
-        from twisted.internet import reactor
-
-        self._log.info("the reader of --events {events} is gone: stopping", events=self._events)
-        reactor.callLater(0, reactor.stop)
 
 
 def makeService(options: Options) -> IService:

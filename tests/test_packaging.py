@@ -1,0 +1,301 @@
+# Copyright (c) The twisted_ovsdb authors.
+# See LICENSE for details.
+
+"""
+Tests for the package as a whole: its names, its layers and its texts.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+import twisted_ovsdb
+
+PACKAGE = Path(twisted_ovsdb.__file__).parent
+CHECKOUT = PACKAGE.parent
+
+LAYERS = [
+    "errors",
+    "events",
+    "interfaces",
+    "jsonstream",
+    "notation",
+    "jsonrpc",
+    "replica",
+    "classify",
+    "rows",
+    "tracker",
+    "waiters",
+    "delivery",
+    "linewriter",
+    "trouble",
+    "protocol",
+    "watchdog",
+    "session",
+    "monitor",
+    "connector",
+    "factory",
+    "service",
+    "observers",
+    "output",
+    "tap",
+]
+"""A module imports only modules that stand before it."""
+
+OUTSIDE_LAYERS = {"__init__", "_version"}
+
+CORE = [
+    "jsonstream",
+    "notation",
+    "jsonrpc",
+    "replica",
+    "classify",
+    "rows",
+    "tracker",
+    "events",
+    "errors",
+]
+"""They do no I/O and read no clock."""
+
+LONGEST = 320
+"""Lines of a module that one can hold in the head."""
+
+DocumentedNode = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+def modules() -> dict[str, ast.Module]:
+    """
+    The package's modules by name, parsed.
+    """
+    return {path.stem: ast.parse(path.read_text("utf-8")) for path in PACKAGE.glob("*.py")}
+
+
+def imported(tree: ast.AST) -> Iterator[str]:
+    """
+    The full names of all modules that are imported, also inside functions.
+    """
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level and node.module is not None, "imports are absolute"
+            if node.module != "twisted_ovsdb":
+                yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def undocumented(tree: ast.Module | ast.ClassDef, where: str) -> Iterator[str]:
+    """
+    The public names without a docstring.
+    """
+    if ast.get_docstring(tree) is None:
+        yield where
+    for node in tree.body:
+        if not isinstance(node, DocumentedNode) or node.name.startswith("_"):
+            continue
+        name = f"{where}.{node.name}"
+        if isinstance(node, ast.ClassDef):
+            yield from undocumented(node, name)
+        elif ast.get_docstring(node) is None and not isSetter(node):
+            yield name
+
+
+def isSetter(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """
+    Whether it sets a property, whose getter has the docstring.
+    """
+    return any(isinstance(d, ast.Attribute) and d.attr == "setter" for d in node.decorator_list)
+
+
+class NamesTests(SynchronousTestCase):
+    """
+    Tests for what C{import twisted_ovsdb} gives.
+    """
+
+    def test_public(self) -> None:
+        """
+        The public names are those that are promised, and no others.
+        """
+        promised = [
+            "OvsdbProtocol",
+            "OvsdbMonitorFactory",
+            "OvsdbMonitorService",
+            "EndpointConnector",
+            "InterfaceMonitor",
+            "IOvsdbEventObserver",
+            "OvsdbEventObserver",
+            "OvsInterface",
+            "InterfaceKind",
+            "Cause",
+            "InterfaceOnline",
+            "InterfaceOffline",
+            "InterfaceChanged",
+            "Synchronized",
+            "Disconnected",
+            "ClassificationRules",
+            "OvsdbError",
+            "ProtocolViolation",
+            "RpcError",
+            "SessionLost",
+            "__version__",
+        ]
+        self.assertEqual(sorted(twisted_ovsdb.__all__), sorted(promised))
+        for name in promised:
+            self.assertTrue(hasattr(twisted_ovsdb, name), name)
+
+    def test_noReactor(self) -> None:
+        """
+        Importing any of it installs no reactor: the application chooses.
+        """
+        names = [f"twisted_ovsdb.{name}" for name in modules() if name != "__init__"]
+        for imports in ("twisted_ovsdb", ", ".join(sorted(names))):
+            program = f"import {imports}, sys; print('twisted.internet.reactor' in sys.modules)"
+            child = subprocess.run(
+                [sys.executable, "-c", program],
+                env={"PYTHONPATH": str(CHECKOUT)},
+                capture_output=True,
+                text=True,
+                timeout=60,
+            )
+            self.assertEqual((child.stdout, child.stderr), ("False\n", ""))
+
+    def test_version(self) -> None:
+        """
+        setup.py and the package tell one version.
+        """
+        child = subprocess.run(
+            [sys.executable, "setup.py", "--version"],
+            cwd=CHECKOUT,
+            env={"PYTHONWARNINGS": "ignore", "PYTHONDONTWRITEBYTECODE": "1"},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        self.assertEqual(child.returncode, 0, child.stderr)
+        self.assertEqual(child.stdout.split()[-1], twisted_ovsdb.__version__)
+
+
+class LayersTests(SynchronousTestCase):
+    """
+    Tests for who imports whom: data flows one way.
+    """
+
+    def test_known(self) -> None:
+        """
+        Every module has its place in the order.
+        """
+        self.assertEqual(set(modules()) - OUTSIDE_LAYERS, set(LAYERS))
+
+    def test_order(self) -> None:
+        """
+        A module imports only modules that stand before it.
+        """
+        wrong = []
+        for name, tree in modules().items():
+            if name == "__init__":
+                continue
+            above = LAYERS[: LAYERS.index(name)] if name in LAYERS else []
+            allowed = {*above, "_version"}
+            for full in imported(tree):
+                parts = full.split(".")
+                if parts[0] == "twisted_ovsdb" and (
+                    len(parts) == 1 or parts[1] not in allowed - {name}
+                ):
+                    wrong.append(f"{name} imports {full}")
+        self.assertEqual(wrong, [])
+
+    def test_core(self) -> None:
+        """
+        The core knows neither Twisted nor clock, files or sockets.
+        """
+        forbidden = {"twisted", "time", "datetime", "os", "socket", "select", "io", "threading"}
+        trees = modules()
+        for name in CORE:
+            roots = {full.partition(".")[0] for full in imported(trees[name])}
+            self.assertEqual(roots & forbidden, set(), name)
+
+    def test_noReactorAtModuleLevel(self) -> None:
+        """
+        No module imports the reactor except inside a function.
+        """
+        for name, tree in modules().items():
+            top = [node for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom))]
+            names = [full for node in top for full in imported(node)]
+            self.assertNotIn("twisted.internet.reactor", names, name)
+
+
+class PluginTests(SynchronousTestCase):
+    """
+    Tests for our file among Twisted's plugins.
+    """
+
+    def test_noInit(self) -> None:
+        """
+        We never take the place of Twisted's own packages.
+        """
+        ours = [path.name for path in (CHECKOUT / "twisted").rglob("*.py")]
+        self.assertEqual(ours, ["twisted_ovsdb_plugin.py"])
+
+    def test_importsNothingOfOurs(self) -> None:
+        """
+        C{twistd --help} for another plugin does not load this package.
+        """
+        plugin = CHECKOUT / "twisted" / "plugins" / "twisted_ovsdb_plugin.py"
+        names = set(imported(ast.parse(plugin.read_text("utf-8"))))
+        self.assertEqual({name for name in names if name.startswith("twisted_ovsdb")}, set())
+        self.assertIn("twisted.application.service.ServiceMaker", names)
+
+
+class TextsTests(SynchronousTestCase):
+    """
+    Tests for what a reader of the source relies on.
+    """
+
+    def test_docstrings(self) -> None:
+        """
+        Every module, public class, function and method says what it is for.
+        """
+        missing = [
+            name
+            for module, tree in modules().items()
+            if module != "_version"
+            for name in undocumented(tree, module)
+        ]
+        self.assertEqual(missing, [])
+
+    def test_copyright(self) -> None:
+        """
+        Every file of Python starts with the copyright line and the licence.
+        """
+        header = "# Copyright (c) The twisted_ovsdb authors.\n# See LICENSE for details.\n"
+        paths = [CHECKOUT / "setup.py"]
+        for folder in ("twisted_ovsdb", "twisted", "tests", "tools"):
+            paths.extend((CHECKOUT / folder).rglob("*.py"))
+        texts = {str(path.relative_to(CHECKOUT)): path.read_text("utf-8") for path in paths}
+        # An empty __init__.py has nothing to protect.
+        wrong = [path for path, text in texts.items() if text and not text.startswith(header)]
+        self.assertEqual(wrong, [])
+
+    def test_length(self) -> None:
+        """
+        No module is too long to be held in the head.
+        """
+        lengths = {
+            path.name: len(path.read_text("utf-8").splitlines()) for path in PACKAGE.glob("*.py")
+        }
+        self.assertEqual({name: n for name, n in lengths.items() if n > LONGEST}, {})
+
+    def test_dependencies(self) -> None:
+        """
+        At run time nothing is needed but Twisted, attrs and zope.interface.
+        """
+        lines = (CHECKOUT / "requirements.txt").read_text("utf-8").split()
+        names = {re.split(r"[<>=!~ \[]", line)[0].lower() for line in lines}
+        self.assertEqual(names, {"twisted", "attrs", "zope.interface"})
