@@ -169,7 +169,7 @@ class CommandTests(LiveTestCase):
             text = text.lstrip()[end:]
         self.assertEqual([(e["event"], e["cause"]) for e in events], [("online", "initial")] * 3)
         log = command.log.take()
-        gone = [line for line in log if "the reader of --events - is gone: stopping" in line]
+        gone = [line for line in log if "--events -: the reader is gone: stopping" in line]
         self.assertEqual(len(gone), 1, log)
         self.assertFalse([line for line in log if "Traceback" in line], log)
         await self.assertSceneUnchanged()
