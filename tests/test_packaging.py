@@ -26,6 +26,7 @@ LAYERS = [
     "events",
     "interfaces",
     "jsonstream",
+    "members",
     "notation",
     "jsonrpc",
     "replica",
@@ -53,6 +54,7 @@ OUTSIDE_LAYERS = {"__init__", "_version"}
 
 CORE = [
     "jsonstream",
+    "members",
     "notation",
     "jsonrpc",
     "replica",

@@ -34,6 +34,14 @@ _NOT_SPACE: Final = re.compile(rb"[^ \t\r\n]")
 _TOKEN: Final = re.compile(rb'[{}]|"[^"\\]*(?:\\.[^"\\]*)*"|"', re.DOTALL)
 _REST_OF_STRING: Final = re.compile(rb'[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 
+_SKIMMED: Final = 1024
+"""Bytes of a chunk from which on it pays to look whether it can be skimmed."""
+
+_SKIMMED_DEPTH: Final = 8
+"""Nesting of braces that is skimmed; a table update has 4 levels."""
+
+_NO_MARKS: Final = bytes(set(range(256)) - set(b'{}"'))
+
 # A \uD800 to \uDFFF escape, or the pair of them that is a character.
 _SURROGATES: Final = re.compile(
     r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
@@ -53,7 +61,8 @@ def _finiteFloat(text: str) -> float:
     return number
 
 
-_loads: Final = json.JSONDecoder(parse_constant=_refuseConstant, parse_float=_finiteFloat).decode
+DECODER: Final = json.JSONDecoder(parse_constant=_refuseConstant, parse_float=_finiteFloat)
+"""JSON as RFC 8259 has it and no laxer."""
 
 
 def decodeText(message: bytes | bytearray) -> str:
@@ -83,7 +92,7 @@ def decodeObject(message: bytes | bytearray) -> dict[str, Any]:
     @raise ProtocolViolation: if it is not JSON.
     """
     try:
-        value: dict[str, Any] = _loads(decodeText(message))
+        value: dict[str, Any] = DECODER.decode(decodeText(message))
     # Deep nesting is a RecursionError; WIRE and RFC set no lower limit.
     except (ValueError, RecursionError) as e:
         raise ProtocolViolation(f"not JSON: {e}") from e
@@ -184,6 +193,8 @@ class JSONStream(Generic[Value]):
         Where the message ends in this chunk, which it has not been shown yet;
         None if it goes on behind it.
         """
+        if len(chunk) >= _SKIMMED and self._skim(chunk):
+            return None
         position = 0
         depth = self._depth
         if self._inString:
@@ -209,6 +220,36 @@ class JSONStream(Generic[Value]):
                 break
         self._depth = depth
         return None
+
+    def _skim(self, chunk: bytearray) -> bool:
+        """
+        Pass over a chunk in which the message does not end. A handful of
+        calls that run in C: 0.1 s for 30 MB, against 1.5 s token by token.
+
+        @return: False if it may end in here; then nothing has been noted.
+        """
+        # Escapes are rare; what they mean depends on what stands before them.
+        if self._escaped or b"\\" in chunk:
+            return False
+        marks = bytes(chunk).translate(None, _NO_MARKS)
+        if self._inString:
+            marks = b'"' + marks
+        # Two quotes side by side change nothing for what stands around them;
+        # few are left, of strings in which there are braces.
+        parts = marks.replace(b'""', b"").split(b'"')
+        braces = b"".join(parts[::2])
+        depth = self._depth
+        if depth == 0:
+            # The message begins here, with its brace.
+            depth, braces = 1, braces[1:]
+        for _ in range(_SKIMMED_DEPTH):
+            braces = braces.replace(b"{}", b"")
+        closing = braces.rfind(b"}") + 1
+        if closing >= depth or b"{" in braces[:closing]:
+            return False
+        self._depth = depth + len(braces) - 2 * closing
+        self._inString = len(parts) % 2 == 0
+        return True
 
     def _noteOpenString(self, chunk: bytearray, start: int) -> None:
         """

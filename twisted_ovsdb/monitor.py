@@ -23,7 +23,7 @@ from twisted_ovsdb.interfaces import IOvsdbEventObserver
 from twisted_ovsdb.protocol import OvsdbProtocol
 from twisted_ovsdb.replica import Replica
 from twisted_ovsdb.rows import TABLE, InterfaceRows
-from twisted_ovsdb.session import MonitorSession
+from twisted_ovsdb.session import MonitorSession, Settled
 from twisted_ovsdb.tracker import Present, Tracker
 from twisted_ovsdb.waiters import Waiters
 
@@ -80,6 +80,8 @@ class InterfaceMonitor:
         self._session: MonitorSession | None = None
         self._deliveries: list[Delivery] = []
         self._greeting: IDelayedCall | None = None
+        self._settling: IDelayedCall | None = None
+        self._settled: Waiters[None] = Waiters()
         self._warned: frozenset[str] = frozenset()
         self._synchronized: Waiters[tuple[OvsInterface, ...]] = Waiters()
         for observer in observers:
@@ -160,7 +162,12 @@ class InterfaceMonitor:
         if self._session is not None:
             raise RuntimeError("a connection is attached already")
         session = MonitorSession(
-            protocol, self._rows, self._replica, self._snapshotRead, self._updateRead
+            protocol,
+            self._rows,
+            self._replica,
+            self._snapshotRead,
+            self._updateRead,
+            self._clock,
         )
         self._session = session
         protocol.whenLost().addCallback(self._sessionLost, session)
@@ -182,6 +189,9 @@ class InterfaceMonitor:
         if self._greeting is not None:
             self._greeting.cancel()
             self._greeting = None
+        if self._settling is not None:
+            self._settling.cancel()
+            self._settle()
         self._synchronized.fire(lambda waiter: waiter.errback(CancelledError()))
 
     def whenSynchronized(self) -> Deferred[tuple[OvsInterface, ...]]:
@@ -194,7 +204,7 @@ class InterfaceMonitor:
             return succeed(self._present.interfaces())
         return self._synchronized.wait()
 
-    def _snapshotRead(self, rows: dict[str, OvsInterface]) -> None:
+    def _snapshotRead(self, rows: dict[str, OvsInterface]) -> Settled:
         self._note(self._replica.replace(rows))
         self._present.session += 1
         self._present.inSync = True
@@ -202,7 +212,7 @@ class InterfaceMonitor:
         if self._synchronized:
             interfaces = self._present.interfaces()
             self._synchronized.fire(lambda waiter: waiter.callback(interfaces))
-        self._startDeliveries()
+        return self._startDeliveries()
 
     def _warnOfLacking(self) -> None:
         """
@@ -218,16 +228,18 @@ class InterfaceMonitor:
                 columns=", ".join(sorted(lacking)),
             )
 
-    def _updateRead(self, changes: dict[str, OvsInterface | None]) -> None:
+    def _updateRead(self, changes: dict[str, OvsInterface | None]) -> Settled:
         self._note(self._replica.apply(changes))
-        self._deliver()
+        return self._deliver()
 
     def _sessionLost(self, reason: BaseException, session: MonitorSession) -> None:
         if self._session is session:
             self._lose(reason)
 
     def _lose(self, reason: BaseException) -> None:
-        self._session = None
+        if self._session is not None:
+            self._session.close()
+            self._session = None
         if self._present.inSync:
             self._present.inSync = False
             self._present.reason = reason
@@ -257,11 +269,31 @@ class InterfaceMonitor:
         if len(interfaces) > EXPLAINED:
             self._log.debug("no class: {count} more", count=len(interfaces) - EXPLAINED)
 
-    def _startDeliveries(self) -> None:
+    def _startDeliveries(self) -> Settled:
         for delivery in tuple(self._deliveries):
             delivery.start()
-        self._deliver()
+        return self._deliver()
 
-    def _deliver(self) -> None:
+    def _deliver(self) -> Settled:
+        """
+        Tell everyone.
+
+        @return: None if all that are not busy have been told all.
+        """
         for delivery in tuple(self._deliveries):
             delivery.deliver()
+        if not any(delivery.slicing for delivery in self._deliveries):
+            return None
+        if self._settling is None:
+            self._settling = self._clock.callLater(0, self._settle)
+        return self._settled.wait()
+
+    def _settle(self) -> None:
+        """
+        Look at each turn whether all that are not busy have been told all.
+        """
+        if any(delivery.slicing for delivery in self._deliveries):
+            self._settling = self._clock.callLater(0, self._settle)
+        else:
+            self._settling = None
+            self._settled.fire(lambda waiter: waiter.callback(None))

@@ -29,6 +29,25 @@ _MISSING: Final = object()
 isUUID: Final = _UUID.fullmatch
 
 
+class _Shared(dict[str, str]):
+    """
+    Strings that stand in many rows, such as the keys of external_ids, as one
+    object each: 230 of 1,130 bytes an interface. It forgets everything when
+    it is full, so that a database of ever new keys cannot fill the memory.
+    """
+
+    LIMIT: Final = 1000
+
+    def __missing__(self, text: str) -> str:
+        if len(self) >= self.LIMIT:
+            self.clear()
+        self[text] = text
+        return text
+
+
+shared: Final = _Shared()
+
+
 def describe(value: object) -> str:
     """
     A value for an error message: what it is, and not much of it.
@@ -116,10 +135,12 @@ def stringMap(row: JSONRow, column: str) -> Mapping[str, str]:
         _violation(column, "a map", value)
     result: dict[str, str] = {}
     for pair in pairs:
-        key, item = _pair(column, pair)
+        if type(pair) is not list or len(pair) != 2:
+            _violation(column, "a map of pairs", value)
+        key, item = pair
         if type(key) is not str or type(item) is not str:
             _violation(column, "a map of strings", value)
-        result[key] = item
+        result[shared[key]] = item
     return MappingProxyType(result)
 
 

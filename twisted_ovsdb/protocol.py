@@ -25,6 +25,7 @@ from twisted.python.failure import Failure
 from twisted_ovsdb import jsonrpc
 from twisted_ovsdb.errors import MonitorCanceled, OvsdbError, ProtocolViolation, SessionLost
 from twisted_ovsdb.jsonstream import DEFAULT_MAX_LENGTH, JSONStream
+from twisted_ovsdb.members import LargeResult, decodeMessage
 from twisted_ovsdb.notation import describe
 from twisted_ovsdb.waiters import Waiters
 
@@ -58,8 +59,8 @@ class _Call:
     A request without its reply.
     """
 
-    method: str
     result: Deferred[Any]
+    byMembers: bool
 
 
 @attrs.define(eq=False)
@@ -77,6 +78,7 @@ class OvsdbProtocol(Protocol):
     A JSON-RPC session of RFC 7047, section 4.
 
     @ivar lost: why the session is over, None while it is up.
+    @ivar paused: whether L{pauseProducing} was called.
     @ivar onReceived: called whenever bytes have come, if it is not None.
     """
 
@@ -94,7 +96,8 @@ class OvsdbProtocol(Protocol):
         """
         self.lost: BaseException | None = None
         self.onReceived: Callable[[], object] | None = None
-        self._stream: JSONStream[dict[str, Any]] = JSONStream(maxLength)
+        self.paused = False
+        self._stream = JSONStream(maxLength, decodeMessage)
         self._onConnected = onConnected
         self._lastId = 0
         self._calls: dict[int, _Call] = {}
@@ -103,10 +106,14 @@ class OvsdbProtocol(Protocol):
 
     # What users call
 
-    def call(self, method: str, params: Sequence[object]) -> Deferred[Any]:
+    def call(self, method: str, params: Sequence[object], byMembers: bool = False) -> Deferred[Any]:
         """
         Send a request.
 
+        @param byMembers: whether the result, if it is a large object, is
+            given as L{LargeResult <twisted_ovsdb.members.LargeResult>}, to be
+            decoded a member at a time. Nothing more may be read before it
+            has been iterated over: L{pauseProducing} until then.
         @return: the result. L{RpcError} if the server refuses,
             L{SessionLost} if the connection goes before it answers. When
             cancelled, the reply is ignored.
@@ -117,7 +124,7 @@ class OvsdbProtocol(Protocol):
         messageId = self._lastId = self._lastId + 1
         data = jsonrpc.encodeRequest(messageId, method, params)
         result: Deferred[Any] = Deferred(lambda _: self._forget(messageId))
-        self._calls[messageId] = _Call(method, result)
+        self._calls[messageId] = _Call(result, byMembers)
         self._write(data)
         return result
 
@@ -129,7 +136,12 @@ class OvsdbProtocol(Protocol):
             self._write(jsonrpc.encodeNotification(method, params))
 
     def monitor(
-        self, database: str, monitorId: str, requests: Mapping[str, Any], onUpdate: OnUpdate
+        self,
+        database: str,
+        monitorId: str,
+        requests: Mapping[str, Any],
+        onUpdate: OnUpdate,
+        byMembers: bool = False,
     ) -> Deferred[Any]:
         """
         Monitor tables (RFC 7047, section 4.1.5).
@@ -137,6 +149,7 @@ class OvsdbProtocol(Protocol):
         @param monitorId: a name for it, new on this connection.
         @param requests: table names to C{<monitor-request>}s.
         @param onUpdate: gets the table updates of each update notification.
+        @param byMembers: as for L{call}.
         @return: the table updates of the initial reply. Its callbacks run
             before the next message of the same chunk is read.
         @raise ValueError: if there is a monitor of this name already.
@@ -153,7 +166,7 @@ class OvsdbProtocol(Protocol):
             self._monitors.pop(monitorId, None)
             return failure
 
-        result = self.call("monitor", [database, monitorId, requests])
+        result = self.call("monitor", [database, monitorId, requests], byMembers)
         return result.addCallbacks(replied, refused)
 
     def whenLost(self) -> Deferred[BaseException]:
@@ -171,8 +184,7 @@ class OvsdbProtocol(Protocol):
         if self.lost is None:
             self._end(reason)
             # Not loseConnection, which may wait for the peer for ever.
-            assert self.transport is not None
-            self.transport.abortConnection()  # type: ignore[attr-defined]
+            self._transport().abortConnection()
 
     def close(self, reason: BaseException) -> None:
         """
@@ -181,8 +193,26 @@ class OvsdbProtocol(Protocol):
         """
         if self.lost is None:
             self._end(reason)
-            assert self.transport is not None
-            self.transport.loseConnection()
+            self._transport().loseConnection()
+
+    def pauseProducing(self) -> None:
+        """
+        Read no further message, not even of the chunk at hand, until
+        L{resumeProducing}.
+        """
+        if not self.paused and self.lost is None:
+            self.paused = True
+            self._transport().pauseProducing()
+
+    def resumeProducing(self) -> None:
+        """
+        Go on reading where L{pauseProducing} has stopped.
+        """
+        if self.paused:
+            self.paused = False
+            if self.lost is None:
+                self._transport().resumeProducing()
+                self.dataReceived(b"")
 
     # What Twisted calls
 
@@ -207,6 +237,10 @@ class OvsdbProtocol(Protocol):
             return
         if self.onReceived is not None:
             self.onReceived()
+        if self.paused:
+            # On TLS a little may still come.
+            self._stream.feed(data)
+            return
         with self._log.failuresHandled("while a message was read") as reading:
             try:
                 self._read(self._stream.feed(data))
@@ -219,7 +253,7 @@ class OvsdbProtocol(Protocol):
     def _read(self, values: Iterator[dict[str, Any]]) -> None:
         for value in values:
             self._messageReceived(jsonrpc.parseMessage(value))
-            if self.lost is not None:
+            if self.lost is not None or self.paused:
                 break
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
@@ -247,7 +281,10 @@ class OvsdbProtocol(Protocol):
             if call is None:
                 self._log.debug("reply to no request: {id!r}", id=message.id)
             elif isinstance(message, jsonrpc.Reply):
-                call.result.callback(message.result)
+                result = message.result
+                if isinstance(result, LargeResult) and not call.byMembers:
+                    result = result.whole()
+                call.result.callback(result)
             else:
                 call.result.errback(Failure(message.error))
 
@@ -275,8 +312,11 @@ class OvsdbProtocol(Protocol):
         self._calls.pop(messageId, None)
 
     def _write(self, data: bytes) -> None:
-        assert self.transport is not None
-        self.transport.write(data)
+        self._transport().write(data)
+
+    def _transport(self) -> Any:
+        assert self.transport is not None, "there is no connection yet"
+        return self.transport
 
     def _end(self, reason: BaseException) -> None:
         self.lost = reason

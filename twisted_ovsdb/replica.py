@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import Any, Final, Generic, TypeVar
 
 from twisted_ovsdb.errors import ProtocolViolation
+from twisted_ovsdb.members import members
 from twisted_ovsdb.notation import JSONRow, describe, isUUID
 
 Row = TypeVar("Row")
@@ -109,7 +110,7 @@ class Replica(Generic[Row]):
             before = self._rows.get(uuid)
             if now is None:
                 del self._rows[uuid]
-            elif before == now:
+            elif before is not None and before == now:
                 continue
             else:
                 self._rows[uuid] = now
@@ -120,14 +121,16 @@ class Replica(Generic[Row]):
         Each row update in the table updates. A table is absent where nothing
         in it is told.
         """
-        if type(tables) is not dict:
+        tableUpdates = members(tables)
+        if tableUpdates is None:
             raise ProtocolViolation(f"table updates are no object: {describe(tables)}")
-        for table, updates in tables.items():
+        for table, updates in tableUpdates:
             if table != self.table:
                 raise ProtocolViolation(f"table {describe(table)} is not monitored")
-            if type(updates) is not dict:
+            rowUpdates = members(updates)
+            if rowUpdates is None:
                 raise ProtocolViolation(f"table {table}: no object: {describe(updates)}")
-            for uuid, update in updates.items():
+            for uuid, update in rowUpdates:
                 if not isUUID(uuid):
                     raise ProtocolViolation(f"table {table}: not a UUID: {describe(uuid)}")
                 if type(update) is not dict:

@@ -19,6 +19,7 @@ from twisted_ovsdb.notation import (
     datum,
     optionalInteger,
     optionalString,
+    shared,
     string,
     stringMap,
 )
@@ -90,7 +91,7 @@ class InterfaceRows:
         if self._empty:
             row = {**self._empty, **row}
         name = string(row, "name")
-        type = string(row, "type")
+        type = shared[string(row, "type")]
         ofport = optionalInteger(row, "ofport")
         external_ids = stringMap(row, "external_ids")
         options = stringMap(row, "options")

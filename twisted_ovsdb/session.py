@@ -9,11 +9,19 @@ request to the loss.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Union
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
 
-from twisted_ovsdb.errors import OvsdbError, ProtocolViolation, RpcError
+from twisted_ovsdb.errors import (
+    MonitorStopped,
+    OvsdbError,
+    ProtocolViolation,
+    RpcError,
+    SessionLost,
+)
 from twisted_ovsdb.events import OvsInterface
 from twisted_ovsdb.notation import describe
 from twisted_ovsdb.protocol import OvsdbProtocol
@@ -24,6 +32,9 @@ MONITOR_ID: Final = "twisted_ovsdb"
 
 _REFUSED: Final = "syntax error"
 """The error of ovsdb-server for a table or a column that it does not have."""
+
+Settled = Union[Deferred[None], None]
+"""What fires when a message has been told to all; None if it has been."""
 
 
 class MonitorSession:
@@ -40,14 +51,16 @@ class MonitorSession:
         protocol: OvsdbProtocol,
         rows: InterfaceRows,
         replica: Replica[OvsInterface],
-        onSnapshot: Callable[[dict[str, OvsInterface]], None],
-        onUpdate: Callable[[dict[str, OvsInterface | None]], None],
+        onSnapshot: Callable[[dict[str, OvsInterface]], Settled],
+        onUpdate: Callable[[dict[str, OvsInterface | None]], Settled],
+        clock: IReactorTime,
     ) -> None:
         """
         @param rows: what to ask for, and how to read it.
         @param replica: what the updates have to fit.
         @param onSnapshot: gets what the initial reply holds.
         @param onUpdate: gets what an update makes of its rows.
+        @param clock: the reactor.
         """
         self.protocol = protocol
         self.lacking: frozenset[str] = frozenset()
@@ -55,6 +68,9 @@ class MonitorSession:
         self._replica = replica
         self._onSnapshot = onSnapshot
         self._onUpdate = onUpdate
+        self._clock = clock
+        self._turn: Deferred[None] | None = None
+        self._closed = False
 
     def start(self, database: str) -> Deferred[None]:
         """
@@ -75,15 +91,35 @@ class MonitorSession:
                     raise
                 self.lacking = await self._findLacking(database, refusal)
                 tables = await self._monitor(database, self._rows.without(self.lacking))
-            self._onSnapshot(self._read(tables))
+            if self._closed:
+                raise SessionLost(MonitorStopped())
+            self._holdUntil(self._onSnapshot(await self._read(tables)))
         except ProtocolViolation as e:
             self.protocol.abort(e)
             raise
 
+    def close(self) -> None:
+        """
+        Let go of the connection: nothing of it counts from here on.
+        """
+        self._closed = True
+        if self._turn is not None:
+            self._turn.cancel()
+
+    def _holdUntil(self, settled: Settled) -> None:
+        """
+        Read no further message until this one has been told.
+        """
+        if settled is None:
+            self.protocol.resumeProducing()
+        else:
+            self.protocol.pauseProducing()
+            settled.addCallback(lambda _: self.protocol.resumeProducing())
+
     def _monitor(self, database: str, rows: InterfaceRows) -> Deferred[Any]:
         self._replica.decode = rows.decode
         return self.protocol.monitor(
-            database, MONITOR_ID, rows.monitorRequests(), self._updateReceived
+            database, MONITOR_ID, rows.monitorRequests(), self._updateReceived, byMembers=True
         )
 
     async def _findLacking(self, database: str, refusal: RpcError) -> frozenset[str]:
@@ -109,14 +145,29 @@ class MonitorSession:
             raise OvsdbError(f"table {TABLE} has no column {needed}") from refusal
         return lacking
 
-    def _read(self, tables: Any) -> dict[str, OvsInterface]:
+    async def _read(self, tables: Any) -> dict[str, OvsInterface]:
+        """
+        Read a snapshot slice by slice, between which the reactor turns.
+        """
         reading = self._replica.readSnapshot(tables)
+        del tables
         while True:
             try:
                 next(reading)
             except StopIteration as end:
                 rows: dict[str, OvsInterface] = end.value
                 return rows
+            # What follows in the stream waits until this is applied.
+            self.protocol.pauseProducing()
+            self._turn = deferLater(self._clock, 0)
+            try:
+                await self._turn
+            except CancelledError as e:
+                self.protocol.resumeProducing()
+                raise SessionLost(self.protocol.lost or MonitorStopped()) from e
+            finally:
+                self._turn = None
 
     def _updateReceived(self, tables: Any) -> None:
-        self._onUpdate(self._replica.readUpdate(tables))
+        if not self._closed:
+            self._holdUntil(self._onUpdate(self._replica.readUpdate(tables)))

@@ -114,6 +114,9 @@ class Watchdog:
 
     def _judge(self) -> None:
         self._timer = None
+        if self._protocol.paused:
+            # Nothing is heard because nothing is listened to.
+            self._received()
         since = self._heard if self._asked is None else self._asked
         if self._now() - since < self._limit:
             self._wait()
