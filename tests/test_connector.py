@@ -11,14 +11,21 @@ from typing import Any
 
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred, fail
-from twisted.internet.endpoints import TCP4ClientEndpoint, UNIXClientEndpoint
+from twisted.internet.endpoints import HostnameEndpoint, TCP4ClientEndpoint, UNIXClientEndpoint
 from twisted.internet.error import (
     ConnectionDone,
     ConnectionRefusedError,
+    DNSLookupError,
     NotConnectingError,
     UserError,
 )
-from twisted.internet.interfaces import IConnector, IHandshakeListener, IStreamClientEndpoint
+from twisted.internet.interfaces import (
+    IConnector,
+    IHandshakeListener,
+    IHostnameResolver,
+    IReactorPluggableNameResolver,
+    IStreamClientEndpoint,
+)
 from twisted.internet.protocol import ClientFactory, Protocol
 from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.python.failure import Failure
@@ -66,6 +73,45 @@ class ManualEndpoint:
         The attempt fails.
         """
         self.attempt.errback(ConnectionRefusedError())
+
+
+@implementer(IHostnameResolver)
+class ForgetfulResolver:
+    """
+    Finds nothing when the test says so.
+    """
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.receiver: Any = None
+
+    def resolveHostName(
+        self, resolutionReceiver: Any, hostName: str, *rest: Any, **more: Any
+    ) -> Any:
+        """
+        Begin to resolve a name.
+        """
+        self.asked.append(hostName)
+        self.receiver = resolutionReceiver
+        resolutionReceiver.resolutionBegan(self)
+        return resolutionReceiver
+
+    def fail(self) -> None:
+        """
+        The name has no address.
+        """
+        self.receiver.resolutionComplete()
+
+
+@implementer(IReactorPluggableNameResolver)
+class ResolvingReactor(MemoryReactorClock):
+    """
+    A reactor with a resolver of the test's.
+    """
+
+    def __init__(self, resolver: ForgetfulResolver) -> None:
+        super().__init__()
+        self.nameResolver = resolver
 
 
 class RecordingFactory(ClientFactory):
@@ -244,6 +290,21 @@ class EndpointConnectorTests(SynchronousTestCase):
         outer.dataReceived(b"x")
         self.assertEqual(Listener.seen, ["handshake", b"x"])
         self.assertEqual(outer.logPrefix(), "Listener")
+
+    def test_F50_resolvesEachTime(self) -> None:
+        """
+        A host's name is resolved anew for each attempt, also when it could
+        not be resolved before.
+        """
+        resolver = ForgetfulResolver()
+        reactor = ResolvingReactor(resolver)
+        self.factory.reconnect = True
+        EndpointConnector(HostnameEndpoint(reactor, "switch.example", 6640), self.factory).connect()
+        for _ in range(3):
+            resolver.fail()
+            reactor.advance(0)
+        self.assertEqual(resolver.asked, ["switch.example"] * 4)
+        self.assertEqual(self.factory.calls.count(("failed", DNSLookupError)), 3)
 
     def test_destinationBefore(self) -> None:
         """

@@ -187,7 +187,7 @@ class SessionTests(MonitorTestCase):
             ],
         )
 
-    def test_newDatabase(self) -> None:
+    def test_F32_newDatabase(self) -> None:
         """
         The same names under new UUIDs are all offline, then all online (F32).
         """

@@ -37,6 +37,7 @@ LAYERS = [
     "delivery",
     "linewriter",
     "trouble",
+    "keepalive",
     "protocol",
     "watchdog",
     "session",

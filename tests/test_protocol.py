@@ -121,10 +121,10 @@ class CallTests(ProtocolTestCase):
         self.protocol.notify("b", [])
         self.assertEqual(self.sent(), [])
 
-    def test_cancel(self) -> None:
+    def test_F13_F14_repliesToNothing(self) -> None:
         """
         The reply to a request that was cancelled is ignored, and so is one to
-        no request and a second one (F13, F14).
+        no request and a second one.
         """
         result = self.protocol.call("a", [])
         result.cancel()

@@ -7,6 +7,7 @@ Large chunks are skimmed in C instead of token by token: with the same result.
 
 from __future__ import annotations
 
+import itertools
 import json
 from typing import Any
 
@@ -42,7 +43,7 @@ class SkimTests(SynchronousTestCase):
         values: list[Any] = []
         places = sorted({cut % (len(data) + 1) for cut in cuts} | {0, len(data)})
         try:
-            for start, end in zip(places, places[1:], strict=False):
+            for start, end in itertools.pairwise(places):
                 values.extend(stream.feed(data[start:end]))
         except ProtocolViolation as e:
             return values, str(e)

@@ -10,14 +10,11 @@ connection goes, and leaves to others what the updates mean.
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import attrs
-from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred, fail, succeed
-from twisted.internet.interfaces import ITCPTransport
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -25,6 +22,7 @@ from twisted.python.failure import Failure
 from twisted_ovsdb import jsonrpc
 from twisted_ovsdb.errors import MonitorCanceled, OvsdbError, ProtocolViolation, SessionLost
 from twisted_ovsdb.jsonstream import DEFAULT_MAX_LENGTH, JSONStream
+from twisted_ovsdb.keepalive import noticeDeadPeer
 from twisted_ovsdb.members import LargeResult, decodeMessage
 from twisted_ovsdb.notation import describe
 from twisted_ovsdb.waiters import Waiters
@@ -39,17 +37,6 @@ MONITOR_CANCELED: Final = "monitor_canceled"
 """
 A notification of ovsdb-server(7) to clients that follow database changes;
 after it, nothing more comes for that monitor.
-"""
-
-KERNEL_TIMEOUTS: Final = {
-    "TCP_KEEPIDLE": 15,
-    "TCP_KEEPINTVL": 5,
-    "TCP_KEEPCNT": 3,
-    "TCP_USER_TIMEOUT": 30_000,
-}
-"""
-tcp(7): seconds, seconds, a count and milliseconds. By default a connection to
-a host that has gone is kept for hours.
 """
 
 
@@ -220,11 +207,7 @@ class OvsdbProtocol(Protocol):
         """
         The connection is there.
         """
-        # Unix sockets' transports claim to be TCP's too.
-        if ITCPTransport.providedBy(self.transport) and isinstance(
-            self.transport.getPeer(), (IPv4Address, IPv6Address)
-        ):
-            _endureNoDeadPeer(self.transport)
+        noticeDeadPeer(self._transport())
         if self._onConnected is not None:
             self._onConnected(self)
 
@@ -325,16 +308,3 @@ class OvsdbProtocol(Protocol):
         self._loss.fire(lambda waiter: waiter.callback(reason))
         for call in calls.values():
             call.result.errback(Failure(SessionLost(reason)))
-
-
-def _endureNoDeadPeer(transport: Any) -> None:
-    """
-    Have the kernel notice a host that is gone: a second line of defence that
-    needs no timer of ours.
-    """
-    transport.setTcpNoDelay(True)
-    transport.setTcpKeepAlive(True)
-    for name, value in KERNEL_TIMEOUTS.items():
-        # Not every system has all of them.
-        if hasattr(socket, name):
-            transport.getHandle().setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
