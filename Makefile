@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 # The checkout is run as it is: an editable install would hide the plugin from twistd.
 export PYTHONPATH := $(CURDIR)
 
-.PHONY: run test unit lint format coverage clean
+.PHONY: run test unit lint format coverage soak bench clean
 
 run: $(VENV)/.run
 	@exec $(BIN)/python -m tools.run
@@ -22,7 +22,7 @@ unit: $(VENV)/.dev
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy twisted_ovsdb tests tools
+	$(BIN)/mypy twisted_ovsdb tests tools benchmarks
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
@@ -32,6 +32,14 @@ coverage: $(VENV)/.dev
 	tools/install-openvswitch
 	$(BIN)/coverage run -m twisted.trial tests
 	$(BIN)/coverage report
+
+soak: $(VENV)/.dev
+	tools/install-openvswitch
+	$(BIN)/python -m tests.soak
+
+bench: $(VENV)/.dev
+	tools/install-openvswitch
+	$(BIN)/python -m benchmarks
 
 clean:
 	rm -rf $(VENV) _trial_temp* build dist *.egg-info .coverage htmlcov .hypothesis .mypy_cache .ruff_cache

@@ -212,6 +212,13 @@ class RulesTests(SynchronousTestCase):
     Rules as values.
     """
 
+    def test_explainWithoutKeys(self) -> None:
+        """
+        Where no key makes a VM, none is missed.
+        """
+        rules = ClassificationRules(vmKeys=())
+        self.assertEqual(rules.explain("eth0", "", {}), "eth0 (type ''): ")
+
     def test_plainString(self) -> None:
         """
         A string in the place of a tuple, a comma forgotten, is told at once

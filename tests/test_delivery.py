@@ -11,6 +11,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
+from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support import Busy, Recorder, vm
@@ -127,6 +128,22 @@ class DeliveryTests(SynchronousTestCase):
         waiting.errback(ZeroDivisionError())
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
         self.assertEqual(len(observer.events), 2)
+
+    def test_F45_warnsOnce(self) -> None:
+        """
+        An observer that is busy for 30 s is warned of, once.
+        """
+        observer = Busy()
+        self.deliveryTo(observer).deliver()
+        with capturedLogs() as logs:
+            self.clock.advance(29)
+            self.assertEqual(logs, [])
+            self.clock.advance(1)
+            self.clock.advance(1000)
+        (warning,) = logs
+        self.assertIs(warning["observer"], observer)
+        observer.freeAll()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_close(self) -> None:
         """

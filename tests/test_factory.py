@@ -9,6 +9,7 @@ shows what is required for it.
 from __future__ import annotations
 
 import random
+import time
 
 from twisted.internet.error import ConnectionDone
 from twisted.logger import capturedLogs
@@ -16,7 +17,7 @@ from twisted.python.failure import Failure
 
 from tests.factorycase import FactoryTestCase
 from tests.test_connector import ADDRESS
-from twisted_ovsdb import OvsdbMonitorFactory
+from twisted_ovsdb import InterfaceMonitor, OvsdbMonitorFactory
 
 
 class BackOffTests(FactoryTestCase):
@@ -132,6 +133,26 @@ class BackOffTests(FactoryTestCase):
         self.factory.clientConnectionLost(self.connector, Failure(ConnectionDone()))
         self.assertTrue(self.factory.monitor.inSync)
         self.assertEqual(self.attemptsWithin(4), 0)
+
+    def test_retryOnce(self) -> None:
+        """
+        There is one next attempt, however often it is asked for.
+        """
+        self.endpoint.refuse()
+        self.factory.retry()
+        self.assertEqual(len(self.clock.getDelayedCalls()), 1)
+
+    def test_realTime(self) -> None:
+        """
+        Without a clock of the user's, the reactor's and one that does not
+        jump are used.
+        """
+        from twisted.internet import reactor
+
+        factory = OvsdbMonitorFactory()
+        self.assertIs(factory.clock, reactor)
+        self.assertIs(factory._now, time.monotonic)
+        self.assertIs(InterfaceMonitor()._clock, reactor)
 
     def test_retryWithoutConnector(self) -> None:
         """

@@ -22,6 +22,7 @@ from twisted_ovsdb.notation import (
     isUUID,
     optionalInteger,
     optionalString,
+    shared,
     string,
     stringMap,
 )
@@ -296,3 +297,23 @@ class UUIDTests(SynchronousTestCase):
             self.assertTrue(isUUID(text), text)
         for text in ("", " " + UUID, UUID + "\n", UUID[1:], "g" + UUID[1:], f"{{{UUID}}}"):
             self.assertFalse(isUUID(text), text)
+
+
+class SharedTests(SynchronousTestCase):
+    """
+    Strings that many rows have are one object each.
+    """
+
+    def test_same(self) -> None:
+        """
+        The keys of two rows' maps are the same objects, and no number of
+        different ones fills the memory.
+        """
+        first, second = (
+            next(iter(stringMap({"c": ["map", [["-".join(("some", "key")), "x"]]]}, "c")))
+            for _ in range(2)
+        )
+        self.assertIs(first, second)
+        for number in range(2 * shared.LIMIT):
+            stringMap({"c": ["map", [[f"key-{number}", "x"]]]}, "c")
+        self.assertLessEqual(len(shared), shared.LIMIT)

@@ -16,6 +16,7 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from twisted_ovsdb import members
 from twisted_ovsdb.errors import MonitorCanceled, ProtocolViolation, RpcError, SessionLost
 from twisted_ovsdb.protocol import OvsdbProtocol
 
@@ -141,6 +142,18 @@ class CallTests(ProtocolTestCase):
         result.addErrback(lambda _: self.protocol.call("b", []))
         self.lose()
         self.failureResultOf(result, SessionLost)
+
+    def test_largeResult(self) -> None:
+        """
+        A large result arrives whole for who did not ask for its members; one
+        that is wrong fails the request too.
+        """
+        self.patch(members, "LARGE", 10)
+        result, wrong = self.protocol.call("a", []), self.protocol.call("b", [])
+        self.receive({"id": 1, "result": {"a": {"b": {}}}, "error": None})
+        self.assertEqual(self.successResultOf(result), {"a": {"b": {}}})
+        self.protocol.dataReceived(b'{"id":2,"result":{"a":NaN},"error":null}')
+        self.failureResultOf(wrong, SessionLost)
 
     def test_notJSON(self) -> None:
         """

@@ -102,6 +102,7 @@ class _Cursor:
     def names(self) -> Iterator[str]:
         """
         Read an object: its names, between which the caller reads the values.
+        Behind the outermost one there is nothing: it was framed by its brace.
         """
         self.expect("{")
         if self.space() != "}":
@@ -112,14 +113,6 @@ class _Cursor:
                     break
                 self.position = comma.end()
         self.expect("}")
-
-    def end(self) -> None:
-        """
-        There is nothing more; the text is let go.
-        """
-        if self.position != len(self.text):
-            raise ProtocolViolation(f"not JSON: more at character {self.position}")
-        self.text = ""
 
 
 class JSONMembers:
@@ -190,7 +183,7 @@ class LargeResult(JSONMembers):
                 raise ProtocolViolation("a reply has both a result and an error")
             if name in ("id", "method", "result"):
                 raise ProtocolViolation(f"a reply with a result has {name} behind it")
-        self._cursor.end()
+        self._cursor.text = ""
 
 
 def members(value: object) -> Iterator[tuple[str, Any]] | None:
@@ -224,5 +217,4 @@ def decodeMessage(message: bytearray) -> dict[str, Any]:
             head[key] = LargeResult(cursor, names)
             return head
         head[key] = cursor.value()
-    cursor.end()
     return head

@@ -259,17 +259,20 @@ class OvsdbProtocol(Protocol):
                 self._log.debug("unknown request {method}", method=message.method)
                 self._write(jsonrpc.encodeError(message.id, "unknown method"))
         else:
-            # A type other than ours would at most be equal, as True is to 1.
-            call = self._calls.pop(message.id, None) if type(message.id) is int else None
-            if call is None:
-                self._log.debug("reply to no request: {id!r}", id=message.id)
-            elif isinstance(message, jsonrpc.Reply):
-                result = message.result
-                if isinstance(result, LargeResult) and not call.byMembers:
-                    result = result.whole()
-                call.result.callback(result)
-            else:
-                call.result.errback(Failure(message.error))
+            self._replied(message)
+
+    def _replied(self, message: jsonrpc.Reply | jsonrpc.ErrorReply) -> None:
+        # A type other than ours would at most be equal, as True is to 1.
+        call = self._calls.get(message.id) if type(message.id) is int else None
+        if call is None:
+            self._log.debug("reply to no request: {id!r}", id=message.id)
+            return
+        result = message.result if isinstance(message, jsonrpc.Reply) else Failure(message.error)
+        if isinstance(result, LargeResult) and not call.byMembers:
+            result = result.whole()
+        # Not earlier: if the result is wrong, the request fails with the rest.
+        del self._calls[message.id]
+        call.result.callback(result)
 
     def _notified(self, message: jsonrpc.Notification) -> None:
         params = message.params
