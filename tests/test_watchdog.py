@@ -84,6 +84,23 @@ class SilenceTests(FactoryTestCase):
             self.receive(bytes([byte]))
         self.assertTrue(self.factory.monitor.inSync)
 
+    def test_echoWhilePaused(self) -> None:
+        """
+        While a large snapshot is taken in and nothing is read, the server
+        hears from us all the same: it drops who is silent for 10 s.
+        """
+        self.accept()
+        self.sent()
+        protocol = self.factory._protocol
+        assert protocol is not None
+        protocol.pauseProducing()
+        self.advance(70)
+        self.assertGreaterEqual(len(self.sent()), 70 // 5)
+        self.assertIsNone(protocol.lost)
+        protocol.resumeProducing()
+        self.receive(reply(1, {}))
+        self.assertTrue(self.factory.monitor.inSync)
+
     def test_off(self) -> None:
         """
         With 0 nothing is given up and nothing is asked.

@@ -8,7 +8,7 @@ Which class an interface has. The rules are data.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from fnmatch import translate
 from typing import Final
 
@@ -41,9 +41,14 @@ def _strings(values: Iterable[str]) -> tuple[str, ...]:
     return tuple(values)
 
 
-def _patterns(names: tuple[str, ...]) -> re.Pattern[str]:
+def _matcher(names: tuple[str, ...]) -> Callable[[str], object]:
+    """
+    What tells whether a name matches one of these patterns.
+    """
+    if names == ("*",):
+        return bool  # every interface has a name, and most are asked for this
     # An empty tuple matches no name.
-    return re.compile("|".join(map(translate, names)) or r"(?!)")
+    return re.compile("|".join(map(translate, names)) or r"(?!)").match
 
 
 @attrs.frozen
@@ -71,14 +76,14 @@ class ClassificationRules:
     tunnelTypes: tuple[str, ...] = attrs.field(default=TUNNEL_TYPES, converter=_strings)
     vmKeys: tuple[str, ...] = attrs.field(default=("iface-id",), converter=_strings)
     localPorts: bool = True
-    _bridge: re.Pattern[str] = attrs.field(init=False, repr=False, eq=False)
-    _vm: re.Pattern[str] = attrs.field(init=False, repr=False, eq=False)
-    _tunnel: re.Pattern[str] = attrs.field(init=False, repr=False, eq=False)
+    _isBridgeName: Callable[[str], object] = attrs.field(init=False, repr=False, eq=False)
+    _isVmName: Callable[[str], object] = attrs.field(init=False, repr=False, eq=False)
+    _isTunnelName: Callable[[str], object] = attrs.field(init=False, repr=False, eq=False)
 
     def __attrs_post_init__(self) -> None:
-        object.__setattr__(self, "_bridge", _patterns(self.bridgeNames))
-        object.__setattr__(self, "_vm", _patterns(self.vmNames))
-        object.__setattr__(self, "_tunnel", _patterns(self.tunnelNames))
+        object.__setattr__(self, "_isBridgeName", _matcher(self.bridgeNames))
+        object.__setattr__(self, "_isVmName", _matcher(self.vmNames))
+        object.__setattr__(self, "_isTunnelName", _matcher(self.tunnelNames))
 
     @classmethod
     def dragonflow(cls) -> ClassificationRules:
@@ -107,17 +112,19 @@ class ClassificationRules:
         if type == "patch":
             return InterfaceKind.PATCH
         if options and type.lower() in self.tunnelTypes and options.get("remote_ip"):
-            if self._tunnel.match(name):
+            if self._isTunnelName(name):
                 return InterfaceKind.TUNNEL
-        if self._isVm(external_ids) and self._vm.match(name):
+        if self._isVm(external_ids) and self._isVmName(name):
             return InterfaceKind.VM
-        if type == "internal" and self._bridge.match(name):
+        if type == "internal" and self._isBridgeName(name):
             return InterfaceKind.BRIDGE
         if ofport == LOCAL_OFPORT and self.localPorts:
             return InterfaceKind.BRIDGE
         return None
 
     def _isVm(self, external_ids: Mapping[str, str]) -> bool:
+        if not external_ids:
+            return False
         # Not any(): its generator costs 2 us, and this runs for every row.
         for key in self.vmKeys:  # noqa: SIM110
             if external_ids.get(key):

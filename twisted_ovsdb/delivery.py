@@ -19,7 +19,7 @@ from twisted_ovsdb.events import Event
 from twisted_ovsdb.interfaces import IOvsdbEventObserver, ObserverResult
 from twisted_ovsdb.tracker import Tracker
 
-DELIVERY_SLICE: Final = 250
+DELIVERY_SLICE: Final = 500
 """
 Events told to one observer in one turn of the reactor: 2 ms of ours, and
 what the observer makes of them.
@@ -111,29 +111,27 @@ class Delivery:
             self._delivering = False
 
     def _deliverSlice(self) -> None:
+        nextEvent = self.tracker.nextEvent
         told = 0
         while self._running and self._busy is None:
             if told == DELIVERY_SLICE:
                 self._turn = self._clock.callLater(0, self._nextSlice)
                 break
-            event = self.tracker.nextEvent()
+            event = nextEvent()
             if event is None:
                 break
-            self._tell(event)
+            # Not failuresHandled, which costs as much as all the rest: 3 of 6 us.
+            try:
+                result = self.observer.eventReceived(event)
+                if result is not None:
+                    self._await(_asDeferred(result), event)
+            except Exception:
+                self._failed(event, Failure())
             told += 1
 
     def _nextSlice(self) -> None:
         self._turn = None
         self.deliver()
-
-    def _tell(self, event: Event) -> None:
-        # Not failuresHandled, which costs as much as all the rest: 3 of 6 us.
-        try:
-            result = self.observer.eventReceived(event)
-            if result is not None:
-                self._await(_asDeferred(result), event)
-        except Exception:
-            self._failed(event, Failure())
 
     def _failed(self, event: Event, failure: Failure) -> None:
         self._log.failure(

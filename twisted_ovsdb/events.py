@@ -59,7 +59,7 @@ class Cause(enum.Enum):
     REPLAY = "replay"
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen
 class OvsInterface:
     """
     One row of the Interface table (ovs-vswitchd.conf.db(5)).

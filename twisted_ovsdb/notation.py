@@ -26,6 +26,9 @@ JSONRow = Mapping[str, Any]
 _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _MISSING: Final = object()
 
+EMPTY_SET: Final = ["set", []]
+"""How a column that may be empty is, when it is."""
+
 isUUID: Final = _UUID.fullmatch
 
 
@@ -99,7 +102,7 @@ def optionalString(row: JSONRow, column: str) -> str | None:
     value = row.get(column, _MISSING)
     if type(value) is str:
         return value
-    if _elements(value) == []:
+    if value == EMPTY_SET:
         return None
     value = _single(value)
     if type(value) is not str:
@@ -113,7 +116,7 @@ def optionalInteger(row: JSONRow, column: str) -> int | None:
     """
     value = row.get(column, _MISSING)
     if type(value) is not int:
-        if _elements(value) == []:
+        if value == EMPTY_SET:
             return None
         value = _single(value)
     if type(value) is not int or not -(2**63) <= value < 2**63:

@@ -98,14 +98,7 @@ class InterfaceRows:
         extra: Mapping[str, Datum] = EMPTY
         if self._extraColumns:
             extra = MappingProxyType({c: datum(row, c) for c in self._extraColumns})
-        return OvsInterface(
-            uuid=uuid,
-            name=name,
-            type=type,
-            ofport=ofport,
-            error=optionalString(row, "error"),
-            external_ids=external_ids,
-            options=options,
-            kind=self.rules.classify(name, type, ofport, external_ids, options),
-            extra=extra,
-        )
+        kind = self.rules.classify(name, type, ofport, external_ids, options)
+        error = optionalString(row, "error")
+        # Not by keywords, which take as long again.
+        return OvsInterface(uuid, name, type, ofport, error, external_ids, options, kind, extra)

@@ -33,6 +33,13 @@ Seconds without a byte until an echo is sent, and as many until its answer is
 given up: the values that ovsdb-server has for its clients.
 """
 
+PAUSED_ECHO: Final = 4.0
+"""
+Seconds between two signs of life of our own while a large snapshot is taken
+in and nothing is read: a server drops a client from which it hears nothing
+for 5 s, and does not answer an echo for 5 s more.
+"""
+
 
 def timeSource(clock: IReactorTime | None) -> tuple[IReactorTime, Callable[[], float]]:
     """
@@ -102,9 +109,11 @@ class Watchdog:
         Wait until nothing has come for as long as is allowed.
         """
         self._cancel()
-        if self._limit:
-            since = self._heard if self._asked is None else self._asked
-            left = since + self._limit - self._now()
+        since = self._heard if self._asked is None else self._asked
+        left = since + self._limit - self._now() if self._limit else PAUSED_ECHO
+        if not self._probing:
+            left = min(left, PAUSED_ECHO)
+        if self._limit or not self._probing:
             self._timer = self._clock.callLater(max(left, 0), self._due)
 
     def _due(self) -> None:
@@ -115,10 +124,12 @@ class Watchdog:
     def _judge(self) -> None:
         self._timer = None
         if self._protocol.paused:
-            # Nothing is heard because nothing is listened to.
+            # Nothing is heard because nothing is listened to; but the server
+            # wants to hear something.
             self._received()
+            self._echo()
         since = self._heard if self._asked is None else self._asked
-        if self._now() - since < self._limit:
+        if not self._limit or self._now() - since < self._limit:
             self._wait()
         elif not self._probing:
             self._abort("no progress of the first reply")
@@ -126,8 +137,11 @@ class Watchdog:
             self._abort("no answer to an echo")
         else:
             self._asked = self._now()
-            self._protocol.call("echo", []).addErrback(lambda failure: failure.trap(OvsdbError))
+            self._echo()
             self._wait()
+
+    def _echo(self) -> None:
+        self._protocol.call("echo", []).addErrback(lambda failure: failure.trap(OvsdbError))
 
     def _abort(self, what: str) -> None:
         self._protocol.abort(PeerSilent(f"{what} for {self._limit:g} s"))

@@ -1,0 +1,104 @@
+# Copyright (c) The twisted_ovsdb authors.
+# See LICENSE for details.
+
+"""
+What the figures have to be, beside their peers' of the same run.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+
+Results = dict[str, Any]
+
+
+@attrs.frozen
+class Bar:
+    """
+    One figure and what it may be at most.
+
+    @ivar title: the figure's name.
+    @ivar limit: what it may be at most.
+    @ivar unit: of both; empty for a ratio.
+    @ivar of: takes the figure from the results; KeyError if it, or the peer
+        that it is compared with, was not measured.
+    """
+
+    title: str
+    limit: float
+    unit: str
+    of: Callable[[Results], float]
+
+    def row(self, results: Results) -> tuple[str, str, str, str]:
+        """
+        The bar's row in the table: figure, measured, at most, verdict.
+        """
+        limit = f"{self.limit:g} {self.unit}".strip()
+        try:
+            value = self.of(results)
+        except KeyError:
+            return (self.title, "", limit, "not measured")
+        verdict = "pass" if value <= self.limit else "**FAIL**"
+        return (self.title, f"{significant(value)} {self.unit}".strip(), limit, verdict)
+
+
+def significant(value: float) -> str:
+    """
+    A value with three digits that count.
+    """
+    if value == 0:
+        return "0"
+    digits = max(0, 2 - math.floor(math.log10(abs(value))))
+    return f"{value:,.{digits}f}"
+
+
+def _sync(size: int, figure: str, peer: str) -> Callable[[Results], float]:
+    def of(results: Results) -> float:
+        clients = results["sync"][str(size)]
+        return float(clients["ours"][figure] / clients[peer][figure])
+
+    return of
+
+
+def _stall(size: int) -> Callable[[Results], float]:
+    return lambda results: float(results["sync"][str(size)]["ours"]["stall"])
+
+
+def _churn(figure: str) -> Callable[[Results], float]:
+    return lambda results: float(
+        results["churn"]["ours"][figure] / results["churn"]["pyovs"][figure]
+    )
+
+
+def _linear(results: Results) -> float:
+    large, small = (results["sync"][size]["ours"]["cpu"] for size in ("100000", "10000"))
+    return float(large / 10 / small)
+
+
+def _heap(results: Results) -> float:
+    return float(results["sync"]["100000"]["ours"]["heap"] / 100_000 / 1000)
+
+
+def _bytes(results: Results) -> float:
+    counted = results["statistics"]["bytes"]
+    return float(counted["default"] / counted["all"])
+
+
+BARS = (
+    Bar("sync of 10,000: wall / bare socket", 2.0, "", _sync(10_000, "wall", "floor")),
+    Bar("sync of 100,000: wall / bare socket", 1.6, "", _sync(100_000, "wall", "floor")),
+    Bar("sync of 100,000: wall / python-ovs", 0.30, "", _sync(100_000, "wall", "pyovs")),
+    Bar("peak RSS at 100,000 / python-ovs", 0.35, "", _sync(100_000, "memory", "pyovs")),
+    Bar("live heap an interface afterwards, at 100,000", 1.2, "kB", _heap),
+    Bar("longest reactor stall at 10,000", 0.05, "s", _stall(10_000)),
+    Bar("longest reactor stall at 100,000", 0.25, "s", _stall(100_000)),
+    Bar("CPU an event, bursts of 50 / python-ovs", 0.40, "", _churn("cpuBurst")),
+    Bar("latency p50 / python-ovs", 1.0, "", _churn("p50")),
+    Bar("CPU an interface from the first byte on, at 100,000 / at 10,000", 1.2, "", _linear),
+    Bar("bytes in a minute with statistics, default / all columns", 0.01, "", _bytes),
+)
+"""The table "Must show" of the requirement "As fast as the server itself"."""

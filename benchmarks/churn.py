@@ -1,0 +1,128 @@
+# Copyright (c) The twisted_ovsdb authors.
+# See LICENSE for details.
+
+"""
+Ports that come and go, singly and in bursts: an interface is inserted, gets
+its ofport in a transaction of its own, as from ovs-vswitchd, and is removed.
+That is three events.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from benchmarks.clients.figures import LAST_MARK, MARK, SENT
+from benchmarks.connection import STAMP, Connection
+from benchmarks.database import (
+    assignOfports,
+    deletePorts,
+    fill,
+    insertPorts,
+    interfaceRow,
+)
+from benchmarks.processes import Figures, best, client, note, rest, server
+
+PRESENT = 1_000
+"""Interfaces that stay."""
+
+SINGLES = 400
+"""Ports that come and go alone, in each round."""
+
+BURSTS = 60
+"""Transactions that bring a burst, in each round."""
+
+BURST = 50
+
+WARMUP = 5
+"""Bursts that are not counted."""
+
+PAUSE = 0.003
+"""Seconds between two transactions, in which the client comes to rest."""
+
+REST = 0.2
+"""Seconds between two phases."""
+
+ROUNDS = 3
+
+PHASES = (
+    (f"{MARK}warmup", WARMUP, BURST),
+    (f"{MARK}single", SINGLES, 1),
+    (f"{MARK}burst", BURSTS, BURST),
+    (LAST_MARK, 0, 0),
+)
+"""The mark that begins a phase, how many transactions, and of how many ports."""
+
+
+def measure(quick: bool, pyovs: bool) -> dict[str, Any]:
+    """
+    The figures of both clients, connected one at a time, in turns.
+
+    @param quick: one round only.
+    @param pyovs: whether there is a python-ovs to compare with.
+    """
+    told: dict[str, list[Figures]] = {"ours": []}
+    if pyovs:
+        told["pyovs"] = []
+    with server() as (switch, port):
+        with Connection(port) as connection:
+            fill(connection, 0, PRESENT)
+        for number in range(1 if quick else ROUNDS):
+            for name, rounds in told.items():
+                rest(switch)
+                figures = _runClient(name, port)
+                note(f"churn: round {number + 1}, {name}: {figures}")
+                rounds.append(figures)
+    return {name: best(rounds) for name, rounds in told.items()}
+
+
+def _runClient(name: str, port: int) -> Figures:
+    arguments = (PRESENT,) if name == "pyovs" else ()
+    with client(name, "churn", port, *arguments) as process, Connection(port) as connection:
+        process.hear()
+        marks = []
+        for mark, bursts, size in PHASES:
+            marks.append(_mark(connection, mark))
+            for _ in range(bursts):
+                _comeAndGo(connection, size)
+        phases = process.hear()["phases"]
+        connection.transact(deletePorts(marks))
+    for phase, bursts, size in PHASES:
+        seen = phases.get(phase.removeprefix(MARK), {"events": 0})["events"]
+        if seen != 3 * bursts * size:
+            raise RuntimeError(f"{name} saw {seen} events of {3 * bursts * size} in {phase}")
+    single, burst = phases["single"], phases["burst"]
+    return {
+        "p50": single["p50"],
+        "p99": single["p99"],
+        "cpuSingle": single["cpu"] / single["events"],
+        "cpuBurst": burst["cpu"] / burst["events"],
+    }
+
+
+def _comeAndGo(connection: Connection, size: int) -> None:
+    """
+    Ports come, get their ofports, and go: three transactions.
+    """
+    time.sleep(PAUSE)
+    rows = [[interfaceRow(number, ofport=False, **{SENT: STAMP})] for number in range(size)]
+    results = connection.transact(insertPorts(rows))
+    uuids = [result["uuid"][1] for result in results[: 2 * size]]
+    time.sleep(PAUSE)
+    connection.transact(assignOfports(uuids[::2]))
+    time.sleep(PAUSE)
+    connection.transact(deletePorts(uuids[1::2]))
+
+
+def _mark(connection: Connection, name: str) -> str:
+    """
+    Have a port with this name, which no other port has, come.
+
+    @return: the UUID of the port.
+    """
+    # Time for what the client has still to do: marks part the CPU, too.
+    time.sleep(REST)
+    results = connection.transact(insertPorts([[{**interfaceRow(0), "name": name}]]))
+    time.sleep(REST)
+    port: str = results[1]["uuid"][1]
+    return port

@@ -1,0 +1,73 @@
+# Copyright (c) The twisted_ovsdb authors.
+# See LICENSE for details.
+
+"""
+The bare socket: the same request as this package's, and nothing is parsed.
+
+    floor sync PORT BYTES             until so many bytes have come
+    floor count PORT COLUMNS SECONDS  bytes that come after the first reply,
+                                      COLUMNS being default or all
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+import time
+
+from benchmarks.clients.figures import COLUMNS, peakMemory, say
+from benchmarks.connection import Connection
+
+BUFFER = 1 << 18
+
+
+def monitorParams(columns: bool = True) -> list[object]:
+    """
+    The params of C{monitor}: six columns, or all.
+    """
+    request = {"columns": list(COLUMNS)} if columns else {}
+    return ["Open_vSwitch", "bench", {"Interface": [request]}]
+
+
+def sync(port: int, expected: int) -> None:
+    """
+    Until the last byte.
+    """
+    request = json.dumps({"method": "monitor", "params": monitorParams(), "id": 1}).encode()
+    buffer = bytearray(BUFFER)
+    received = 0
+    start, cpu = time.monotonic(), time.process_time()
+    with socket.create_connection(("127.0.0.1", port)) as server:
+        server.sendall(request)
+        while received < expected:
+            count = server.recv_into(buffer)
+            if not count:
+                raise SystemExit(f"the server closed the connection after {received} bytes")
+            received += count
+        end = time.monotonic()
+        say(
+            bytes=received,
+            wall=end - start,
+            cpu=time.process_time() - cpu,
+            memory=peakMemory(),
+        )
+
+
+def count(port: int, columns: str, seconds: float) -> None:
+    """
+    Bytes that come in so many seconds after the first reply.
+    """
+    with Connection(port) as server:
+        server.request("monitor", *monitorParams(columns == "default"))
+        say(ready=True)
+        before = server.received
+        server.listen(seconds)
+        say(bytes=server.received - before)
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "sync":
+        sync(int(sys.argv[2]), int(sys.argv[3]))
+    else:
+        count(int(sys.argv[2]), sys.argv[3], float(sys.argv[4]))

@@ -1,0 +1,234 @@
+# Copyright (c) The twisted_ovsdb authors.
+# See LICENSE for details.
+
+"""
+This package, through its public API.
+
+    ours sync PORT       until Synchronized
+    ours heap SOCKET     the same, and what then is alive (slow)
+    ours churn PORT      counts events between marks
+    ours stay PORT       synchronizes and stays until it is ended
+"""
+
+from __future__ import annotations
+
+import gc
+import operator
+import sys
+import time
+import tracemalloc
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IAddress, IReactorTCP, IReactorTime, IReactorUNIX
+from twisted.internet.task import LoopingCall, deferLater, react
+from zope.interface import implementer
+
+from benchmarks.clients.figures import MARK, SENT, Phases, peakMemory, say
+from twisted_ovsdb import (
+    Disconnected,
+    InterfaceOnline,
+    IOvsdbEventObserver,
+    OvsdbMonitorFactory,
+    OvsdbProtocol,
+    Synchronized,
+)
+from twisted_ovsdb.events import Event
+
+TICK = 0.005
+"""Seconds between two calls of what measures how long the reactor stalls."""
+
+readEveryField = operator.attrgetter(
+    *("uuid", "name", "type", "ofport", "error", "external_ids", "options", "kind", "extra"),
+    # These look into the two mappings.
+    *("iface_id", "remote_ip"),
+)
+
+
+@implementer(IOvsdbEventObserver)
+class Reader:
+    """
+    Counts the interfaces it is told of and reads every field of each.
+
+    @ivar synchronized: fires with the times of clock and CPU at Synchronized.
+    """
+
+    def __init__(self) -> None:
+        self.events = 0
+        self.synchronized: Deferred[tuple[float, float]] = Deferred()
+
+    def eventReceived(self, event: Event) -> None:
+        """
+        Read the event.
+        """
+        if isinstance(event, Synchronized):
+            self.synchronized.callback((time.monotonic(), time.process_time()))
+        elif isinstance(event, Disconnected):
+            # Before the figures, this is instead of them; afterwards, nobody hears it.
+            say(error=f"disconnected: {event.reason}")
+        else:
+            readEveryField(event.interface)
+            self.events += 1
+
+
+@implementer(IOvsdbEventObserver)
+class Counter(Reader):
+    """
+    Reads every field too, and counts events between marks.
+
+    @ivar ended: fires at the last mark.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.phases = Phases()
+        self.ended: Deferred[None] = Deferred()
+
+    def eventReceived(self, event: Event) -> None:
+        """
+        Read the event, and when it was sent.
+        """
+        super().eventReceived(event)
+        if isinstance(event, InterfaceOnline):
+            interface = event.interface
+            if interface.name.startswith(MARK):
+                if self.phases.mark(interface.name):
+                    self.ended.callback(None)
+                return
+            sent = interface.external_ids.get(SENT)
+            if sent is not None:
+                self.phases.sent(sent)
+        if not isinstance(event, Synchronized):
+            self.phases.events += 1
+
+
+class TimedFactory(OvsdbMonitorFactory):
+    """
+    Notes the CPU time at the first byte.
+    """
+
+    firstByte = 0.0
+
+    def buildProtocol(self, addr: IAddress | None) -> OvsdbProtocol | None:
+        """
+        Listen to the first chunk only.
+        """
+        protocol = super().buildProtocol(addr)
+        if protocol is not None:
+            protocol.dataReceived = self._first(protocol)  # type: ignore[method-assign]
+        return protocol
+
+    def _first(self, protocol: OvsdbProtocol):  # type: ignore[no-untyped-def]
+        def dataReceived(data: bytes) -> None:
+            self.firstByte = time.process_time()
+            del protocol.dataReceived
+            protocol.dataReceived(data)
+
+        return dataReceived
+
+
+class Stalls:
+    """
+    The longest time for which the reactor did not call.
+    """
+
+    def __init__(self) -> None:
+        self.longest = 0.0
+        self._latest = time.monotonic()
+
+    def tick(self) -> None:
+        """
+        To be called every L{TICK}.
+        """
+        now = time.monotonic()
+        self.longest = max(self.longest, now - self._latest - TICK)
+        self._latest = now
+
+
+async def sync(reactor: IReactorTCP, port: int) -> None:
+    """
+    Until Synchronized.
+    """
+    reader = Reader()
+    stalls = Stalls()
+    ticking = LoopingCall(stalls.tick)
+    ticking.start(TICK)
+    start, cpuAtStart = time.monotonic(), time.process_time()
+    factory = TimedFactory([reader])
+    reactor.connectTCP("127.0.0.1", port, factory)
+    end, cpu = await reader.synchronized
+    # The stall that Synchronized itself may be a part of.
+    await deferLater(IReactorTime(reactor), 2 * TICK)
+    ticking.stop()
+    say(
+        interfaces=reader.events,
+        wall=end - start,
+        cpu=cpu - factory.firstByte,
+        cpuFromConnect=cpu - cpuAtStart,
+        memory=peakMemory(),
+        stall=stalls.longest,
+    )
+    await factory.stop()
+
+
+async def heap(reactor: IReactorUNIX, path: str) -> None:
+    """
+    What is alive after Synchronized.
+
+    It is no matter of time, and tracemalloc makes it take long: hence the
+    unix socket, on which ovsdb-server never probes. On TCP it would close a
+    connection from which it has heard nothing for ten seconds.
+    """
+    tracemalloc.start()
+    reader = Reader()
+    factory = OvsdbMonitorFactory([reader])
+    gc.collect()
+    before, _ = tracemalloc.get_traced_memory()
+    reactor.connectUNIX(path, factory)
+    await reader.synchronized
+    # What only the delivery needed is to go first.
+    await deferLater(IReactorTime(reactor), 0.2)
+    gc.collect()
+    after, _ = tracemalloc.get_traced_memory()
+    say(interfaces=reader.events, heap=after - before)
+    await factory.stop()
+
+
+async def churn(reactor: IReactorTCP, port: int) -> None:
+    """
+    Count events between marks.
+    """
+    counter = Counter()
+    factory = OvsdbMonitorFactory([counter])
+    reactor.connectTCP("127.0.0.1", port, factory)
+    await counter.synchronized
+    counter.phases.events = 0
+    say(ready=True)
+    await counter.ended
+    counter.phases.tell()
+    await factory.stop()
+
+
+async def stay(reactor: IReactorTCP, port: int) -> None:
+    """
+    Synchronize and stay.
+    """
+    reader = Reader()
+    reactor.connectTCP("127.0.0.1", port, OvsdbMonitorFactory([reader]))
+    await reader.synchronized
+    say(ready=True, interfaces=reader.events)
+    await Deferred()
+
+
+async def main(reactor: IReactorTCP, mode: str, address: str) -> None:
+    """
+    Do what the module's docstring says.
+    """
+    if mode == "heap":
+        await heap(IReactorUNIX(reactor), address)
+    else:
+        modes = {"sync": sync, "churn": churn, "stay": stay}
+        await modes[mode](reactor, int(address))
+
+
+if __name__ == "__main__":
+    react(lambda reactor: Deferred.fromCoroutine(main(reactor, *sys.argv[1:3])))

@@ -1,0 +1,138 @@
+# Copyright (c) The twisted_ovsdb authors.
+# See LICENSE for details.
+
+"""
+Interfaces as OpenStack makes them, thousands in a second: raw transactions
+instead of an ovs-vsctl for each.
+"""
+
+from __future__ import annotations
+
+import random
+import uuid
+from collections.abc import Sequence
+
+from benchmarks.connection import Connection
+
+BRIDGE = "br-int"
+
+PORT_SIZE = 1000
+"""
+Interfaces of one Port in a filled database: with a Port for each, most of the
+time would go into the other tables.
+"""
+
+_random = random.Random(6640)
+
+Operation = dict[str, object]
+
+
+def newUUID() -> str:
+    """
+    A UUID, the same ones in every run.
+    """
+    return str(uuid.UUID(int=_random.getrandbits(128), version=4))
+
+
+def interfaceRow(number: int, ofport: bool = True, **extra: str) -> Operation:
+    """
+    The row of a VM's interface as os-vif writes it.
+
+    @param extra: more C{external_ids}, with C{_} for C{-}.
+    """
+    port = newUUID()
+    ids = {
+        "attached-mac": f"fa:16:3e:{number >> 16 & 255:02x}:{number >> 8 & 255:02x}:"
+        f"{number & 255:02x}",
+        "iface-id": port,
+        "iface-status": "active",
+        "vm-uuid": newUUID(),
+        **{key.replace("_", "-"): value for key, value in extra.items()},
+    }
+    row: Operation = {"name": f"tap{port[:11]}", "external_ids": ["map", [*ids.items()]]}
+    if ofport:
+        row["ofport"] = number % 65000 + 1
+    return row
+
+
+def insertPorts(ports: Sequence[Sequence[Operation]]) -> list[Operation]:
+    """
+    The operations that make one Port for each sequence of interfaces. The
+    results have the UUIDs of the interfaces of each Port and then its own.
+    """
+    operations: list[Operation] = []
+    for number, rows in enumerate(ports):
+        names = [f"i{number}x{position}" for position in range(len(rows))]
+        for name, row in zip(names, rows, strict=True):
+            operations.append({"op": "insert", "table": "Interface", "row": row, "uuid-name": name})
+        interfaces = ["set", [["named-uuid", name] for name in names]]
+        port = {"name": rows[0]["name"], "interfaces": interfaces}
+        operations.append({"op": "insert", "table": "Port", "row": port, "uuid-name": f"p{number}"})
+    operations.append(
+        _mutateBridge("insert", [["named-uuid", f"p{number}"] for number in range(len(ports))])
+    )
+    return operations
+
+
+def deletePorts(uuids: Sequence[str]) -> list[Operation]:
+    """
+    The operation that takes Ports from the bridge, upon which the server
+    removes them and their interfaces.
+    """
+    return [_mutateBridge("delete", [["uuid", port] for port in uuids])]
+
+
+def assignOfports(uuids: Sequence[str]) -> list[Operation]:
+    """
+    The operations that give interfaces an OpenFlow port, as ovs-vswitchd does
+    in a transaction after the one that made them.
+    """
+    return [
+        {
+            "op": "update",
+            "table": "Interface",
+            "where": [["_uuid", "==", ["uuid", interface]]],
+            "row": {"ofport": number + 1},
+        }
+        for number, interface in enumerate(uuids)
+    ]
+
+
+def makeBridge(server: Connection) -> None:
+    """
+    Make the one bridge, without its local port.
+    """
+    server.transact(
+        [
+            {
+                "op": "insert",
+                "table": "Bridge",
+                "row": {"name": BRIDGE},
+                "uuid-name": "bridge",
+            },
+            {
+                "op": "mutate",
+                "table": "Open_vSwitch",
+                "where": [],
+                "mutations": [["bridges", "insert", ["set", [["named-uuid", "bridge"]]]]],
+            },
+        ]
+    )
+
+
+def fill(server: Connection, present: int, wanted: int) -> None:
+    """
+    Add interfaces to the bridge until there are as many as wanted.
+    """
+    for start in range(present, wanted, PORT_SIZE):
+        numbers = range(start, min(start + PORT_SIZE, wanted))
+        server.transact(insertPorts([[interfaceRow(number) for number in numbers]]))
+
+
+def _mutateBridge(mutator: str, ports: list[list[str]]) -> Operation:
+    return {
+        "op": "mutate",
+        "table": "Bridge",
+        "where": [["name", "==", BRIDGE]],
+        "mutations": [["ports", mutator, ["set", ports]]],
+    }

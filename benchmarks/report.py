@@ -1,0 +1,155 @@
+# Copyright (c) The twisted_ovsdb authors.
+# See LICENSE for details.
+
+"""
+The results as Markdown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from benchmarks.bars import BARS, Results, significant
+
+SYNC_CLIENTS = {
+    "ours": "this package",
+    "floor": "bare socket",
+    "pyovs": "python-ovs",
+    "ovsdb_client": "ovsdb-client monitor",
+    "vsctl": "ovs-vsctl list (once)",
+    "select": "select (once)",
+}
+
+SYNC_FIGURES = {
+    "wall": ("wall, connect to in sync (s)", 1.0),
+    "cpu": ("client CPU (s)", 1.0),
+    "memory": ("peak RSS (MB)", 1e-6),
+    "stall": ("longest stall (s)", 1.0),
+}
+"""The figure's title, and what it is multiplied by."""
+
+CHURN_FIGURES = {
+    "p50": ("latency of a single port, p50 (ms)", 1e3),
+    "p99": ("latency of a single port, p99 (ms)", 1e3),
+    "cpuSingle": ("CPU an event, single ports (µs)", 1e6),
+    "cpuBurst": ("CPU an event, bursts of 50 (µs)", 1e6),
+}
+
+STATISTICS_CLIENTS = {
+    "nobody": "nobody",
+    "ours": "this package",
+    "vsctl": "ovs-vsctl list, once a second",
+    "select": "select, once a second",
+}
+
+
+def markdown(results: Results) -> str:
+    """
+    All tables.
+    """
+    return "\n".join(_lines(results)) + "\n"
+
+
+def _lines(results: Results) -> Iterator[str]:
+    for name, value in results["run"].items():
+        yield f"- {name}: {value}"
+    for size, clients in results.get("sync", {}).items():
+        yield from _sync(int(size), clients)
+    if "churn" in results:
+        yield from _churn(results["churn"])
+    if "statistics" in results:
+        yield from _statistics(results["statistics"])
+    if "idle" in results:
+        idle = results["idle"]
+        yield from ("", "### Idle, one session in sync", "")
+        yield from _table(
+            ["CPU in a minute (ms)", "this package"],
+            [[name, significant(value * 1e3)] for name, value in idle.items()],
+        )
+    rows = [bar.row(results) for bar in BARS]
+    yield from ("", "### What has to be shown", "")
+    yield from _table(["figure", "measured", "at most", "verdict"], rows)
+
+
+def _sync(size: int, clients: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
+    names = [name for name in SYNC_CLIENTS if name in clients]
+    peers = [name for name in ("floor", "pyovs") if name in clients]
+    rows = []
+    for figure, (title, factor) in SYNC_FIGURES.items():
+        values = {name: clients[name].get(figure) for name in names}
+        rows.append(
+            [
+                title,
+                *(_cell(value, factor) for value in values.values()),
+                *(_ratio(values["ours"], values[peer]) for peer in peers),
+            ]
+        )
+    heap = clients["ours"]["heap"] / size
+    rows.append(["live heap an interface (B)", significant(heap)])
+    yield from ("", f"### Initial sync, {size:,} interfaces", "")
+    yield from _table(
+        [
+            "figure",
+            *(SYNC_CLIENTS[name] for name in names),
+            *(f"/ {SYNC_CLIENTS[name]}" for name in peers),
+        ],
+        rows,
+    )
+
+
+def _churn(clients: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
+    yield from ("", "### Churn", "")
+    peer = clients.get("pyovs", {})
+    yield from _table(
+        ["figure", "this package", "python-ovs", "/ python-ovs"],
+        [
+            [
+                title,
+                _cell(clients["ours"][figure], factor),
+                _cell(peer.get(figure), factor),
+                _ratio(clients["ours"][figure], peer.get(figure)),
+            ]
+            for figure, (title, factor) in CHURN_FIGURES.items()
+        ],
+    )
+
+
+def _statistics(found: Mapping[str, Any]) -> Iterator[str]:
+    counted = found["bytes"]
+    yield from ("", "### 100 ports with traffic", "")
+    yield from _table(
+        ["received in a minute", "default columns", "all columns", "default / all"],
+        [
+            [
+                "bytes",
+                *(f"{counted[name]:,.0f}" for name in ("default", "all")),
+                _ratio(counted["default"], counted["all"]),
+            ]
+        ],
+    )
+    yield ""
+    clients = found["cpu"]
+    yield from _table(
+        ["CPU in a minute (ms)", *(STATISTICS_CLIENTS[name] for name in clients)],
+        [
+            [name, *(_cell(figures[name], 1e3) for figures in clients.values())]
+            for name in ("client", "server")
+        ],
+    )
+
+
+def _cell(value: float | None, factor: float) -> str:
+    return "" if value is None else significant(value * factor)
+
+
+def _ratio(value: float | None, peer: float | None) -> str:
+    return "" if value is None or not peer else significant(value / peer)
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    yield "| " + " | ".join(heads) + " |"
+    yield "|---" + "|--:" * (len(heads) - 1) + "|"
+    for row in rows:
+        cells = [*row, *[""] * (len(heads) - len(row))]
+        yield "| " + " | ".join(cells) + " |"

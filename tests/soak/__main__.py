@@ -1,0 +1,90 @@
+# Copyright (c) The twisted_ovsdb authors.
+# See LICENSE for details.
+
+"""
+The long form of the soak: C{python -m tests.soak}.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import attrs
+from twisted.internet.task import react
+from twisted.internet.utils import getProcessOutputAndValue
+
+from tests.soak.chaos import Chaos
+from tests.soak.figures import Figure, markdown
+from tests.soak.growth import growth
+from tests.soak.halfopen import halfOpen
+from tests.soak.slowness import slowObserver
+from tools.openvswitch import missing
+
+KILLS: Final = 200
+FAULTS: Final = 120
+TRANSACTIONS: Final = 20_000
+
+
+async def chaos(reactor: Any, seed: int) -> list[Figure]:
+    """
+    Everything at once.
+    """
+    return await Chaos(reactor, KILLS, FAULTS, TRANSACTIONS, seed).run()
+
+
+async def growthAlone(reactor: Any, seed: int) -> list[Figure]:
+    """
+    L{growth} in a process that has done nothing else.
+    """
+    command = ["-m", "tests.soak", "--json", "--only", "growth", "--seed", str(seed)]
+    output, errors, _ = await getProcessOutputAndValue(
+        sys.executable, command, env=None, reactor=reactor
+    )
+    try:
+        return [Figure(**figure) for figure in json.loads(output)]
+    except ValueError:
+        raise RuntimeError(f"no figures: {errors.decode()}") from None
+
+
+SECTIONS: Final[dict[str, Callable[[Any, int], Awaitable[list[Figure]]]]] = {
+    "chaos": chaos,
+    "half-open": halfOpen,
+    "growth": growth,
+    "slow-observer": slowObserver,
+}
+
+
+async def main(reactor: Any, *arguments: str) -> None:
+    """
+    Run the sections that are asked for.
+    """
+    parser = argparse.ArgumentParser(prog="python -m tests.soak")
+    parser.add_argument("--seed", type=int, default=random.randrange(10**6))
+    parser.add_argument("--only", choices=SECTIONS, help="one section")
+    parser.add_argument("--json", action="store_true", help="figures for programs")
+    options = parser.parse_args(arguments)
+    if missing():
+        raise SystemExit(f"not installed: {', '.join(missing())}")
+    figures: list[Figure] = []
+    for name, section in SECTIONS.items():
+        if options.only in (None, name):
+            if options.only is None and section is growth:
+                section = growthAlone
+            if not options.json:
+                print(f"{name}: seed {options.seed} ...", flush=True)
+            figures += await section(reactor, options.seed)
+    if options.json:
+        print(json.dumps([attrs.asdict(figure) for figure in figures]))
+    else:
+        print(markdown(figures), flush=True)
+    if not all(figure.holds for figure in figures):
+        raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    react(main, sys.argv[1:])
