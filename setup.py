@@ -24,6 +24,7 @@ setup(
     packages=["twisted_ovsdb", "twisted.plugins"],
     package_data={"twisted_ovsdb": ["py.typed"]},
     install_requires=(here / "requirements.txt").read_text("utf-8").split(),
+    extras_require={"tls": ["twisted[tls]>=24.7"]},
     classifiers=[
         "Development Status :: 4 - Beta",
         "Framework :: Twisted",

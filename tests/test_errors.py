@@ -87,5 +87,8 @@ class ErrorTests(SynchronousTestCase):
             (ValueError(" .\n"), "ValueError"),
             (MonitorStopped(), "stopped"),
             (ConnectionDone(), "Connection was closed cleanly"),
+            # As pyOpenSSL's Error has them.
+            (ValueError([("SSL routines", "", "no shared cipher")]), "TLS: no shared cipher"),
+            (ValueError([]), "TLS: no reason given"),
         ]:
             self.assertEqual(describeReason(reason), expected)

@@ -12,7 +12,9 @@ from typing import Any
 
 from twisted.internet.address import IPv4Address, UNIXAddress
 from twisted.internet.interfaces import ITCPTransport
+from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.testing import StringTransport
+from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import directlyProvides
 
@@ -58,6 +60,17 @@ class NoticeDeadPeerTests(SynchronousTestCase):
             (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, KERNEL_TIMEOUTS["TCP_USER_TIMEOUT"]),
             transport.set,
         )
+
+    def test_tls(self) -> None:
+        """
+        What is wrapped in TLS is looked at beneath it: OpenSSL's handle is no
+        socket.
+        """
+        transport = RecordingTransport(IPv4Address("TCP", "127.0.0.1", 6640))
+        outer = ProtocolWrapper(WrappingFactory(Factory()), Protocol())
+        outer.makeConnection(transport)
+        noticeDeadPeer(outer)
+        self.assertEqual(transport.set[:2], [("nodelay", True), ("keepalive", True)])
 
     def test_unix(self) -> None:
         """

@@ -134,6 +134,15 @@ class CallTests(ProtocolTestCase):
         self.receive({"id": [1], "result": []}, {"id": True, "result": []})
         self.assertIsNone(self.protocol.lost)
 
+    def test_cancelTransact(self) -> None:
+        """
+        A transaction, and no other request, is cancelled at the server too.
+        """
+        for method in ("transact", "echo"):
+            self.protocol.call(method, ["T"]).addErrback(lambda _: None).cancel()
+        cancel = {"method": "cancel", "params": [1], "id": None}
+        self.assertEqual([m for m in self.sent() if m["method"] == "cancel"], [cancel])
+
     def test_callFromACallback(self) -> None:
         """
         A request may be made when another one fails for a lost connection.

@@ -29,6 +29,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface import implementer
 
 import twisted_ovsdb
+from tests.pki import Authority
 from twisted_ovsdb import tap
 from twisted_ovsdb.classify import ClassificationRules
 from twisted_ovsdb.errors import MonitorStopped
@@ -37,6 +38,7 @@ from twisted_ovsdb.interfaces import IOvsdbEventObserver
 from twisted_ovsdb.jsonstream import JSONStream
 from twisted_ovsdb.observers import LoggingObserver, OvsdbEventObserver
 from twisted_ovsdb.output import EventsService, openAppend
+from twisted_ovsdb.secure import TLSClientEndpoint
 from twisted_ovsdb.service import OvsdbMonitorService
 
 CHECKOUT = Path(twisted_ovsdb.__file__).parent.parent
@@ -75,10 +77,35 @@ PLAIN = f"{HERE}.TWISTD"
 
 # Arguments, and what the one line has to name.
 REFUSED: list[tuple[list[str], list[str]]] = [
-    (["--endpoint", "tcp:host"], ["--endpoint tcp:host", "unix:/var/run"]),
+    (["--endpoint", "tcp:"], ["--endpoint tcp:: has no host", "unix:/var/run"]),
+    (["--endpoint", "tcp:host:0"], ["--endpoint tcp:host:0: '0' is no port"]),
     (["--endpoint", "foo:bar"], ["--endpoint foo:bar", "'foo'"]),
     (["--endpoint", "tcp:host:port"], ["--endpoint tcp:host:port"]),
     (["--endpoint", "tls:"], ["--endpoint tls:"]),
+    (
+        ["--endpoint", "ssl:host"],
+        ["--endpoint ssl:host: needs", "--private-key, --certificate and --ca-cert"],
+    ),
+    (["--endpoint", "ssl:host:1:timeout=3"], ["--endpoint ssl:host:1", "caCertsDir", "tls:"]),
+    (
+        ["--endpoint", "ssl:host", "--certificate", "cert"],
+        ["--certificate: --private-key and --ca-cert must be given too"],
+    ),
+    (
+        ["--verify-hostname", "--endpoint", "ssl:host"],
+        ["--verify-hostname: --private-key and --certificate and --ca-cert must be given too"],
+    ),
+    (
+        ["--private-key", "key", "--certificate", "cert", "--ca-cert", "ca"],
+        ["--private-key: no --endpoint is ssl:HOST[:PORT]"],
+    ),
+    (
+        [
+            *("--private-key", "key", "--certificate", "cert", "--ca-cert", "ca"),
+            *("--endpoint", "ssl:host"),
+        ],
+        ["--certificate ", "/cert: No such file or directory"],
+    ),
     (["--endpoint", ""], ["--endpoint"]),
     (["--events", "missing/events"], ["--events", "missing/events", "No such file"]),
     (["--events", "."], ["--events", "Is a directory"]),
@@ -176,7 +203,7 @@ class OptionsTests(SynchronousTestCase):
         Without options: the local server, its usual database, 8 seconds.
         """
         options = parse()
-        self.assertEqual([text for text, _ in options["endpoints"]], ["tcp:127.0.0.1:6640"])
+        self.assertEqual([text for text, _, _ in options["endpoints"]], ["tcp:127.0.0.1:6640"])
         self.assertEqual(options["database"], "Open_vSwitch")
         self.assertEqual(options["max-delay"], 8.0)
         self.assertEqual(options["rules"], ClassificationRules())
@@ -214,6 +241,27 @@ class OptionsTests(SynchronousTestCase):
         path.write_text("kept\n")
         self.assertEqual(parse("--events", str(path))["events"], str(path.absolute()))
         self.assertEqual(path.read_text(), "kept\n")
+
+    def test_tls(self) -> None:
+        """
+        The files are read at once, kept by their whole paths, and used for
+        every C{ssl:} remote, wherever on the command line it stands.
+        """
+        authority = Authority(Path(self.mktemp()))
+        pair = authority.issue("client")
+        files = ("--private-key", pair.privateKey, "--certificate", pair.certificate)
+        folder, name = os.path.split(authority.caCert)
+        self.addCleanup(os.chdir, os.getcwd())
+        os.chdir(folder)
+        options = parse("--endpoint", "ssl:[::1]", *files, "--ca-cert", name, "--endpoint", "tcp:a")
+        [(first, secure, _), (second, plain, _)] = options["endpoints"]
+        self.assertEqual((first, second), ("ssl:[::1]", "tcp:a"))
+        self.assertIsInstance(secure, TLSClientEndpoint)
+        self.assertNotIsInstance(plain, TLSClientEndpoint)
+        self.assertEqual(secure._options, authority.options(pair))
+        options = parse("--verify-hostname", "--endpoint", "ssl:a", *files, "--ca-cert", name)
+        [(_, secure, _)] = options["endpoints"]
+        self.assertEqual(secure._options, authority.options(pair, verifyHostname=True))
 
     def test_log(self) -> None:
         """
@@ -261,7 +309,7 @@ class MakeServiceTests(SynchronousTestCase):
         Each endpoint has a factory of its own, with the same observers, and
         its events name the endpoint as it was written.
         """
-        texts = ["tcp:127.0.0.1:6640", "unix:/tmp/a:timeout=3", "tcp:host=::1:port=1"]
+        texts = ["tcp:127.0.0.1:6640", "unix:/tmp/a:timeout=3", "tcp:[::1]:1"]
         monitors, [events] = self.make(
             *(word for text in texts for word in ("--endpoint", text)),
             *("--observer", f"{HERE}.RecordingObserver", "--events", self.mktemp()),

@@ -78,4 +78,8 @@ def describeReason(reason: BaseException) -> str:
     """
     Why a session ended or could not begin, in one line.
     """
+    queue = reason.args[0] if reason.args else None
+    if isinstance(queue, list) and all(isinstance(entry, tuple) and entry for entry in queue):
+        # OpenSSL's: library, function and reason of each error, or nothing.
+        return "TLS: " + ("; ".join(str(entry[-1]) for entry in queue) or "no reason given")
     return " ".join(str(reason).split()).rstrip(".") or type(reason).__name__

@@ -118,7 +118,45 @@ class OvsInterface:
 
 
 @attrs.frozen
-class InterfaceEvent:
+class SwitchIdentity:
+    """
+    Who a switch says that it is, in C{external_ids} of its Open_vSwitch table
+    (ovs-vswitchd.conf.db(5)).
+
+    @ivar system_id: C{system-id}, None if the switch has none.
+    @ivar hostname: C{hostname}, None if the switch does not tell.
+    """
+
+    system_id: str | None = None
+    hostname: str | None = None
+
+
+UNIDENTIFIED: Final = SwitchIdentity()
+
+
+@attrs.frozen
+class SwitchEvent:
+    """
+    What all events have in common.
+
+    @ivar identity: the switch, where it was asked who it is.
+    """
+
+    identity: SwitchIdentity = attrs.field(default=UNIDENTIFIED, kw_only=True)
+
+    @property
+    def system_id(self) -> str | None:
+        """The switch's system-id, where it was asked for."""
+        return self.identity.system_id
+
+    @property
+    def hostname(self) -> str | None:
+        """The switch's host name, where it was asked for."""
+        return self.identity.hostname
+
+
+@attrs.frozen
+class InterfaceEvent(SwitchEvent):
     """
     What the three interface events have in common.
 
@@ -166,7 +204,7 @@ class InterfaceChanged(InterfaceEvent):
 
 
 @attrs.frozen
-class Synchronized:
+class Synchronized(SwitchEvent):
     """
     A snapshot has been told in full: what the observer knows is complete.
 
@@ -183,7 +221,7 @@ class Synchronized:
 
 
 @attrs.frozen
-class Disconnected:
+class Disconnected(SwitchEvent):
     """
     A session that had synchronized is over; what is known may grow stale.
 

@@ -8,7 +8,6 @@ all the connections.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -19,7 +18,9 @@ from twisted.internet.protocol import ReconnectingClientFactory
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from twisted_ovsdb.backoff import MAX_DELAY, BackOff
 from twisted_ovsdb.classify import ClassificationRules
+from twisted_ovsdb.cluster import Leadership, NotLeader
 from twisted_ovsdb.errors import (
     MonitorStopped,
     OvsdbError,
@@ -28,6 +29,7 @@ from twisted_ovsdb.errors import (
     SessionLost,
 )
 from twisted_ovsdb.events import OvsInterface
+from twisted_ovsdb.identity import identify as askIdentity
 from twisted_ovsdb.interfaces import IOvsdbEventObserver
 from twisted_ovsdb.jsonstream import DEFAULT_MAX_LENGTH
 from twisted_ovsdb.monitor import InterfaceMonitor
@@ -35,17 +37,6 @@ from twisted_ovsdb.protocol import OvsdbProtocol
 from twisted_ovsdb.trouble import TroubleLog, describeAddress
 from twisted_ovsdb.waiters import Waiters
 from twisted_ovsdb.watchdog import PROBE_INTERVAL, SNAPSHOT_TIMEOUT, Watchdog, timeSource
-
-INITIAL_DELAY: Final = 1.0
-"""Seconds: an ovsdb-server restarts in a tenth of that."""
-
-MAX_DELAY: Final = 8.0
-"""
-Seconds between attempts at most, as in Open vSwitch's own clients: an
-operator who starts the server again should not have to wait for us.
-"""
-
-DELAY_FACTOR: Final = 2.0
 
 CONNECT_TIMEOUT: Final = 5.0
 """
@@ -69,9 +60,6 @@ class OvsdbMonitorFactory(ReconnectingClientFactory):
     _log = Logger()
 
     noisy = False
-    initialDelay = delay = INITIAL_DELAY
-    maxDelay = MAX_DELAY  # type: ignore[assignment]
-    factor = DELAY_FACTOR
 
     def __init__(
         self,
@@ -87,6 +75,9 @@ class OvsdbMonitorFactory(ReconnectingClientFactory):
         snapshotTimeout: float = SNAPSHOT_TIMEOUT,
         probeInterval: float = PROBE_INTERVAL,
         maxLength: int = DEFAULT_MAX_LENGTH,
+        identify: bool = False,
+        leaderOnly: bool = False,
+        members: int = 1,
     ) -> None:
         """
         @param observers: who is told.
@@ -109,14 +100,21 @@ class OvsdbMonitorFactory(ReconnectingClientFactory):
         @param probeInterval: seconds without a byte until the server is asked
             for a sign of life, and as many until it is given up; 0: never.
         @param maxLength: how many bytes one message of the server may have.
+        @param identify: whether the switch is asked who it is before the
+            snapshot, which is then in each event's C{system_id} and
+            C{hostname}.
+        @param leaderOnly: whether a member of a cluster that does not lead it
+            is left.
+        @param members: how many servers the connector tries one after
+            another, as L{ClusterEndpoint <twisted_ovsdb.ClusterEndpoint>}
+            does.
         """
-        if maxDelay <= 0:
-            raise ValueError(f"maxDelay must be above zero, not {maxDelay}")
         self.clock: IReactorTime  # type: ignore[assignment]
         self.clock, self._now = timeSource(clock)
         self.database = database
-        self.maxDelay = maxDelay
-        self.initialDelay = self.delay = min(INITIAL_DELAY, maxDelay)
+        self._backOff = BackOff(maxDelay, members)
+        self._identify = identify
+        self._leaderOnly = leaderOnly
         self.connector: IConnector | None = None
         self.monitor = InterfaceMonitor(
             observers, rules, replay, extraColumns, source or "", self.clock
@@ -174,6 +172,18 @@ class OvsdbMonitorFactory(ReconnectingClientFactory):
             transport: Any = self._protocol.transport
             self._goodbye = self.clock.callLater(GOODBYE_TIMEOUT, transport.abortConnection)
         return closed
+
+    @property
+    def maxDelay(self) -> float:  # type: ignore[override]
+        """Seconds between two attempts at most."""
+        return self._backOff.maximum
+
+    def resetDelay(self) -> None:
+        """
+        Begin with the shortest delay again. A factory that was stopped stays
+        so.
+        """
+        self._backOff.reset()
 
     # What connectors call
 
@@ -233,14 +243,8 @@ class OvsdbMonitorFactory(ReconnectingClientFactory):
             raise ValueError("no connector to retry")
         if not self.continueTrying or self._callID is not None:
             return
-        if self._syncedAt is not None and self._now() - self._syncedAt >= self.delay:
-            self.delay = self.initialDelay
-            wait = 0.0
-        else:
-            # Not ReconnectingClientFactory's jitter, which multiplies into
-            # the delay: it wanders, and passes maxDelay.
-            wait = self.delay * random.uniform(0.75, 1)
-            self.delay = min(self.delay * self.factor, self.maxDelay)
+        healthyFor = None if self._syncedAt is None else self._now() - self._syncedAt
+        wait = self._backOff.wait(healthyFor)
         self._syncedAt = None
         self._callID = self.clock.callLater(wait, self._connectAgain, connector)
 
@@ -264,12 +268,19 @@ class OvsdbMonitorFactory(ReconnectingClientFactory):
         watchdog = Watchdog(
             protocol, self.clock, self._now, self._snapshotTimeout, self._probeInterval
         )
-        self.monitor.attach(protocol, self.database).addCallbacks(
+        Deferred.fromCoroutine(self._open(protocol)).addCallbacks(
             self._synchronized,
             self._notSynchronized,
             callbackArgs=(watchdog,),
             errbackArgs=(protocol,),
         )
+
+    async def _open(self, protocol: OvsdbProtocol) -> None:
+        if self._leaderOnly:
+            await Leadership(protocol, self.database).follow()
+        if self._identify:
+            self.monitor.identity = await askIdentity(protocol, self.database)
+        await self.monitor.attach(protocol, self.database)
 
     def _synchronized(self, _: None, watchdog: Watchdog) -> None:
         watchdog.synchronized()
@@ -280,11 +291,10 @@ class OvsdbMonitorFactory(ReconnectingClientFactory):
         assert failure.value is not None
         if not failure.check(OvsdbError):
             self._log.failure("while the snapshot was read", failure=failure)
-        elif not failure.check(SessionLost, ProtocolViolation):
-            # The server refuses, and will not think better of it soon; but
-            # a member of a cluster may yet be joining it.
+        elif not failure.check(SessionLost, ProtocolViolation, NotLeader):
+            # The server refuses; but a member of a cluster may yet be joining.
             if getattr(failure.value, "error", "") != "database not available":
-                self.delay = self.maxDelay
+                self._backOff.slow()
         protocol.abort(failure.value)
 
     def _down(self, connector: IConnector, reason: Any) -> None:

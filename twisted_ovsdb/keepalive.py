@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.interfaces import ITCPTransport
+from twisted.protocols.policies import ProtocolWrapper
 
 KERNEL_TIMEOUTS: Final = {
     "TCP_KEEPIDLE": 15,
@@ -31,6 +32,9 @@ def noticeDeadPeer(connection: object) -> None:
     Have the kernel notice when the other host of a TCP connection is gone.
     Other transports are left as they are.
     """
+    # TLS claims to be what it is wrapped around, but its handle is OpenSSL's.
+    while isinstance(connection, ProtocolWrapper):
+        connection = connection.transport
     # Unix sockets' transports claim to be TCP's too.
     if not ITCPTransport.providedBy(connection) or not isinstance(
         connection.getPeer(), (IPv4Address, IPv6Address)

@@ -18,7 +18,7 @@ from twisted.logger import Logger
 from twisted_ovsdb.classify import ClassificationRules
 from twisted_ovsdb.delivery import Delivery
 from twisted_ovsdb.errors import MonitorStopped
-from twisted_ovsdb.events import OvsInterface
+from twisted_ovsdb.events import OvsInterface, SwitchIdentity
 from twisted_ovsdb.interfaces import IOvsdbEventObserver
 from twisted_ovsdb.protocol import OvsdbProtocol
 from twisted_ovsdb.replica import Replica
@@ -100,6 +100,15 @@ class InterfaceMonitor:
     @source.setter
     def source(self, source: str) -> None:
         self._present.source = source
+
+    @property
+    def identity(self) -> SwitchIdentity:
+        """Who events say that the switch is."""
+        return self._present.identity
+
+    @identity.setter
+    def identity(self, identity: SwitchIdentity) -> None:
+        self._present.identity = identity
 
     # Observers
 

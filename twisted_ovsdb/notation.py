@@ -2,20 +2,25 @@
 # See LICENSE for details.
 
 """
-From OVSDB's JSON notation (RFC 7047, section 5.1) to Python values.
+From OVSDB's JSON notation (RFC 7047, section 5.1) to Python values, and back.
 
-Each function takes a row as the server wrote it and the column's name, and
-raises L{ProtocolViolation} that names the column and what was found there. A
-set of one element may be written as the element alone; both are read.
+Each function that reads takes a row as the server wrote it and the column's
+name, and raises L{ProtocolViolation} that names the column and what was found
+there. A set of one element may be written as the element alone; both are
+read. Those that write, for C{transact}, tell the type by the value.
 """
 
 from __future__ import annotations
 
+import math
 import re
 import reprlib
-from collections.abc import Mapping
+import uuid
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final, NoReturn
+
+import attrs
 
 from twisted_ovsdb.errors import ProtocolViolation
 from twisted_ovsdb.events import EMPTY, Atom, Datum
@@ -24,6 +29,8 @@ JSONRow = Mapping[str, Any]
 """A row as JSON: column names to values in OVSDB's notation."""
 
 _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_ID: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+_UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
 _MISSING: Final = object()
 
 EMPTY_SET: Final = ["set", []]
@@ -188,3 +195,100 @@ def _atom(column: str, value: object) -> Atom:
     ):
         return value[1]
     _violation(column, "an atom, a set or a map", value)
+
+
+@attrs.frozen
+class NamedUUID:
+    """
+    A reference to a row that the same transaction inserts under this
+    C{uuid-name} (RFC 7047, section 5.1: C{<named-uuid>}).
+
+    @ivar name: an C{<id>}: letters, digits and underscores.
+    """
+
+    name: str = attrs.field()
+
+    @name.validator
+    def _checkName(self, attribute: object, name: str) -> None:
+        if not _ID.fullmatch(name):
+            raise ValueError(f"not a name of letters, digits and underscores: {describe(name)}")
+
+
+def encode(value: object) -> Any:
+    """
+    Write a value, as for a C{row}, a condition or a mutation of C{transact}.
+
+    @param value: a bool, int, float or str; a C{uuid.UUID} or L{NamedUUID},
+        which refer to rows; None, which is the empty set; a set, frozenset or
+        tuple of such atoms; a mapping of atoms to atoms. A list is refused:
+        it may be meant as a set, or be notation already.
+    @raise TypeError: if there is no notation for this type.
+    @raise ValueError: if OVSDB cannot hold the value.
+    """
+    if value is None:
+        return ["set", []]
+    if isinstance(value, Mapping):
+        return ["map", [[encodeAtom(key), encodeAtom(item)] for key, item in value.items()]]
+    if isinstance(value, (set, frozenset, tuple)):
+        return ["set", [encodeAtom(atom) for atom in value]]
+    return encodeAtom(value)
+
+
+def encodeRow(row: Mapping[str, object]) -> dict[str, Any]:
+    """
+    Write a row, each column as L{encode} does.
+
+    @raise TypeError: as L{encode}; the text names the column.
+    @raise ValueError: likewise.
+    """
+    return {column: inColumn(column, encode, value) for column, value in row.items()}
+
+
+def encodeUUID(text: str) -> list[str]:
+    """
+    Write a reference to a row that exists, by its UUID's text.
+
+    @raise ValueError: if it is none.
+    """
+    if not isUUID(text):
+        raise ValueError(f"not a UUID: {describe(text)}")
+    return ["uuid", text]
+
+
+def encodeAtom(value: object) -> Any:
+    """
+    Write an atom: L{encode} without sets and maps.
+
+    @raise TypeError: as L{encode}.
+    @raise ValueError: as L{encode}.
+    """
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        if not -(2**63) <= value < 2**63:
+            raise ValueError(f"an integer has 64 bits: {describe(value)}")
+        return int(value)
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise ValueError(f"OVSDB has no {value}")
+        return float(value)
+    if isinstance(value, str):
+        # ovsdb-server drops a client that sends NUL.
+        if _UNSTORABLE.search(value):
+            raise ValueError(f"a string holds NUL or half a character: {describe(value)}")
+        return str(value)
+    if isinstance(value, uuid.UUID):
+        return ["uuid", str(value)]
+    if isinstance(value, NamedUUID):
+        return ["named-uuid", value.name]
+    raise TypeError(f"OVSDB has no notation for a {type(value).__name__}: {describe(value)}")
+
+
+def inColumn(column: str, encode: Callable[[Any], Any], value: object) -> Any:
+    """
+    Write a value; an error names the column.
+    """
+    try:
+        return encode(value)
+    except (TypeError, ValueError) as e:
+        raise type(e)(f"column {column}: {e}") from e

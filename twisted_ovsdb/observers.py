@@ -20,6 +20,7 @@ from zope.interface import implementer
 
 from twisted_ovsdb.errors import describeReason
 from twisted_ovsdb.events import (
+    UNIDENTIFIED,
     Datum,
     Disconnected,
     Event,
@@ -256,6 +257,9 @@ def eventToJSON(event: Event, time: str) -> dict[str, Any]:
         value["counts"] = countKinds(event.interfaces)
     value["time"] = time
     value["source"] = event.source
+    if event.identity != UNIDENTIFIED:
+        value["system_id"] = event.system_id
+        value["hostname"] = event.hostname
     if isinstance(event, InterfaceEvent):
         value["interface"] = interfaceToJSON(event.interface)
     if isinstance(event, InterfaceChanged):

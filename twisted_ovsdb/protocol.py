@@ -10,8 +10,8 @@ connection goes, and leaves to others what the updates mean.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import attrs
 from twisted.internet.defer import Deferred, fail, succeed
@@ -20,24 +20,12 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from twisted_ovsdb import jsonrpc
-from twisted_ovsdb.errors import MonitorCanceled, OvsdbError, ProtocolViolation, SessionLost
+from twisted_ovsdb.errors import OvsdbError, SessionLost
 from twisted_ovsdb.jsonstream import DEFAULT_MAX_LENGTH, JSONStream
 from twisted_ovsdb.keepalive import noticeDeadPeer
 from twisted_ovsdb.members import LargeResult, decodeMessage
-from twisted_ovsdb.notation import describe
+from twisted_ovsdb.methods import TRANSACT, DatabaseMethods
 from twisted_ovsdb.waiters import Waiters
-
-OnUpdate = Callable[[Any], object]
-"""
-Called with the C{<table-updates>} of each update notification. A
-L{ProtocolViolation} that it raises aborts the connection.
-"""
-
-MONITOR_CANCELED: Final = "monitor_canceled"
-"""
-A notification of ovsdb-server(7) to clients that follow database changes;
-after it, nothing more comes for that monitor.
-"""
 
 
 @attrs.define(eq=False)
@@ -46,23 +34,15 @@ class _Call:
     A request without its reply.
     """
 
+    method: str
     result: Deferred[Any]
     byMembers: bool
 
 
-@attrs.define(eq=False)
-class _Monitor:
+class OvsdbProtocol(DatabaseMethods, Protocol):
     """
-    A monitor that was asked for.
-    """
-
-    onUpdate: OnUpdate
-    replied: bool = False
-
-
-class OvsdbProtocol(Protocol):
-    """
-    A JSON-RPC session of RFC 7047, section 4.
+    A JSON-RPC session of RFC 7047, section 4. The requests of a database are
+    those of L{DatabaseMethods <twisted_ovsdb.methods.DatabaseMethods>}.
 
     @ivar lost: why the session is over, None while it is up.
     @ivar paused: whether L{pauseProducing} was called.
@@ -81,6 +61,7 @@ class OvsdbProtocol(Protocol):
         @param onConnected: called with this protocol when the connection is
             made.
         """
+        super().__init__()
         self.lost: BaseException | None = None
         self.onReceived: Callable[[], object] | None = None
         self.paused = False
@@ -88,7 +69,6 @@ class OvsdbProtocol(Protocol):
         self._onConnected = onConnected
         self._lastId = 0
         self._calls: dict[int, _Call] = {}
-        self._monitors: dict[str, _Monitor] = {}
         self._loss: Waiters[BaseException] = Waiters()
 
     # What users call
@@ -103,15 +83,16 @@ class OvsdbProtocol(Protocol):
             has been iterated over: L{pauseProducing} until then.
         @return: the result. L{RpcError} if the server refuses,
             L{SessionLost} if the connection goes before it answers. When
-            cancelled, the reply is ignored.
+            cancelled, the reply is ignored, and the server told to cancel it
+            if it is C{transact} (RFC 7047, section 4.1.4).
         @raise TypeError: if the parameters are not JSON.
         """
         if self.lost is not None:
             return fail(SessionLost(self.lost))
         messageId = self._lastId = self._lastId + 1
         data = jsonrpc.encodeRequest(messageId, method, params)
-        result: Deferred[Any] = Deferred(lambda _: self._forget(messageId))
-        self._calls[messageId] = _Call(result, byMembers)
+        result: Deferred[Any] = Deferred(lambda _: self._cancel(messageId))
+        self._calls[messageId] = _Call(method, result, byMembers)
         self._write(data)
         return result
 
@@ -121,40 +102,6 @@ class OvsdbProtocol(Protocol):
         """
         if self.lost is None:
             self._write(jsonrpc.encodeNotification(method, params))
-
-    def monitor(
-        self,
-        database: str,
-        monitorId: str,
-        requests: Mapping[str, Any],
-        onUpdate: OnUpdate,
-        byMembers: bool = False,
-    ) -> Deferred[Any]:
-        """
-        Monitor tables (RFC 7047, section 4.1.5).
-
-        @param monitorId: a name for it, new on this connection.
-        @param requests: table names to C{<monitor-request>}s.
-        @param onUpdate: gets the table updates of each update notification.
-        @param byMembers: as for L{call}.
-        @return: the table updates of the initial reply. Its callbacks run
-            before the next message of the same chunk is read.
-        @raise ValueError: if there is a monitor of this name already.
-        """
-        if monitorId in self._monitors:
-            raise ValueError(f"there is a monitor {monitorId!r} already")
-        monitor = self._monitors[monitorId] = _Monitor(onUpdate)
-
-        def replied(tables: Any) -> Any:
-            monitor.replied = True
-            return tables
-
-        def refused(failure: Failure) -> Failure:
-            self._monitors.pop(monitorId, None)
-            return failure
-
-        result = self.call("monitor", [database, monitorId, requests], byMembers)
-        return result.addCallbacks(replied, refused)
 
     def whenLost(self) -> Deferred[BaseException]:
         """
@@ -251,7 +198,7 @@ class OvsdbProtocol(Protocol):
 
     def _messageReceived(self, message: jsonrpc.Message) -> None:
         if isinstance(message, jsonrpc.Notification):
-            self._notified(message)
+            self._subscriptions.notified(message)
         elif isinstance(message, jsonrpc.Request):
             if message.method == "echo":
                 self._write(jsonrpc.encodeReply(message.id, message.params))
@@ -274,28 +221,10 @@ class OvsdbProtocol(Protocol):
         del self._calls[message.id]
         call.result.callback(result)
 
-    def _notified(self, message: jsonrpc.Notification) -> None:
-        params = message.params
-        if message.method == "update":
-            if len(params) != 2:
-                raise ProtocolViolation(f"update: not two params: {describe(params)}")
-            monitor = self._monitorOf(params)
-            if monitor is None:
-                self._log.debug("update of no monitor: {id!r}", id=params[0])
-            elif not monitor.replied:
-                raise ProtocolViolation(f"update of monitor {params[0]!r} before its reply")
-            else:
-                monitor.onUpdate(params[1])
-        elif message.method == MONITOR_CANCELED and self._monitorOf(params) is not None:
-            raise MonitorCanceled(f"the server canceled monitor {params[0]!r}")
-        else:
-            self._log.debug("unknown notification {method}", method=message.method)
-
-    def _monitorOf(self, params: list[Any]) -> _Monitor | None:
-        return self._monitors.get(params[0]) if params and type(params[0]) is str else None
-
-    def _forget(self, messageId: int) -> None:
-        self._calls.pop(messageId, None)
+    def _cancel(self, messageId: int) -> None:
+        call = self._calls.pop(messageId, None)
+        if call is not None and call.method == TRANSACT:
+            self.notify("cancel", [messageId])
 
     def _write(self, data: bytes) -> None:
         self._transport().write(data)
@@ -307,7 +236,7 @@ class OvsdbProtocol(Protocol):
     def _end(self, reason: BaseException) -> None:
         self.lost = reason
         calls, self._calls = self._calls, {}
-        self._monitors.clear()
+        self._subscriptions.clear()
         self._loss.fire(lambda waiter: waiter.callback(reason))
         for call in calls.values():
             call.result.errback(Failure(SessionLost(reason)))

@@ -10,11 +10,15 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IStreamClientEndpoint
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.interfaces import IStreamClientEndpoint, IStreamServerEndpoint
+from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from twisted_ovsdb.connector import EndpointConnector
+from twisted_ovsdb.errors import describeReason
 from twisted_ovsdb.factory import OvsdbMonitorFactory
+from twisted_ovsdb.listener import OvsdbListenerFactory
 
 
 class OvsdbMonitorService(Service):
@@ -64,3 +68,52 @@ class OvsdbMonitorService(Service):
         # Started again before it had stopped.
         if self.running:
             self._connector.connect()
+
+
+class OvsdbListenService(Service):
+    """
+    Listens for switches that dial in, from start to stop; may be started
+    again.
+
+    @ivar factory: the factory, for its monitors.
+    """
+
+    _log = Logger()
+
+    def __init__(self, endpoint: IStreamServerEndpoint, factory: OvsdbListenerFactory) -> None:
+        """
+        @param endpoint: where to listen.
+        @param factory: what serves the connections.
+        """
+        self.factory = factory
+        self._endpoint = endpoint
+        self._listening: Deferred[Any] | None = None
+
+    def startService(self) -> None:
+        """
+        Listen.
+        """
+        Service.startService(self)
+        self.factory.start()
+        self._listening = self._endpoint.listen(self.factory)
+        self._listening.addErrback(self._notListening)
+
+    def stopService(self) -> Deferred[Any]:
+        """
+        Listen no more, and close all connections.
+
+        @return: fires when all are closed.
+        """
+        Service.stopService(self)
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        listening, self._listening = self._listening, None
+        port = await listening if listening is not None else None
+        if port is not None:
+            await maybeDeferred(port.stopListening)
+        await self.factory.stop()
+
+    def _notListening(self, failure: Failure) -> None:
+        assert failure.value is not None
+        self._log.error("cannot listen: {reason}", reason=describeReason(failure.value))

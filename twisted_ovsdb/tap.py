@@ -7,26 +7,24 @@ C{twistd ovsdb-monitor}: its options, and the service that they make.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from typing import Any
 
 from twisted.application.service import IService, MultiService
-from twisted.internet.endpoints import clientFromString
-from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.logger import ILogObserver, textFileLogObserver
-from twisted.python.reflect import namedAny
 from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
+from twisted_ovsdb import arguments
 from twisted_ovsdb._version import __version__
-from twisted_ovsdb.classify import ClassificationRules
-from twisted_ovsdb.factory import CONNECT_TIMEOUT, MAX_DELAY, OvsdbMonitorFactory
+from twisted_ovsdb.backoff import MAX_DELAY
+from twisted_ovsdb.factory import CONNECT_TIMEOUT, OvsdbMonitorFactory
 from twisted_ovsdb.interfaces import IOvsdbEventObserver
+from twisted_ovsdb.listener import MAX_SWITCHES, OvsdbListenerFactory
 from twisted_ovsdb.observers import LoggingObserver
-from twisted_ovsdb.output import STANDARD_OUTPUT, EventsService, openAppend
-from twisted_ovsdb.service import OvsdbMonitorService
+from twisted_ovsdb.output import STANDARD_OUTPUT, EventsService
+from twisted_ovsdb.service import OvsdbListenService, OvsdbMonitorService
 from twisted_ovsdb.watchdog import PROBE_INTERVAL, SNAPSHOT_TIMEOUT
 
 DEFAULT_ENDPOINT = "tcp:127.0.0.1:6640"
@@ -56,10 +54,32 @@ class Options(UsageOptions):
 
     optFlags = [
         ["no-replay", None, "Do not tell again what an outage has left unchanged."],
+        [
+            "verify-hostname",
+            None,
+            "With ssl:HOST, have the server's certificate be for HOST too, by its subjectAltName"
+            " (those of ovs-pki name no hosts).",
+        ],
+        [
+            "identify",
+            None,
+            "Ask each switch who it is: events then have its system_id and hostname (always on"
+            " with --listen).",
+        ],
+        ["leader-only", None, "Leave a member of a cluster that does not lead it."],
     ]
 
     optParameters = [
         ["database", None, "Open_vSwitch", "The database's name."],
+        [
+            "private-key",
+            None,
+            None,
+            "For ssl:HOST, which needs all three: our private key, a PEM file. The files are read"
+            " anew for each connection.",
+        ],
+        ["certificate", None, None, "Our certificate, a PEM file."],
+        ["ca-cert", None, None, "The CA certificate that verifies the server, a PEM file."],
         [
             "events",
             None,
@@ -80,6 +100,12 @@ class Options(UsageOptions):
             None,
             "Which internal interfaces are bridges: shell patterns with commas between"
             " (default: br*).",
+        ],
+        [
+            "max-switches",
+            None,
+            MAX_SWITCHES,
+            "How many switches may dial in with --listen.",
         ],
         [
             "max-delay",
@@ -111,18 +137,29 @@ class Options(UsageOptions):
     def __init__(self) -> None:
         UsageOptions.__init__(self)
         # usage shows the line breaks of a docstring.
-        for name in ("endpoint", "observer"):
+        for name in ("endpoint", "listen", "observer"):
             self.docs[name] = " ".join(self.docs[name].split())
         self["endpoints"] = []
+        self["listen"] = []
         self["observers"] = []
 
     def opt_endpoint(self, text: str) -> None:
         """
-        A server to monitor, as a Twisted client endpoint string, such as
-        tcp:HOST:PORT or unix:PATH. May be given again for each server.
-        [default: tcp:127.0.0.1:6640]
+        A server to monitor: tcp:HOST[:PORT], ssl:HOST[:PORT] or unix:PATH, as
+        Open vSwitch writes remotes, or a Twisted client endpoint string. May
+        be given again for each server; with commas between, they are the
+        members of one cluster. [default: tcp:127.0.0.1:6640]
         """
-        self["endpoints"].append((text, _parseEndpoint(text)))
+        self["endpoints"].append(text)
+
+    def opt_listen(self, text: str) -> None:
+        """
+        Where to listen for switches that dial in after ovs-vsctl set-manager
+        tcp:CONTROLLER:6640, as Open vSwitch writes it, ptcp:[PORT][:ADDRESS]
+        or pssl:[PORT][:ADDRESS], or a Twisted server endpoint string. May be
+        given again.
+        """
+        self["listen"].append(text)
 
     def opt_observer(self, name: str) -> None:
         """
@@ -130,7 +167,7 @@ class Options(UsageOptions):
         twisted_ovsdb.IOvsdbEventObserver. May be given again. Events are told
         to it instead of the log.
         """
-        self["observers"].append(_importObserver(name))
+        self["observers"].append(arguments.observer(name))
 
     def opt_version(self) -> None:
         """
@@ -161,35 +198,23 @@ class Options(UsageOptions):
         """
         Check what is given, so that nothing goes wrong later.
         """
-        if not self["endpoints"]:
-            self.opt_endpoint(DEFAULT_ENDPOINT)
+        from twisted.internet import reactor
+
+        texts = self["endpoints"]
+        if not texts and not self["listen"]:
+            texts = [DEFAULT_ENDPOINT]
+        tls = arguments.tls(self, [*texts, *self["listen"]])
+        self["endpoints"] = [arguments.endpoint(reactor, text, tls) for text in texts]
+        self["listen"] = [arguments.place(reactor, text, tls) for text in self["listen"]]
         if self["events"] == STANDARD_OUTPUT:
             self._reserveStandardOutput()
         elif self["events"] is not None:
-            self._checkEvents()
-        self["rules"] = self._makeRules()
-        self._convertSeconds("max-delay", "above zero")
+            self["events"] = arguments.events(self["events"])
+        self["rules"] = arguments.rules(self["rules"], self["bridge-names"])
+        self["max-switches"] = arguments.count("max-switches", self["max-switches"])
+        self["max-delay"] = arguments.seconds("max-delay", self["max-delay"])
         for name in ("connect-timeout", "snapshot-timeout", "probe-interval"):
-            self._convertSeconds(name, "not below zero")
-
-    def _convertSeconds(self, name: str, bound: str) -> None:
-        text = self[name]
-        try:
-            value = float(text)
-        except ValueError:
-            value = -1
-        if not (0 < value < float("inf") or (value == 0 and bound == "not below zero")):
-            raise UsageError(f"--{name} {text}: must be a number of seconds {bound}")
-        self[name] = value
-
-    def _checkEvents(self) -> None:
-        path = self["events"]
-        try:
-            os.close(openAppend(path))
-        except OSError as e:
-            raise UsageError(f"--events {path}: cannot be opened: {e.strerror}") from e
-        # twistd may change its directory before the file is opened for good.
-        self["events"] = os.path.abspath(path)
+            self[name] = arguments.seconds(name, self[name], zero=True)
 
     def _reserveStandardOutput(self) -> None:
         twistd: Any = self.parent
@@ -202,59 +227,6 @@ class Options(UsageOptions):
         )
         if not logsElsewhere:
             twistd["logger"] = "twisted_ovsdb.tap.standardErrorLog"
-
-    def _makeRules(self) -> ClassificationRules:
-        names = self["bridge-names"]
-        if self["rules"] == "dragonflow":
-            if names is not None:
-                raise UsageError(
-                    f"--bridge-names {names}: --rules dragonflow names the bridges itself"
-                )
-            return ClassificationRules.dragonflow()
-        if self["rules"] != "default":
-            raise UsageError(f"--rules {self['rules']}: is neither default nor dragonflow")
-        if names is None:
-            return ClassificationRules()
-        patterns = [name.strip() for name in names.split(",")]
-        if not all(patterns):
-            raise UsageError(f"--bridge-names {names!r}: has an empty pattern")
-        return ClassificationRules(bridgeNames=patterns)
-
-
-def _parseEndpoint(text: str) -> IStreamClientEndpoint:
-    from twisted.internet import reactor
-
-    try:
-        endpoint: IStreamClientEndpoint = clientFromString(reactor, text)
-    # NameError: tls: and ssl: without pyOpenSSL.
-    except (ValueError, TypeError, NameError, KeyError) as e:
-        raise UsageError(
-            f"--endpoint {text}: {e} (a client endpoint string is needed, such as"
-            f" {DEFAULT_ENDPOINT} or unix:/var/run/openvswitch/db.sock)"
-        ) from e
-    return endpoint
-
-
-def _importObserver(name: str) -> IOvsdbEventObserver:
-    try:
-        observer = namedAny(name)
-    # A module that is imported may raise anything.
-    except Exception as e:
-        hint = ""
-        if isinstance(e, (ImportError, AttributeError, ValueError)):
-            hint = " (is its directory on PYTHONPATH? PYTHONPATH=. is the current one)"
-        raise UsageError(
-            f"--observer {name}: cannot be imported: {type(e).__name__}: {e}{hint}"
-        ) from e
-    if isinstance(observer, type) and IOvsdbEventObserver.implementedBy(observer):
-        try:
-            made: Any = observer
-            observer = made()
-        except Exception as e:
-            raise UsageError(f"--observer {name}: cannot be made: {type(e).__name__}: {e}") from e
-    if not IOvsdbEventObserver.providedBy(observer):
-        raise UsageError(f"--observer {name}: does not provide IOvsdbEventObserver: {observer!r}")
-    return IOvsdbEventObserver(observer)
 
 
 def makeService(options: Options) -> IService:
@@ -269,18 +241,30 @@ def makeService(options: Options) -> IService:
         services.addService(events)
         observers.append(events.observer)
     if not observers:
-        observers.append(LoggingObserver(nameSource=len(options["endpoints"]) > 1))
-    for text, endpoint in options["endpoints"]:
+        several = len(options["endpoints"]) > 1 or options["listen"]
+        observers.append(LoggingObserver(nameSource=bool(several)))
+    common = {
+        "observers": observers,
+        "database": options["database"],
+        "rules": options["rules"],
+        "replay": not options["no-replay"],
+        "snapshotTimeout": options["snapshot-timeout"],
+        "probeInterval": options["probe-interval"],
+    }
+    for text, endpoint, members in options["endpoints"]:
         factory = OvsdbMonitorFactory(
-            observers,
-            database=options["database"],
-            rules=options["rules"],
-            replay=not options["no-replay"],
+            **common,
             source=text,
             maxDelay=options["max-delay"],
             connectTimeout=options["connect-timeout"],
-            snapshotTimeout=options["snapshot-timeout"],
-            probeInterval=options["probe-interval"],
+            identify=bool(options["identify"]),
+            leaderOnly=bool(options["leader-only"]),
+            members=members,
         )
         services.addService(OvsdbMonitorService(endpoint, factory))
+    if options["listen"]:
+        # One for all places: a switch may come by any of them.
+        listener = OvsdbListenerFactory(**common, maxSwitches=options["max-switches"])
+        for place in options["listen"]:
+            services.addService(OvsdbListenService(place, listener))
     return services

@@ -18,6 +18,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 
 from twisted_ovsdb.events import (
+    UNIDENTIFIED,
     Cause,
     Disconnected,
     Event,
@@ -64,6 +65,7 @@ class Present:
 
     @ivar rows: every interface that is known, with a class or without.
     @ivar source: the server, as its endpoint was written.
+    @ivar identity: the switch, where it was asked who it is.
     @ivar session: counts the sessions that have synchronized.
     @ivar inSync: whether the latest of them is up.
     @ivar reason: why the latest session was lost.
@@ -72,6 +74,7 @@ class Present:
     def __init__(self, rows: Mapping[str, OvsInterface], source: str = "") -> None:
         self.rows = rows
         self.source = source
+        self.identity = UNIDENTIFIED
         self.session = 0
         self.inSync = False
         self.reason: BaseException | None = None
@@ -178,22 +181,23 @@ class Tracker:
         return self._difference(cause) or self._nextReplay() or self._synchronized(cause)
 
     def _difference(self, cause: Cause) -> Event | None:
-        rows, source = self._present.rows, self._present.source
+        present = self._present
+        rows, source, identity = present.rows, present.source, present.identity
         self._toldAnything = True
         if self._offline:
             uuid, told = self._offline.popitem(last=False)
             assert told is not None
             self._wait(uuid, None, rows.get(uuid))
             self._unreplayed.pop(uuid, None)
-            return InterfaceOffline(told, cause, source)
+            return InterfaceOffline(told, cause, source, identity=identity)
         if self._changed:
             uuid, told = self._changed.popitem(last=False)
             assert told is not None
             self._unreplayed.pop(uuid, None)
-            return InterfaceChanged(rows[uuid], cause, source, told)
+            return InterfaceChanged(rows[uuid], cause, source, told, identity=identity)
         if self._online:
             uuid, _ = self._online.popitem(last=False)
-            return InterfaceOnline(rows[uuid], cause, source)
+            return InterfaceOnline(rows[uuid], cause, source, identity=identity)
         return None
 
     def _beginReplay(self) -> None:
@@ -211,15 +215,19 @@ class Tracker:
         if not self._unreplayed:
             return None
         uuid, _ = self._unreplayed.popitem(last=False)
-        return InterfaceOnline(self._present.rows[uuid], Cause.REPLAY, self._present.source)
+        present = self._present
+        return InterfaceOnline(
+            present.rows[uuid], Cause.REPLAY, present.source, identity=present.identity
+        )
 
     def _synchronized(self, cause: Cause) -> Event:
         self._toldSession = self._present.session
         self._synchronizedOnce = True
-        return Synchronized(cause, self._present.interfaces(), self._present.source)
+        present = self._present
+        return Synchronized(cause, present.interfaces(), present.source, identity=present.identity)
 
     def _disconnected(self) -> Event:
         self._toldSession = 0
         reason = self._present.reason
         assert reason is not None
-        return Disconnected(reason, self._present.source)
+        return Disconnected(reason, self._present.source, identity=self._present.identity)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Final
 
 from twisted.internet.address import HostnameAddress, IPv4Address, IPv6Address, UNIXAddress
+from twisted.internet.error import ConnectError, ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IAddress
 from twisted.logger import Logger
 
@@ -22,6 +23,8 @@ OVSDB_PORT: Final = 6640
 LISTEN_HINT: Final = (
     f" (does ovsdb-server listen there? If not: ovs-vsctl set-manager ptcp:{OVSDB_PORT}:127.0.0.1)"
 )
+
+TLS_HINT: Final = " (is it TLS that is spoken there? Then ssl:HOST:PORT)"
 
 
 def describeAddress(address: IAddress | None) -> str:
@@ -57,7 +60,7 @@ class TroubleLog:
         self._failures += 1
         text = describeReason(reason)
         if self._failures == 1:
-            hint = LISTEN_HINT if source.endswith(f":{OVSDB_PORT}") and not hadSession else ""
+            hint = "" if hadSession else _hint(source, reason)
             self._log.warn(
                 "{source}: {reason}{hint}; trying again until it answers",
                 source=source,
@@ -76,3 +79,11 @@ class TroubleLog:
             times = "1 failure" if self._failures == 1 else f"{self._failures} failures"
             self._log.info("{source}: in sync after {times}", source=source, times=times)
         self._failures = 0
+
+
+def _hint(source: str, reason: BaseException) -> str:
+    if isinstance(reason, ConnectError) and source.endswith(f":{OVSDB_PORT}"):
+        return LISTEN_HINT.replace("ptcp", "pssl") if source.startswith("ssl:") else LISTEN_HINT
+    if isinstance(reason, (ConnectionDone, ConnectionLost)) and source.startswith("tcp:"):
+        return TLS_HINT
+    return ""

@@ -1,0 +1,344 @@
+# Copyright (c) The twisted_ovsdb authors.
+# See LICENSE for details.
+
+"""
+A private cluster of three ovsdb-servers on the loopback interface, and what
+becomes of its clients when its leader is killed again and again:
+
+    python -m tests.live.cluster --kills 10
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+import time
+from statistics import median
+from typing import Any, Final
+
+from twisted.internet.endpoints import HostnameEndpoint
+from twisted.internet.task import react
+from twisted.internet.threads import deferToThread
+
+from benchmarks.connection import Connection
+from tests.soak.churn import Churn
+from tests.soak.database import connectOne, readTable
+from tests.soak.figures import Figure, Figures, markdown
+from tests.soak.switch import SoakOpenVSwitch
+from tests.soak.waiting import until, wait
+from tests.soak.watching import Sceptic
+from tools.openvswitch import SCHEMA, missing
+from twisted_ovsdb import (
+    EndpointConnector,
+    OvsdbError,
+    OvsdbMonitorFactory,
+    Synchronized,
+)
+from twisted_ovsdb.cluster import ClusterEndpoint
+from twisted_ovsdb.events import Event
+
+MEMBERS: Final = 3
+
+POLL: Final = 0.02
+"""Seconds between two looks at who leads."""
+
+PATIENCE: Final = 30.0
+"""Seconds that an election or a return may take."""
+
+CALM: Final = (1.2, 2.5)
+"""Seconds of churn between two kills, from and to."""
+
+BAR: Final = 5.0
+"""Seconds from an election until a client that follows the leader is in sync."""
+
+_STATE: Final = {
+    "op": "select",
+    "table": "Database",
+    "where": [["name", "==", "Open_vSwitch"]],
+    "columns": ["leader", "connected"],
+}
+
+
+class Member(SoakOpenVSwitch):
+    """
+    One server of a cluster. All is blocking.
+
+    @ivar raft: the address at which the other members find it.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        # Another port that nobody gets by chance while this server is down.
+        spare = SoakOpenVSwitch()
+        spare.stop()
+        self.raft = f"tcp:127.0.0.1:{spare.port}"
+
+    def create(self, other: Member | None) -> None:
+        """
+        Make the database of a new cluster, or of a member that joins one.
+        """
+        if other is None:
+            self.run("ovsdb-tool", "create-cluster", self.database, str(SCHEMA), self.raft)
+        else:
+            tool = ("ovsdb-tool", "join-cluster", self.database, "Open_vSwitch")
+            self.run(*tool, self.raft, other.raft)
+
+    def startServer(self, *options: str, hidden: bool = False) -> None:
+        """
+        Start the server and wait until it has joined, or found the others.
+        """
+        super().startServer(*options, hidden=hidden)
+        _await(lambda: self.state().get("connected") is True, f"{self.raft} joins nobody")
+
+    def state(self) -> dict[str, Any]:
+        """
+        C{leader} and C{connected} of its row in _Server.Database; empty while
+        it does not answer.
+        """
+        assert self.port is not None
+        try:
+            with Connection(self.port) as connection:
+                (result,) = connection.request("transact", "_Server", _STATE)
+        except (OSError, RuntimeError):
+            return {}
+        return result["rows"][0] if result["rows"] else {}
+
+
+class PrivateCluster:
+    """
+    Three servers of one Open_vSwitch database. All is blocking.
+
+    @ivar members: the servers, of which each may be up or not.
+    """
+
+    def __init__(self) -> None:
+        self.members = [Member() for _ in range(MEMBERS)]
+        self.up: set[Member] = set()
+
+    def start(self) -> None:
+        """
+        Make the cluster.
+        """
+        first = self.members[0]
+        for member in self.members:
+            member.create(None if member is first else first)
+            self.restart(member)
+        first.vsctl("--no-wait", "init")
+
+    def stop(self) -> None:
+        """
+        End all servers and remove their folders.
+        """
+        for member in self.members:
+            member.stop()
+
+    def leader(self) -> Member:
+        """
+        Wait until one of those that are up leads.
+        """
+        found: list[Member] = []
+
+        def look() -> bool:
+            found.extend(member for member in self.up if member.state().get("leader"))
+            return bool(found)
+
+        _await(look, "nobody leads")
+        return found[0]
+
+    def kill(self, member: Member) -> None:
+        """
+        kill -9 of one server.
+        """
+        self.up.discard(member)
+        member.kill("ovsdb-server")
+
+    def restart(self, member: Member) -> None:
+        """
+        Start a server that is down, and wait until it is one of them again.
+        """
+        member.startServer()
+        self.up.add(member)
+
+    def transact(self, *operations: dict[str, object]) -> list[Any]:
+        """
+        Do a transaction on whichever server is up.
+        """
+        port = next(iter(self.up)).port
+        assert port is not None
+        with Connection(port) as connection:
+            return connection.transact([*operations])
+
+
+def _await(condition: Any, complaint: str) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        if time.monotonic() > deadline:
+            raise RuntimeError(complaint)
+        time.sleep(POLL)
+
+
+class Witness(Sceptic):
+    """
+    Watches a cluster, and believes nothing.
+
+    @ivar sources: what the events named as their source.
+    @ivar synchronized: when it was told Synchronized, by the monotonic clock.
+    """
+
+    def __init__(self, reactor: Any, name: str) -> None:
+        super().__init__(name, True, reactor)
+        self.sources: set[str] = set()
+        self.synchronized: list[float] = []
+
+    def eventReceived(self, event: Event) -> None:
+        """
+        Check it.
+        """
+        super().eventReceived(event)
+        self.sources.add(event.source)
+        if isinstance(event, Synchronized):
+            self.synchronized.append(time.monotonic())
+
+
+def watch(
+    reactor: Any, cluster: PrivateCluster, observer: Any, **options: Any
+) -> OvsdbMonitorFactory:
+    """
+    Connect to the cluster over TCP.
+    """
+    ports = [member.port or 0 for member in cluster.members]
+    members = ClusterEndpoint(HostnameEndpoint(reactor, "127.0.0.1", port) for port in ports)
+    factory = OvsdbMonitorFactory([observer], members=MEMBERS, **options)
+    EndpointConnector(members, factory).connect()
+    return factory
+
+
+class Failovers:
+    """
+    Two clients, one of which follows the leader, while the leader is killed
+    under churn.
+
+    @ivar anyone: what the client sees that takes any member.
+    @ivar follower: what the client sees that follows the leader.
+    @ivar elections: seconds from each kill until a look at the others finds
+        the new leader.
+    @ivar moves: seconds from then to C{follower}'s Synchronized.
+    """
+
+    def __init__(self, reactor: Any, cluster: PrivateCluster, seed: int) -> None:
+        self.anyone = Witness(reactor, "any member")
+        self.follower = Witness(reactor, "leader only")
+        self.elections: list[float] = []
+        self.moves: list[float] = []
+        self._reactor = reactor
+        self._cluster = cluster
+        self._rng = random.Random(seed)
+        paths = [member.unix for member in cluster.members]
+        self.writer = Churn(reactor, paths, "c", random.Random(seed))
+        self._factories = [
+            watch(reactor, cluster, self.anyone),
+            watch(reactor, cluster, self.follower, leaderOnly=True, source="cluster"),
+        ]
+
+    async def run(self, kills: int) -> None:
+        """
+        Kill and restart the leader so often, and wait for both clients.
+        """
+        self.writer.start()
+        try:
+            await self._inSync()
+            for _ in range(kills):
+                await wait(self._reactor, self._rng.uniform(*CALM))
+                await self._killLeader()
+        finally:
+            await self.writer.pause()
+
+    async def settled(self) -> bool:
+        """
+        @return: whether both clients come to know exactly what is there.
+        """
+        # A follower may lag behind.
+        leader = await deferToThread(self._cluster.leader)
+        protocol = await connectOne(self._reactor, leader.unix)
+        table = await readTable(protocol)
+        protocol.close(OvsdbError("the end"))
+        witnesses = (self.anyone, self.follower)
+        return await until(
+            self._reactor, lambda: all(w.fold.interfaces == table for w in witnesses)
+        )
+
+    async def stop(self) -> None:
+        """
+        Close all connections.
+        """
+        await self.writer.stop()
+        for factory in self._factories:
+            await factory.stop()
+
+    async def _killLeader(self) -> None:
+        await self._inSync()
+        leader = await deferToThread(self._cluster.leader)
+        before = len(self.follower.synchronized)
+        killed = time.monotonic()
+        await deferToThread(self._cluster.kill, leader)
+        await deferToThread(self._cluster.leader)
+        elected = time.monotonic()
+        if not await until(self._reactor, lambda: len(self.follower.synchronized) > before):
+            raise RuntimeError("the client that follows the leader has found none")
+        self.elections.append(elected - killed)
+        self.moves.append(max(0.0, self.follower.synchronized[before] - elected))
+        await deferToThread(self._cluster.restart, leader)
+
+    async def _inSync(self) -> None:
+        for factory in self._factories:
+            await factory.whenSynchronized()
+
+
+def figuresOf(run: Failovers, settled: bool) -> list[Figure]:
+    """
+    What came out.
+    """
+    figures = Figures("cluster")
+    figures.tell("leaders killed", len(run.moves))
+    figures.tell("transactions committed", run.writer.committed)
+    figures.tell("kill to new leader, worst (s)", max(run.elections))
+    figures.tell("new leader to Synchronized, median (s)", median(run.moves))
+    figures.atMost("new leader to Synchronized, worst", max(run.moves), BAR, " s")
+    figures.equal("fold of the events = table", settled, True)
+    for witness in (run.anyone, run.follower):
+        figures.tell(f"{witness.name}: Synchronized", len(witness.synchronized))
+        figures.equal(f"{witness.name}: sources", len(witness.sources), 1)
+        figures.equal(f"{witness.name}: contradictions", len(witness.contradictions), 0)
+    return figures.all
+
+
+async def main(reactor: Any, *arguments: str) -> None:
+    """
+    The long form: run it and print the figures.
+    """
+    parser = argparse.ArgumentParser(prog="python -m tests.live.cluster")
+    parser.add_argument("--kills", type=int, default=10)
+    parser.add_argument("--seed", type=int, default=random.randrange(10**6))
+    options = parser.parse_args(arguments)
+    if missing():
+        raise SystemExit(f"not installed: {', '.join(missing())}")
+    print(f"cluster: seed {options.seed} ...", flush=True)
+    cluster = PrivateCluster()
+    try:
+        await deferToThread(cluster.start)
+        run = Failovers(reactor, cluster, options.seed)
+        try:
+            await run.run(options.kills)
+            figures = figuresOf(run, await run.settled())
+        finally:
+            await run.stop()
+    finally:
+        await deferToThread(cluster.stop)
+    print(markdown(figures), flush=True)
+    if not all(figure.holds for figure in figures):
+        raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    react(main, sys.argv[1:])
