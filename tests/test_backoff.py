@@ -57,6 +57,15 @@ class BackOffTests(SynchronousTestCase):
         self.assertEqual(backOff.wait(100), 0)
         self.assertEqual([backOff.wait(None) for _ in range(3)], [0, 0, 1])
 
+    def test_soon(self) -> None:
+        """
+        While a cluster elects its leader, the wait stays short.
+        """
+        backOff = BackOff(8)
+        for _ in range(4):
+            backOff.soon()
+            self.assertEqual(backOff.wait(None), 1)
+
     def test_wrong(self) -> None:
         """
         A maximum that is none is refused.

@@ -164,6 +164,40 @@ class ListenerTests(SynchronousTestCase):
         self.assertTrue(second.transport.disconnecting)
         self.assertTrue(self.listener.monitors["one"].inSync)
 
+    def test_warnsOfACloneOnce(self) -> None:
+        """
+        A clone dials again and again, and is warned of once, until it was
+        in the other's place.
+        """
+        first = self.synchronize("one", 1)
+        with capturedLogs() as logs:
+            for _ in range(3):
+                first.requests()
+                clone = self.dial()
+                clone.identify("one")
+                ((messageId, _),) = first.requests()
+                first.answer(messageId, [])
+                clone.lose()
+        self.assertEqual(len(self.reasons(logs)), 1)
+        first.lose()
+        self.assertEqual(self.listener._refused, {"one"})
+        self.synchronize("one", 1)
+        self.assertEqual(self.listener._refused, set())
+
+    def test_trickle(self) -> None:
+        """
+        A stranger that goes on sending and never says who it is may not stay
+        longer than one that is silent.
+        """
+        self.listen(snapshotTimeout=10)
+        switch = self.dial()
+        with capturedLogs() as logs:
+            for _ in range(30):
+                self.clock.advance(0.5)
+                switch.protocol.dataReceived(b'{"id":null,"method":"x","params":[]}')
+        self.assertTrue(switch.transport.disconnecting)
+        self.assertEqual(self.reasons(logs), ["has not said who it is for 10 s"])
+
     def test_cloneThatRefusesEcho(self) -> None:
         """
         An error is an answer too.
@@ -234,7 +268,7 @@ class ListenerTests(SynchronousTestCase):
             for _ in range(30):
                 self.clock.advance(0.5)
         self.assertTrue(switch.transport.disconnecting)
-        self.assertEqual(self.reasons(logs), ["no progress of the first reply for 10 s"])
+        self.assertEqual(self.reasons(logs), ["has not said who it is for 10 s"])
 
     def test_maxSwitches(self) -> None:
         """
@@ -250,7 +284,7 @@ class ListenerTests(SynchronousTestCase):
             self.assertTrue(third.transport.disconnecting)
             waiting = [self.dial(), self.dial()]
             self.assertIsNone(self.dial().protocol)
-        self.assertEqual(self.reasons(logs), ["2 switches are known already"])
+        self.assertEqual(self.reasons(logs), ["known already: 2 (--max-switches)"])
         self.assertIn("refused", logs[-1]["log_format"])
         waiting[0].lose()
         first.lose()

@@ -51,6 +51,13 @@ class BackOff:
         self.delay = self._initial
         self._tried = 0
 
+    def soon(self) -> None:
+        """
+        Another server is about to serve: an election takes a second or two,
+        and to wait longer than that would miss its end.
+        """
+        self.delay = self._initial
+
     def slow(self) -> None:
         """
         The server has refused, and will not think better of it soon.

@@ -113,13 +113,7 @@ class Leadership:
             if e.error != "unknown database":
                 raise
             return
-        reading = self._replica.readSnapshot(tables)
-        while True:
-            try:
-                next(reading)
-            except StopIteration as end:
-                list(self._replica.replace(end.value))
-                break
+        list(self._replica.replace(self._replica.readWholeSnapshot(tables)))
         self._check()
 
     def _update(self, tables: Any) -> None:

@@ -33,7 +33,7 @@ from twisted_ovsdb.identity import identify as askIdentity
 from twisted_ovsdb.interfaces import IOvsdbEventObserver
 from twisted_ovsdb.jsonstream import DEFAULT_MAX_LENGTH
 from twisted_ovsdb.monitor import InterfaceMonitor
-from twisted_ovsdb.protocol import OvsdbProtocol
+from twisted_ovsdb.protocol import GOODBYE_TIMEOUT, OvsdbProtocol
 from twisted_ovsdb.trouble import TroubleLog, describeAddress
 from twisted_ovsdb.waiters import Waiters
 from twisted_ovsdb.watchdog import PROBE_INTERVAL, SNAPSHOT_TIMEOUT, Watchdog, timeSource
@@ -43,9 +43,6 @@ CONNECT_TIMEOUT: Final = 5.0
 Seconds: a server on the same host or network answers in milliseconds, and
 connectTCP alone would wait for 30 s, endpoints as long.
 """
-
-GOODBYE_TIMEOUT: Final = 1.0
-"""Seconds that a stop waits for a connection to close politely."""
 
 
 class OvsdbMonitorFactory(ReconnectingClientFactory):
@@ -291,7 +288,9 @@ class OvsdbMonitorFactory(ReconnectingClientFactory):
         assert failure.value is not None
         if not failure.check(OvsdbError):
             self._log.failure("while the snapshot was read", failure=failure)
-        elif not failure.check(SessionLost, ProtocolViolation, NotLeader):
+        elif failure.check(NotLeader):
+            self._backOff.soon()
+        elif not failure.check(SessionLost, ProtocolViolation):
             # The server refuses; but a member of a cluster may yet be joining.
             if getattr(failure.value, "error", "") != "database not available":
                 self._backOff.slow()

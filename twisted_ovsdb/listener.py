@@ -21,6 +21,7 @@ from twisted_ovsdb.classify import ClassificationRules
 from twisted_ovsdb.errors import (
     MonitorStopped,
     OvsdbError,
+    PeerSilent,
     RpcError,
     SessionLost,
     describeReason,
@@ -30,7 +31,7 @@ from twisted_ovsdb.identity import identify
 from twisted_ovsdb.interfaces import IOvsdbEventObserver
 from twisted_ovsdb.jsonstream import DEFAULT_MAX_LENGTH
 from twisted_ovsdb.monitor import InterfaceMonitor
-from twisted_ovsdb.protocol import OvsdbProtocol
+from twisted_ovsdb.protocol import GOODBYE_TIMEOUT, OvsdbProtocol
 from twisted_ovsdb.trouble import describeAddress
 from twisted_ovsdb.waiters import Waiters
 from twisted_ovsdb.watchdog import PROBE_INTERVAL, SNAPSHOT_TIMEOUT, Watchdog, timeSource
@@ -41,14 +42,17 @@ Switches that are known at most, and connections at most: each costs memory,
 and whoever can connect can be one.
 """
 
-GOODBYE_TIMEOUT: Final = 1.0
-"""Seconds that a stop waits for the connections to close politely."""
-
 
 class Refused(OvsdbError):
     """
     A switch that dialled in may not stay.
+
+    @ivar system_id: who it is, if it is known.
     """
+
+    def __init__(self, text: str, system_id: str = "") -> None:
+        super().__init__(text)
+        self.system_id = system_id
 
 
 class OvsdbListenerFactory(ServerFactory):
@@ -97,6 +101,7 @@ class OvsdbListenerFactory(ServerFactory):
         self._maxLength = maxLength
         self.monitors: dict[str, InterfaceMonitor] = {}
         self._sessions: dict[str, OvsdbProtocol] = {}  # by system-id
+        self._refused: set[str] = set()  # warned of, by system-id
         self._strangers = 0  # connected, and not identified yet
         self._connections: set[OvsdbProtocol] = set()
         self._closed: Waiters[None] = Waiters()
@@ -112,7 +117,7 @@ class OvsdbListenerFactory(ServerFactory):
         source = describeAddress(addr)
         if self._strangers >= self._maxSwitches:
             self._log.warn(
-                "{source}: refused: {count} connections have not said yet who they are",
+                "{source}: refused: who has not said yet who it is: {count} (--max-switches)",
                 source=source,
                 count=self._strangers,
             )
@@ -163,10 +168,16 @@ class OvsdbListenerFactory(ServerFactory):
 
     async def _serve(self, protocol: OvsdbProtocol, source: str) -> None:
         self._strangers += 1
+        # The watchdog is content with any byte; a stranger may not dawdle.
+        late = PeerSilent(f"has not said who it is for {self._snapshotTimeout:g} s")
+        limit = self._snapshotTimeout or SNAPSHOT_TIMEOUT
+        deadline = self._clock.callLater(limit, protocol.abort, late)
         try:
             identity = await identify(protocol, self._database)
         finally:
             self._strangers -= 1
+            if deadline.active():
+                deadline.cancel()
         system_id = identity.system_id
         if system_id is None:
             raise Refused("it has no external_ids:system-id")
@@ -175,6 +186,7 @@ class OvsdbListenerFactory(ServerFactory):
             raise SessionLost(protocol.lost)
         monitor = self._monitorOf(identity, source)
         self._sessions[system_id] = protocol
+        self._refused.discard(system_id)
         protocol.whenLost().addCallback(self._sessionLost, system_id, protocol, source)
         await monitor.attach(protocol, self._database)
         self._log.info(
@@ -194,7 +206,8 @@ class OvsdbListenerFactory(ServerFactory):
             if await self._isAlive(present):
                 raise Refused(
                     f"switch {system_id} is connected already, from"
-                    f" {self.monitors[system_id].source}; were the hosts cloned?"
+                    f" {self.monitors[system_id].source}; were the hosts cloned?",
+                    system_id,
                 )
             present.abort(Refused(f"switch {system_id} has come anew from {source}"))
 
@@ -217,7 +230,8 @@ class OvsdbListenerFactory(ServerFactory):
         monitor = self.monitors.get(identity.system_id)
         if monitor is None:
             if len(self.monitors) >= self._maxSwitches:
-                raise Refused(f"{len(self.monitors)} switches are known already")
+                count = len(self.monitors)
+                raise Refused(f"known already: {count} (--max-switches)", identity.system_id)
             rules, replay, extraColumns = self._options
             monitor = InterfaceMonitor(
                 self._observers, rules, replay, extraColumns, clock=self._clock
@@ -234,7 +248,13 @@ class OvsdbListenerFactory(ServerFactory):
             reason = reason.reason
         if not failure.check(OvsdbError):
             self._log.failure("{source}: while it was asked", failure=failure, source=source)
+        elif isinstance(reason, Refused) and reason.system_id in self._refused:
+            pass  # it dials again and again, and was warned of
         elif not isinstance(reason, MonitorStopped):
+            if isinstance(reason, Refused) and reason.system_id:
+                if len(self._refused) >= self._maxSwitches:
+                    self._refused.clear()
+                self._refused.add(reason.system_id)
             self._log.warn(
                 "{source}: dropped: {reason}", source=source, reason=describeReason(reason)
             )

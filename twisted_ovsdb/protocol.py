@@ -11,7 +11,7 @@ connection goes, and leaves to others what the updates mean.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, Final
 
 import attrs
 from twisted.internet.defer import Deferred, fail, succeed
@@ -26,6 +26,12 @@ from twisted_ovsdb.keepalive import noticeDeadPeer
 from twisted_ovsdb.members import LargeResult, decodeMessage
 from twisted_ovsdb.methods import TRANSACT, DatabaseMethods
 from twisted_ovsdb.waiters import Waiters
+
+GOODBYE_TIMEOUT: Final = 1.0
+"""
+Seconds that whoever calls L{OvsdbProtocol.close} should wait for the peer
+before it aborts the connection.
+"""
 
 
 @attrs.define(eq=False)

@@ -61,6 +61,18 @@ class Replica(Generic[Row]):
                 yield
         return rows
 
+    def readWholeSnapshot(self, tables: Any) -> dict[str, Row]:
+        """
+        As L{readSnapshot}, at one go.
+        """
+        reading = self.readSnapshot(tables)
+        while True:
+            try:
+                next(reading)
+            except StopIteration as end:
+                rows: dict[str, Row] = end.value
+                return rows
+
     def readUpdate(self, tables: Any) -> dict[str, Row | None]:
         """
         Read an C{update} notification's table updates.

@@ -102,7 +102,7 @@ class DatabaseReplica:
         @raise ProtocolViolation: if anything in it is wrong, naming table,
             row and column; then nothing has changed.
         """
-        rows = self._read(tables, lambda replica, updates: _finish(replica.readSnapshot(updates)))
+        rows = self._read(tables, lambda replica, updates: replica.readWholeSnapshot(updates))
         return [
             RowChange(name, *change)
             for name, replica in self._replicas.items()
@@ -138,15 +138,6 @@ class DatabaseReplica:
                 raise ProtocolViolation(f"table {describe(name)} is not monitored")
             result[name] = read(replica, {name: updates})
         return result
-
-
-def _finish(reading: Generator[None, None, dict[str, Row]]) -> dict[str, Row]:
-    while True:
-        try:
-            next(reading)
-        except StopIteration as end:
-            rows: dict[str, Row] = end.value
-            return rows
 
 
 class _Columns:
