@@ -36,10 +36,13 @@ coverage: $(VENV)/.dev
 soak: $(VENV)/.dev
 	tools/install-openvswitch
 	$(BIN)/python -m tests.soak
+	$(BIN)/python -m tests.live.cluster --kills 10
 
 bench: $(VENV)/.dev
 	tools/install-openvswitch
 	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.scale
+	$(BIN)/python -m benchmarks.neighbours
 
 clean:
 	rm -rf $(VENV) _trial_temp* build dist *.egg-info .coverage htmlcov .hypothesis .mypy_cache .ruff_cache

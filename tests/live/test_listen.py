@@ -425,6 +425,6 @@ class RefusalTests(ListenTestCase):
         await until(reactor, lambda: bool(self.service.factory._strangers))
         await deferToThread(self.dial, b"")
         (line,) = await self.lines(1)
-        self.assertRegex(line, r"^warn: tcp:127\.0\.0\.1:\d+: refused: 1 connections have not")
+        self.assertRegex(line, r"^warn: tcp:127\.0\.0\.1:\d+: refused: who has not said")
         await self.assertDropped("has not said who it is")
         await self.assertCut(silent)
