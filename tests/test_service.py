@@ -7,16 +7,28 @@ Tests for L{twisted_ovsdb.service}.
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.application.service import IService
+from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IStreamServerEndpoint
 from twisted.internet.task import Clock
+from twisted.logger import capturedLogs
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from tests.support import Recorder, reply, vmRow
 from tests.test_connector import ManualEndpoint
-from twisted_ovsdb import OvsdbMonitorFactory, OvsdbMonitorService
+from tests.test_listener import Switch
+from twisted_ovsdb import (
+    OvsdbListenerFactory,
+    OvsdbListenService,
+    OvsdbMonitorFactory,
+    OvsdbMonitorService,
+)
 
 
 class OvsdbMonitorServiceTests(SynchronousTestCase):
@@ -121,3 +133,69 @@ class OvsdbMonitorServiceTests(SynchronousTestCase):
         self.lose()
         self.successResultOf(stopped)
         self.assertEqual(self.endpoint.attempts, 2)
+
+
+@implementer(IStreamServerEndpoint)
+class ManualServerEndpoint:
+    """
+    An endpoint that listens when the test says so.
+    """
+
+    def __init__(self) -> None:
+        self.listening: Deferred[Any] = Deferred()
+        self.closed = 0
+
+    def listen(self, protocolFactory: Any) -> Deferred[Any]:
+        """
+        Begin to listen.
+        """
+        self.listening = Deferred()
+        return self.listening
+
+    def stopListening(self) -> None:
+        """
+        The port is closed.
+        """
+        self.closed += 1
+
+
+class OvsdbListenServiceTests(SynchronousTestCase):
+    """
+    Tests for L{OvsdbListenService}.
+    """
+
+    def setUp(self) -> None:
+        self.endpoint = ManualServerEndpoint()
+        self.observer = Recorder()
+        self.factory = OvsdbListenerFactory([self.observer], clock=Clock())
+        self.service = OvsdbListenService(self.endpoint, self.factory)
+
+    def test_stopTellsAtOnce(self) -> None:
+        """
+        Observers learn of the stop before stopService returns, while those
+        who write their events are there; the port is closed, and it may be
+        started again.
+        """
+        self.service.startService()
+        self.endpoint.listening.callback(self.endpoint)
+        switch = Switch(self.factory, 1)
+        switch.identify("one")
+        switch.snapshot()
+        self.observer.take()
+        stopped = self.service.stopService()
+        self.assertEqual(self.observer.take(), [("disconnected", "stopped")])
+        switch.lose()
+        self.successResultOf(stopped)
+        self.assertEqual(self.endpoint.closed, 1)
+        self.service.startService()
+        self.assertIsNotNone(Switch(self.factory, 2).protocol)
+
+    def test_cannotListen(self) -> None:
+        """
+        A place that cannot be listened at is told in one line.
+        """
+        self.service.startService()
+        with capturedLogs() as logs:
+            self.endpoint.listening.errback(OSError("Address already in use"))
+        self.assertEqual([log["reason"] for log in logs], ["Address already in use"])
+        self.successResultOf(self.service.stopService())

@@ -105,14 +105,15 @@ class OvsdbListenService(Service):
         @return: fires when all are closed.
         """
         Service.stopService(self)
-        return Deferred.fromCoroutine(self._stop())
+        # At once: observers are told while those who write events are there.
+        return Deferred.fromCoroutine(self._stop(self.factory.stop()))
 
-    async def _stop(self) -> None:
+    async def _stop(self, stopped: Deferred[None]) -> None:
         listening, self._listening = self._listening, None
         port = await listening if listening is not None else None
         if port is not None:
             await maybeDeferred(port.stopListening)
-        await self.factory.stop()
+        await stopped
 
     def _notListening(self, failure: Failure) -> None:
         assert failure.value is not None
