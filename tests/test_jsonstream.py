@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_ovsdb.errors import ProtocolViolation
-from twisted_ovsdb.jsonstream import DEFAULT_MAX_LENGTH, JSONStream
+from twisted_ovsdb.jsonstream import DEFAULT_MAX_LENGTH, JSONStream, decodeObject
 
 PROPERTY = settings(
     derandomize=True,
@@ -283,6 +283,19 @@ class LimitTests(SynchronousTestCase):
             self.assertEqual(list(stream.feed(data[i : min(i + 65536, len(data) - 1)])), [])
         (value,) = stream.feed(data[-1:])
         self.assertEqual(len(value["a"]), 200001)
+
+
+class DecodeTests(SynchronousTestCase):
+    """
+    Tests for L{decodeObject}, for those who frame by other means.
+    """
+
+    def test_noValue(self) -> None:
+        """
+        Nothing at all is no message either.
+        """
+        for data in (b"", b" {}", b"x"):
+            self.assertRaises(ProtocolViolation, decodeObject, data)
 
 
 class StreamTests(SynchronousTestCase):

@@ -134,7 +134,7 @@ class LoggingObserver:
     Logs each event as one line, at the level info.
     """
 
-    _log = Logger(namespace="twisted_ovsdb")
+    _log = Logger()
 
     def __init__(self, nameSource: bool = False) -> None:
         """
