@@ -294,7 +294,7 @@ class DecodeTests(SynchronousTestCase):
         """
         Nothing at all is no message either.
         """
-        for data in (b"", b" {}", b"x"):
+        for data in (b"", b" {}", b"x", b"{} x"):
             self.assertRaises(ProtocolViolation, decodeObject, data)
 
 
