@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from twisted.logger import capturedLogs
+
 from tests.factorycase import FactoryTestCase
 from tests.support import reply, vmRow
 from twisted_ovsdb.observers import eventToJSON
@@ -72,6 +74,16 @@ class IdentityTests(FactoryTestCase):
             self.makeFactory(identify=True)
             self.answer(answer)
             self.assertTrue(self.transport.disconnecting, answer)
+
+    def test_noSuchTable(self) -> None:
+        """
+        Where the select fails, the reason is the server's own.
+        """
+        with capturedLogs() as logs:
+            self.answer([{"error": "syntax error", "details": "No table named Open_vSwitch."}])
+            self.lose()
+        reasons = [log["reason"] for log in logs if "reason" in log]
+        self.assertEqual(reasons, ["syntax error: No table named Open_vSwitch"])
 
     def test_notAsked(self) -> None:
         """

@@ -25,12 +25,13 @@ def identify(protocol: OvsdbProtocol, database: str = "Open_vSwitch") -> Deferre
     7047, section 5.2.2.
 
     @return: the identity, in which what the switch does not tell is None.
-        L{RpcError <twisted_ovsdb.RpcError>} if the server refuses,
+        L{RpcError <twisted_ovsdb.RpcError>} if the server refuses
+        or the database has no such table,
         L{ProtocolViolation} for an answer that is none,
         L{SessionLost <twisted_ovsdb.SessionLost>} if the connection goes.
     """
     select = {"op": "select", "table": "Open_vSwitch", "where": [], "columns": ["external_ids"]}
-    return protocol.call("transact", [database, select]).addCallback(_identityOf)
+    return protocol.transact(database, select).addCallback(_identityOf)
 
 
 def _identityOf(results: Any) -> SwitchIdentity:
