@@ -18,7 +18,7 @@ from twisted_ovsdb import members
 from twisted_ovsdb.errors import ProtocolViolation
 from twisted_ovsdb.jsonrpc import parseMessage
 from twisted_ovsdb.jsonstream import JSONStream, decodeObject
-from twisted_ovsdb.members import JSONMembers, LargeResult, decodeMessage
+from twisted_ovsdb.members import JSONMembers, TableUpdates, decodeMessage
 from twisted_ovsdb.members import members as membersOf
 
 JSON = st.recursive(
@@ -46,6 +46,7 @@ class MembersTestCase(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.patch(members, "LARGE", 0)
+        self.patch(members, "ROWS", 0)
 
 
 class LargeTests(MembersTestCase):
@@ -75,7 +76,7 @@ class LargeTests(MembersTestCase):
         self.assertEqual(decoded["id"], 1)
         large = decoded["result"]
         if order.index("id") < order.index("result"):
-            self.assertIsInstance(large, LargeResult)
+            self.assertIsInstance(large, TableUpdates)
             self.assertEqual(data, b"")
             self.assertEqual(large.whole() if whole else unfold(large), result)
         else:
@@ -106,7 +107,7 @@ class LargeTests(MembersTestCase):
             found: Any = {key: unfold(value) for key, value in decoded.items()}
         except ProtocolViolation as e:
             if expected is not None:
-                self.assertRegex(str(e), "both a result and an error|behind it")
+                self.assertRegex(str(e), "and an error|behind them")
         else:
             self.assertIsNotNone(expected)
             self.assertEqual(found["result"], expected["result"]) if "result" in found else None
@@ -116,10 +117,10 @@ class LargeTests(MembersTestCase):
         What stands behind the result counts too.
         """
         for text, wrong in (
-            ('{"id":1,"result":{"a":1},"error":"x"}', "both a result and an error"),
-            ('{"id":1,"result":{"a":1},"result":{}}', "has result behind it"),
-            ('{"id":1,"result":{"a":1},"id":2}', "has id behind it"),
-            ('{"id":1,"result":{"a":1},"method":"x"}', "has method behind it"),
+            ('{"id":1,"result":{"a":1},"error":"x"}', "both table updates and an error"),
+            ('{"id":1,"result":{"a":1},"result":{}}', "has result behind them"),
+            ('{"id":1,"result":{"a":1},"id":2}', "has id behind them"),
+            ('{"id":1,"result":{"a":1},"method":"x"}', "has method behind them"),
             ('{"id":1,"result":{"a":1},}', "not JSON"),
             ('{"id":1,"result":{"a":1} x}', "not JSON"),
             ('{"id":1,"result":{"a":1}"b":1}', "not JSON"),
@@ -129,7 +130,7 @@ class LargeTests(MembersTestCase):
             ('{"id":1,"result":{"a":}}', "not JSON"),
             ('{"id":1,"result":{"a":1e999}}', "not JSON"),
         ):
-            for read in (unfold, LargeResult.whole):
+            for read in (unfold, TableUpdates.whole):
                 result = decodeMessage(bytearray(text.encode()))["result"]
                 error = self.assertRaises(ProtocolViolation, read, result)
                 self.assertIn(wrong, str(error), text)

@@ -49,6 +49,7 @@ class SliceTests(SynchronousTestCase):
         self.patch(replica, "SNAPSHOT_SLICE", 3)
         self.patch(delivery, "DELIVERY_SLICE", 2)
         self.patch(members, "LARGE", 100)
+        self.patch(members, "ROWS", 100)
         self.clock = TurningClock()
         self.observer = Recorder()
         self.monitor = InterfaceMonitor([self.observer], clock=self.clock)

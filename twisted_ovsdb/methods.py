@@ -100,12 +100,13 @@ class DatabaseMethods(ABC):
         @param monitorId: a name for it, new on this connection.
         @param requests: table names to C{<monitor-request>}s.
         @param onUpdate: gets the table updates of each update notification.
-        @param byMembers: as for L{call}.
+        @param byMembers: as for L{call}; C{onUpdate} is then given updates
+            of many rows likewise, to be read before it returns.
         @return: the table updates of the initial reply. Its callbacks run
             before the next message of the same chunk is read.
         @raise ValueError: if there is a monitor of this name already.
         """
-        monitor = Monitor(onUpdate, "update")
+        monitor = Monitor(onUpdate, "update", byMembers)
         return self._monitor("monitor", monitor, [database, monitorId, requests], byMembers)
 
     def monitorCond(
@@ -122,7 +123,7 @@ class DatabaseMethods(ABC):
         C{<table-updates2>} in the reply and in each C{update2}. Open vSwitch
         has it since 2.6.
         """
-        monitor = Monitor(onUpdate, "update2")
+        monitor = Monitor(onUpdate, "update2", byMembers)
         return self._monitor("monitor_cond", monitor, [database, monitorId, requests], byMembers)
 
     def monitorCancel(self, monitorId: str) -> Deferred[None]:

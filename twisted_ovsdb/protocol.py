@@ -23,7 +23,7 @@ from twisted_ovsdb import jsonrpc
 from twisted_ovsdb.errors import OvsdbError, SessionLost
 from twisted_ovsdb.jsonstream import DEFAULT_MAX_LENGTH, JSONStream
 from twisted_ovsdb.keepalive import noticeDeadPeer
-from twisted_ovsdb.members import LargeResult, decodeMessage
+from twisted_ovsdb.members import TableUpdates, decodeMessage
 from twisted_ovsdb.methods import TRANSACT, DatabaseMethods
 from twisted_ovsdb.waiters import Waiters
 
@@ -84,7 +84,7 @@ class OvsdbProtocol(DatabaseMethods, Protocol):
         Send a request.
 
         @param byMembers: whether the result, if it is a large object, is
-            given as L{LargeResult <twisted_ovsdb.members.LargeResult>}, to be
+            given as L{TableUpdates <twisted_ovsdb.members.TableUpdates>}, to be
             decoded a member at a time. Nothing more may be read before it
             has been iterated over: L{pauseProducing} until then.
         @return: the result. L{RpcError} if the server refuses,
@@ -221,7 +221,7 @@ class OvsdbProtocol(DatabaseMethods, Protocol):
             self._log.debug("reply to no request: {id!r}", id=message.id)
             return
         result = message.result if isinstance(message, jsonrpc.Reply) else Failure(message.error)
-        if isinstance(result, LargeResult) and not call.byMembers:
+        if isinstance(result, TableUpdates) and not call.byMembers:
             result = result.whole()
         # Not earlier: if the result is wrong, the request fails with the rest.
         del self._calls[message.id]

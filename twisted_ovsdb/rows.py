@@ -23,6 +23,7 @@ from twisted_ovsdb.notation import (
     string,
     stringMap,
 )
+from twisted_ovsdb.rowtext import RowText
 
 TABLE: Final = "Interface"
 
@@ -48,6 +49,7 @@ class InterfaceRows:
     How rows of the Interface table are asked for and read.
 
     @ivar columns: the columns to monitor.
+    @ivar text: takes rows in the usual form from a message's text.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class InterfaceRows:
         self.columns = tuple(c for c in COLUMNS + self._extraColumns if c not in lacking)
         self._empty = {column: _EMPTY[column] for column in lacking if column in _EMPTY}
         self._extraColumns = tuple(c for c in self._extraColumns if c not in lacking)
+        self.text = RowText(rules)
 
     def without(self, lacking: Collection[str]) -> InterfaceRows:
         """
@@ -88,6 +91,7 @@ class InterfaceRows:
 
         @raise ProtocolViolation: if a column is missing or is not of its type.
         """
+        self.text.learn(tuple(row))
         if self._empty:
             row = {**self._empty, **row}
         name = string(row, "name")

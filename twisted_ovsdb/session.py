@@ -8,7 +8,9 @@ request to the loss.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final, Union
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -35,6 +37,25 @@ _REFUSED: Final = "syntax error"
 
 Settled = Union[Deferred[None], None]
 """What fires when a message has been told to all; None if it has been."""
+
+
+@contextmanager
+def _collectorAtRest() -> Iterator[None]:
+    """
+    Keep the collector of cycles from running for one slice.
+
+    Rows make no cycles, but thousands of objects that stay, for which it goes
+    over all that there are, again and again: a fourth of the time that 100,000
+    rows take. It catches up between two slices.
+    """
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 class MonitorSession:
@@ -118,6 +139,7 @@ class MonitorSession:
 
     def _monitor(self, database: str, rows: InterfaceRows) -> Deferred[Any]:
         self._replica.decode = rows.decode
+        self._replica.take = rows.text.take
         return self.protocol.monitor(
             database, MONITOR_ID, rows.monitorRequests(), self._updateReceived, byMembers=True
         )
@@ -153,7 +175,8 @@ class MonitorSession:
         del tables
         while True:
             try:
-                next(reading)
+                with _collectorAtRest():
+                    next(reading)
             except StopIteration as end:
                 rows: dict[str, OvsInterface] = end.value
                 return rows

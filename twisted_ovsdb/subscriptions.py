@@ -16,6 +16,7 @@ from twisted.logger import Logger
 
 from twisted_ovsdb.errors import MonitorCanceled, ProtocolViolation
 from twisted_ovsdb.jsonrpc import Notification
+from twisted_ovsdb.members import TableUpdates
 from twisted_ovsdb.notation import describe
 
 OnUpdate = Callable[[Any], object]
@@ -42,12 +43,15 @@ class Monitor:
     A monitor that was asked for.
 
     @ivar notification: the method of its updates.
+    @ivar byMembers: whether the updates of many rows are given as
+        L{TableUpdates <twisted_ovsdb.members.TableUpdates>}.
     @ivar replied: whether the initial reply has come.
     @ivar canceled: whether nobody wants its updates any more.
     """
 
     onUpdate: OnUpdate
     notification: str
+    byMembers: bool = False
     replied: bool = False
     canceled: bool = False
 
@@ -111,6 +115,11 @@ class Subscriptions:
         if len(params) != 2:
             raise ProtocolViolation(f"{method}: not two params: {describe(params)}")
         monitor = _named(self.monitors, params)
+        tables = params[1]
+        if isinstance(tables, TableUpdates) and (
+            monitor is None or monitor.canceled or not monitor.byMembers
+        ):
+            tables = tables.whole()
         if monitor is None or monitor.canceled:
             self._log.debug("update of no monitor: {id!r}", id=params[0])
         elif not monitor.replied:
@@ -120,7 +129,7 @@ class Subscriptions:
                 f"{method} of monitor {params[0]!r}, which has {monitor.notification}"
             )
         else:
-            monitor.onUpdate(params[1])
+            monitor.onUpdate(tables)
 
 
 def _named(things: dict[str, Subscribed], params: list[Any]) -> Subscribed | None:

@@ -115,19 +115,19 @@ class Tracker:
         self._toldSession = 0  # the session told as in sync; 0: told down
         self._replaySession = 0  # the session that _unreplayed belongs to
         self._synchronizedOnce = False
-        self._toldAnything = False
+        self._begun = False
         # UUID -> the interface as told. Ordered dicts, because taking the
         # first of a plain dict again and again is quadratic.
         self._offline: Waiting = OrderedDict()
         self._changed: Waiting = OrderedDict()
         self._online: Waiting = OrderedDict()
         self._unreplayed: OrderedDict[str, None] = OrderedDict()
-        for uuid, row in present.rows.items():
-            self.note(uuid, None, row)
 
     @property
     def waiting(self) -> int:
         """How many interfaces differ from what was told of them."""
+        if not self._begun:
+            return len(self._present.interfaces())
         return len(self._offline) + len(self._changed) + len(self._online)
 
     def note(self, uuid: str, before: OvsInterface | None, now: OvsInterface | None) -> None:
@@ -137,14 +137,8 @@ class Tracker:
         @param before: the row before this change, None if there was none.
         @param now: the row now, None if it is gone.
         """
-        if not self._toldAnything:
-            # The first snapshot: what it holds is online, whatever it is. In
-            # one go for 100,000 rows, this takes a third of what is below.
-            if now is not None and now.kind is not None:
-                self._online[uuid] = None
-            else:
-                self._online.pop(uuid, None)
-            return
+        if not self._begun:
+            return  # then all that there is will be online
         told = before if before is not None and before.kind is not None else None
         for waiting in (self._offline, self._changed, self._online):
             if uuid in waiting:
@@ -175,6 +169,8 @@ class Tracker:
             return self._disconnected() if event is None and not present.inSync else event
         if not present.inSync:
             return None
+        if not self._begun:
+            self._begin()
         if self._replaySession != present.session:
             self._beginReplay()
         cause = Cause.RESYNC if self._synchronizedOnce else Cause.INITIAL
@@ -183,7 +179,6 @@ class Tracker:
     def _difference(self, cause: Cause) -> Event | None:
         present = self._present
         rows, source, identity = present.rows, present.source, present.identity
-        self._toldAnything = True
         if self._offline:
             uuid, told = self._offline.popitem(last=False)
             assert told is not None
@@ -199,6 +194,15 @@ class Tracker:
             uuid, _ = self._online.popitem(last=False)
             return InterfaceOnline(rows[uuid], cause, source, identity=identity)
         return None
+
+    def _begin(self) -> None:
+        """
+        Find what is to be told at the first time: all that has a class.
+        """
+        self._begun = True
+        for uuid, row in self._present.rows.items():
+            if row.kind is not None:
+                self._online[uuid] = None
 
     def _beginReplay(self) -> None:
         """
