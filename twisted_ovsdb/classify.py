@@ -16,6 +16,15 @@ import attrs
 
 from twisted_ovsdb.events import InterfaceKind
 
+# Members looked up once: as attributes of their class they take 0.1 us each
+# time in CPython 3.11, which rows by the hundred thousand feel.
+_BRIDGE, _VM, _TUNNEL, _PATCH = (
+    InterfaceKind.BRIDGE,
+    InterfaceKind.VM,
+    InterfaceKind.TUNNEL,
+    InterfaceKind.PATCH,
+)
+
 LOCAL_OFPORT: Final = 65534
 """OFPP_LOCAL: the port of a bridge that has the bridge's own name."""
 
@@ -110,16 +119,16 @@ class ClassificationRules:
         Tell the class of an interface with these columns, None if it has none.
         """
         if type == "patch":
-            return InterfaceKind.PATCH
+            return _PATCH
         if options and type.lower() in self.tunnelTypes and options.get("remote_ip"):
             if self._isTunnelName(name):
-                return InterfaceKind.TUNNEL
+                return _TUNNEL
         if self._isVm(external_ids) and self._isVmName(name):
-            return InterfaceKind.VM
+            return _VM
         if type == "internal" and self._isBridgeName(name):
-            return InterfaceKind.BRIDGE
+            return _BRIDGE
         if ofport == LOCAL_OFPORT and self.localPorts:
-            return InterfaceKind.BRIDGE
+            return _BRIDGE
         return None
 
     def _isVm(self, external_ids: Mapping[str, str]) -> bool:

@@ -258,6 +258,8 @@ class JSONStream(Generic[Value]):
         if mayEnd:
             braces = braces[:-1]
         for _ in range(_SKIMMED_DEPTH):
+            if b"{}" not in braces:
+                break
             braces = braces.replace(b"{}", b"")
         closing = braces.rfind(b"}") + 1
         if closing >= depth or b"{" in braces[:closing]:
