@@ -78,9 +78,13 @@ class EndpointConnector:
         if not self._factoryStarted:
             self._factoryStarted = True
             self._factory.doStart()
-        self._attempt = maybeDeferred(self._endpoint.connect, _WatchingFactory(self))
         self._factory.startedConnecting(self)
-        self._attempt.addErrback(self._failed)
+        if self.state == "stopping":
+            self._failed(Failure(UserError()))
+            return
+        # An endpoint may connect, or fail, before it returns.
+        attempt = self._attempt = maybeDeferred(self._endpoint.connect, _WatchingFactory(self))
+        attempt.addErrback(self._failed)
 
     def stopConnecting(self) -> None:
         """
@@ -92,8 +96,8 @@ class EndpointConnector:
         if self.state != "connecting":
             raise NotConnectingError("there is no attempt to connect")
         self.state = "stopping"
-        assert self._attempt is not None
-        self._attempt.cancel()
+        if self._attempt is not None:
+            self._attempt.cancel()
 
     def disconnect(self) -> None:
         """

@@ -146,8 +146,8 @@ def encodeReply(messageId: object, result: object) -> bytes:
         raise ProtocolViolation("a request is nested too deeply to answer it") from e
 
 
-def encodeError(messageId: object, error: str) -> bytes:
+def encodeError(messageId: object, error: object) -> bytes:
     """
-    Write that a request of the server cannot be answered.
+    Write that a request of the peer cannot be answered.
     """
     return _encode({"id": messageId, "result": None, "error": error})

@@ -12,7 +12,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, Final
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -35,13 +35,14 @@ from twisted_ovsdb.events import (
 from twisted_ovsdb.interfaces import IOvsdbEventObserver, ObserverResult
 from twisted_ovsdb.rows import COLUMNS
 
-_HAPPENED: dict[type[Any], str] = {
+HAPPENED: Final[Mapping[type[Any], str]] = {
     InterfaceOnline: "online",
     InterfaceOffline: "offline",
     InterfaceChanged: "changed",
     Synchronized: "synchronized",
     Disconnected: "disconnected",
 }
+"""What each event is called, in the log and in JSON Lines."""
 
 
 @implementer(IOvsdbEventObserver)
@@ -55,7 +56,7 @@ class OvsdbEventObserver:
         """
         Call the method of this event.
         """
-        happened = _HAPPENED.get(type(event))
+        happened = HAPPENED.get(type(event))
         if happened is None:
             return None
         if isinstance(event, InterfaceEvent):
@@ -165,7 +166,7 @@ def describeEvent(event: Event) -> str:
     if isinstance(event, Disconnected):
         return f"disconnected: {describeReason(event.reason)}"
     interface = event.interface
-    subject = f"{event.kind.value} {printable(interface.name)} {_HAPPENED[type(event)]}"
+    subject = f"{event.kind.value} {printable(interface.name)} {HAPPENED[type(event)]}"
     if isinstance(event, InterfaceChanged):
         details = ", ".join(
             f"{what} {old} -> {new}"
@@ -246,7 +247,7 @@ def eventToJSON(event: Event, time: str) -> dict[str, Any]:
 
     @param time: when it is written, as in RFC 3339.
     """
-    value: dict[str, Any] = {"event": _HAPPENED[type(event)]}
+    value: dict[str, Any] = {"event": HAPPENED[type(event)]}
     if isinstance(event, InterfaceEvent):
         value["kind"] = event.kind.value
     if not isinstance(event, Disconnected):
