@@ -19,27 +19,26 @@ observes has been told.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
 from twisted.internet.protocol import Factory
 from twisted.internet.task import Clock
-from zope.interface import implementer
 
+from twisted_ovsdb.classify import LOCAL_OFPORT
 from twisted_ovsdb.connector import EndpointConnector
-from twisted_ovsdb.events import Event, InterfaceEvent, Synchronized
 from twisted_ovsdb.factory import OvsdbMonitorFactory
 from twisted_ovsdb.interfaces import IOvsdbEventObserver
+from twisted_ovsdb.memorydatabase import MemoryDatabase
+from twisted_ovsdb.memorynetwork import MemoryEndpoint, MemoryNetwork
+from twisted_ovsdb.memoryschema import DATABASE, SCHEMA
+from twisted_ovsdb.memorysession import Databases, ServerSession
 from twisted_ovsdb.notation import encode
-from twisted_ovsdb.observers import HAPPENED
+from twisted_ovsdb.recording import RecordingObserver
 from twisted_ovsdb.schema import DatabaseSchema
-from twisted_ovsdb.testdatabase import MemoryDatabase
-from twisted_ovsdb.testschema import DATABASE, SCHEMA
-from twisted_ovsdb.testserver import Databases, ServerSession
-from twisted_ovsdb.testtransport import MemoryEndpoint, MemoryNetwork
 
-LOCAL_OFPORT: Final = 65534
+__all__ = ["MemoryServer", "RecordingObserver", "connectedFactory"]
 
 
 class MemoryServer:
@@ -294,60 +293,6 @@ def _insert(table: str, name: str, row: dict[str, Any]) -> dict[str, Any]:
 def _mutate(table: str, where: list[Any], column: str, mutator: str, value: Any) -> dict[str, Any]:
     mutations = [[column, mutator, value]]
     return {"op": "mutate", "table": table, "where": where, "mutations": mutations}
-
-
-@implementer(IOvsdbEventObserver)
-class RecordingObserver:
-    """
-    Keeps what it is told.
-
-    @ivar events: the events that were not taken yet.
-    """
-
-    def __init__(self) -> None:
-        self.events: list[Event] = []
-
-    def eventReceived(self, event: Event) -> None:
-        """
-        Keep it.
-        """
-        self.events.append(event)
-
-    def take(self) -> list[Event]:
-        """
-        @return: what was told since the last time.
-        """
-        events, self.events = self.events, []
-        return events
-
-    def expect(self, *expected: str) -> list[Event]:
-        """
-        Take what was told since the last time, which has to be this.
-
-        @param expected: an event each: C{"online KIND NAME"}, C{changed} and
-            C{offline} likewise, C{"synchronized"} or C{"disconnected"}; the
-            cause may stand behind.
-        @return: the events.
-        @raise AssertionError: if something else was told; the text shows both.
-        """
-        events = self.take()
-        told = [_words(event) for event in events]
-        wanted = [text.split() for text in expected]
-        # The cause need not be expected.
-        alike = [words[: len(want)] == want for words, want in zip(told, wanted, strict=False)]
-        if len(told) != len(wanted) or not all(alike):
-            lines = ["expected:", *expected, "told:", *(" ".join(words) for words in told)]
-            raise AssertionError("\n  ".join(lines))
-        return events
-
-
-def _words(event: Event) -> list[str]:
-    words = [HAPPENED[type(event)]]
-    if isinstance(event, InterfaceEvent):
-        words += [event.kind.value, event.interface.name]
-    if isinstance(event, (InterfaceEvent, Synchronized)):
-        words.append(event.cause.value)
-    return words
 
 
 def connectedFactory(
