@@ -177,14 +177,14 @@ class OvsdbProtocol(DatabaseMethods, Protocol):
             # On TLS a little may still come.
             self._stream.feed(data)
             return
-        with self._log.failuresHandled("while a message was read") as reading:
-            try:
-                self._read(self._stream.feed(data))
-            except OvsdbError as e:
-                self.abort(e)
-        if reading.failure is not None:
-            assert reading.failure.value is not None
-            self.abort(reading.failure.value)
+        try:
+            self._read(self._stream.feed(data))
+        except OvsdbError as e:
+            self.abort(e)
+        # Not failuresHandled, which takes a sixth of the time for one update.
+        except Exception as e:
+            self._log.failure("while a message was read")
+            self.abort(e)
 
     def _read(self, values: Iterator[dict[str, Any]]) -> None:
         for value in values:
