@@ -12,6 +12,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from attrs.exceptions import FrozenInstanceError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -185,6 +186,9 @@ class RowTextTests(SynchronousTestCase):
         self.assertEqual(changes[0][1].external_ids, {"iface-id": "x", "a": "ü"})
         self.assertEqual([row and row.ofport for _, row in changes], [5, None, 3, None, -1])
         self.assertEqual(changes[4][1].error, "bad")
+        self.assertIs(type(changes[4][1]), OvsInterface)
+        with self.assertRaises(FrozenInstanceError):
+            changes[4][1].error = None
         text = write({"id": 1, "result": {TABLE: {uuid(5): rows[uuid(5)]}}})
         self.assertEqual(self.outcome(replica.readWholeSnapshot, text, "result"), changes[:1])
 

@@ -11,13 +11,20 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from attrs.exceptions import FrozenInstanceError
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import UNIXClientEndpoint, UNIXServerEndpoint, connectProtocol
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from tests.support import Fold, summaries
-from twisted_ovsdb import InterfaceChanged, OvsdbProtocol, TransactionFailed
+from twisted_ovsdb import (
+    Cause,
+    InterfaceChanged,
+    InterfaceOnline,
+    OvsdbProtocol,
+    TransactionFailed,
+)
 from twisted_ovsdb.events import Event
 from twisted_ovsdb.testing import MemoryServer, RecordingObserver, connectedFactory
 
@@ -62,6 +69,22 @@ class MemoryServerTests(SynchronousTestCase):
         self.assertEqual((tunnel.type, tunnel.remote_ip), ("geneve", "192.0.2.2"))
         self.assertEqual([patch.peer for patch in patches], ["patch-int", "patch-ex"])
         self.assertEqual({event.source for event in told}, {"memory"})
+
+    def test_frozen(self) -> None:
+        """
+        No observer can change what another one is told.
+        """
+        self.server.addBridge("br-int")
+        self.server.setInterface("br-int", error="bad")
+        self.server.deleteBridge("br-int")
+        told: list[Any] = list(self.observer.take())
+        online, changed, offline = told
+        self.assertEqual(online, InterfaceOnline(changed.previous, Cause.UPDATE, "memory"))
+        for event in (online, changed, offline):
+            with self.assertRaises(FrozenInstanceError):
+                event.source = "elsewhere"
+            with self.assertRaises(FrozenInstanceError):
+                event.interface.name = "other"
 
     def test_ofport(self) -> None:
         """

@@ -21,7 +21,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from twisted_ovsdb.classify import ClassificationRules
-from twisted_ovsdb.events import EMPTY, OvsInterface
+from twisted_ovsdb.events import EMPTY, OvsInterface, UnfrozenInterface
 from twisted_ovsdb.notation import shared
 
 # A string without escapes, and what an integer column may hold: what has more
@@ -137,6 +137,10 @@ class RowText:
                 options = _mapping(options) if options else EMPTY
                 kind = classify(name, type, ofport, ids, options)
                 # Not by keywords, which take as long again.
-                rows[uuid] = OvsInterface(uuid, name, type, ofport, error, ids, options, kind)
+                interface: Any = UnfrozenInterface(
+                    uuid, name, type, ofport, error, ids, options, kind
+                )
+                interface.__class__ = OvsInterface
+                rows[uuid] = interface
             position = found.end()
         return position

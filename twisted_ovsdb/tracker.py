@@ -16,6 +16,7 @@ from __future__ import annotations
 import enum
 from collections import OrderedDict
 from collections.abc import Mapping
+from typing import Any
 
 from twisted_ovsdb.events import (
     UNIDENTIFIED,
@@ -23,6 +24,7 @@ from twisted_ovsdb.events import (
     Disconnected,
     Event,
     InterfaceChanged,
+    InterfaceEvent,
     InterfaceOffline,
     InterfaceOnline,
     OvsInterface,
@@ -193,14 +195,18 @@ class Tracker:
             assert told is not None
             self._wait(uuid, None, rows.get(uuid))
             self._unreplayed.pop(uuid, None)
-            return InterfaceOffline(told, cause, source, identity=identity)
+            offline: Any = InterfaceEvent(told, cause, source, identity=identity)
+            offline.__class__ = InterfaceOffline
+            return offline  # type: ignore[no-any-return]
         if self._changed:
             uuid, told = self._changed.popitem(last=False)
             assert told is not None
             self._unreplayed.pop(uuid, None)
             return InterfaceChanged(rows[uuid], cause, source, told, identity=identity)
         uuid, _ = self._online.popitem(last=False)
-        return InterfaceOnline(rows[uuid], cause, source, identity=identity)
+        online: Any = InterfaceEvent(rows[uuid], cause, source, identity=identity)
+        online.__class__ = InterfaceOnline
+        return online  # type: ignore[no-any-return]
 
     def _begin(self) -> None:
         """
