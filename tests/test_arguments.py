@@ -83,6 +83,10 @@ class ManySwitchesTests(SynchronousTestCase):
             (("--endpoint", "tcp:10.0.0.1,tcp:"), "--endpoint tcp:: has no host"),
             (("--listen", "ptcp:1", "--max-switches", "0"), "--max-switches 0: must be"),
             (("--max-switches", "x"), "--max-switches x: must be"),
+            (("--column", "link-state"), "--column 'link-state': a column's name has letters"),
+            (("--column", "mtu,link_state"), "--column 'mtu,link_state': a column's name"),
+            (("--column", "mtu", "--column", "2mtu"), "--column '2mtu': a column's name has"),
+            (("--listen", "ptcp:1", "--column", "mtu\n"), "--column 'mtu\\n': a column's name"),
         ):
             error = self.assertRaises(SystemExit, self.parse, *arguments)
             self.assertIn(words, str(error.code))

@@ -25,6 +25,7 @@ LAYERS = [
     "errors",
     "events",
     "interfaces",
+    "filters",
     "jsonstream",
     "members",
     "notation",
@@ -40,6 +41,9 @@ LAYERS = [
     "tracker",
     "waiters",
     "delivery",
+    "readiness",
+    "lookup",
+    "stream",
     "linewriter",
     "trouble",
     "keepalive",
@@ -57,6 +61,7 @@ LAYERS = [
     "backoff",
     "session",
     "monitor",
+    "owner",
     "listener",
     "connector",
     "factory",
@@ -64,7 +69,15 @@ LAYERS = [
     "observers",
     "output",
     "arguments",
+    "completions",
     "tap",
+    "recording",
+    "memoryschema",
+    "memoryoperations",
+    "memorydatabase",
+    "memorysession",
+    "memorynetwork",
+    "testing",
 ]
 """A module imports only modules that stand before it."""
 
@@ -184,7 +197,9 @@ class NamesTests(SynchronousTestCase):
             "clientFromRemote",
             "encode",
             "encodeRow",
+            "onlyKinds",
             "serverFromRemote",
+            "withoutReplays",
         ]
         self.assertEqual(sorted(twisted_ovsdb.__all__), sorted(promised))
         for name in promised:

@@ -8,6 +8,7 @@ child process.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -33,11 +34,12 @@ from tests.pki import Authority
 from twisted_ovsdb import tap
 from twisted_ovsdb.classify import ClassificationRules
 from twisted_ovsdb.errors import MonitorStopped
-from twisted_ovsdb.events import Cause, Disconnected, Event, Synchronized
+from twisted_ovsdb.events import Cause, Disconnected, Event, SwitchIdentity, Synchronized
 from twisted_ovsdb.interfaces import IOvsdbEventObserver
 from twisted_ovsdb.jsonstream import JSONStream
 from twisted_ovsdb.observers import LoggingObserver, OvsdbEventObserver
 from twisted_ovsdb.output import EventsService, openAppend
+from twisted_ovsdb.rows import COLUMNS
 from twisted_ovsdb.secure import TLSClientEndpoint
 from twisted_ovsdb.service import OvsdbMonitorService
 
@@ -121,6 +123,7 @@ REFUSED: list[tuple[list[str], list[str]]] = [
     (["--bridge-names", "br-int,,br-ex"], ["--bridge-names", "br-int,,br-ex", "empty"]),
     (["--bridge-names", ""], ["--bridge-names", "empty"]),
     (["--bridge-names", "br7", "--rules", "dragonflow"], ["--bridge-names", "br7", "dragonflow"]),
+    (["--column", ""], ["--column ''", "letters, digits and underscores"]),
     (["--max-delay", "0"], ["--max-delay 0"]),
     (["--max-delay", "-1"], ["--max-delay -1"]),
     (["--max-delay", "nan"], ["--max-delay nan"]),
@@ -208,6 +211,7 @@ class OptionsTests(SynchronousTestCase):
         self.assertEqual(options["max-delay"], 8.0)
         self.assertEqual(options["rules"], ClassificationRules())
         self.assertEqual((options["events"], options["observers"]), (None, []))
+        self.assertEqual(options["columns"], [])
         self.assertFalse(options["no-replay"])
 
     def test_rules(self) -> None:
@@ -282,6 +286,47 @@ class OptionsTests(SynchronousTestCase):
         self.assertFalse(parse("--events", path).parent["logger"])
 
 
+class CompletionTests(SynchronousTestCase):
+    """
+    What a shell gets when Tab is pressed behind C{twistd ovsdb-monitor}.
+    """
+
+    def complete(self, *words: str) -> str:
+        """
+        The function of zsh that completes our options.
+        """
+        options: Any = ServerOptions()
+        options._shellCompFile = io.BytesIO()
+        position = f"zsh:{len(words) + 3}"
+        command = ["-n", "ovsdb-monitor", *words, "--_shell-completion", position]
+        self.assertEqual(self.assertRaises(SystemExit, options.parseOptions, command).code, 0)
+        text: str = options._shellCompFile.getvalue().decode()
+        return text.rpartition("#compdef")[2]
+
+    def test_options(self) -> None:
+        """
+        Every option is offered; those that may be given again, again.
+        """
+        text = self.complete("--")
+        for option in tap.Options().longOpt:
+            again = option in ("endpoint=", "listen=", "observer=", "column=")
+            self.assertIn(f"'*--{option}[" if again else f"--{option}[", text)
+
+    def test_values(self) -> None:
+        """
+        Values are offered where they are known, files where files are meant,
+        and nothing where neither makes sense.
+        """
+        lines = {line.split("[")[0].strip("'\"*"): line for line in self.complete("").splitlines()}
+        self.assertIn("(default dragonflow)", lines["--rules="])
+        self.assertIn(" link_state ", lines["--column="])
+        self.assertIn(r"(tcp\:127.0.0.1\:6640 ", lines["--endpoint="])
+        for option in ("--private-key=", "--certificate=", "--ca-cert="):
+            self.assertIn('_files -g "*.pem"', lines[option])
+        files = {option for option, line in lines.items() if "_files" in line}
+        self.assertEqual(files, {"--events=", "--private-key=", "--certificate=", "--ca-cert="})
+
+
 class MakeServiceTests(SynchronousTestCase):
     """
     Tests for L{tap.makeService}.
@@ -335,6 +380,21 @@ class MakeServiceTests(SynchronousTestCase):
         self.assertFalse(factory.monitor._replay)
         [monitor], _ = self.make()
         self.assertTrue(monitor.factory.monitor._replay)
+
+    def test_columns(self) -> None:
+        """
+        Columns beyond the usual six are monitored at every server, and at
+        every switch that dials in; one of the six changes nothing.
+        """
+        columns = ("--column", "link_state", "--column", "mtu", "--column", "name")
+        places = ("--endpoint", "tcp:a", "--endpoint", "tcp:b", "--listen", "ptcp:6640")
+        services: Any = tap.makeService(parse(*places, *columns, "--column", "mtu"))
+        first, second, listening = services
+        for service in (first, second):
+            asked = service.factory.monitor._rows.columns
+            self.assertEqual(asked, (*COLUMNS, "link_state", "mtu"))
+        monitor = listening.factory._monitorOf(SwitchIdentity("switch-1"), "tcp:c")
+        self.assertEqual(monitor._rows.columns, (*COLUMNS, "link_state", "mtu"))
 
     def test_logging(self) -> None:
         """
@@ -419,7 +479,9 @@ class Server(Protocol):
         new = {**row, "external_ids": ids, "options": ["map", []]}
         for request in self.stream.feed(data):
             if request.get("method") == "monitor":
-                result = {"Interface": {"5a2f9a6c-0000-4000-8000-000000000001": {"new": new}}}
+                [asked] = request["params"][2]["Interface"]
+                row = {**new, **{c: "up" for c in asked["columns"] if c not in new}}
+                result = {"Interface": {"5a2f9a6c-0000-4000-8000-000000000001": {"new": row}}}
                 reply = {"id": request["id"], "result": result, "error": None}
                 self.transport.write(json.dumps(reply).encode())
 
@@ -587,6 +649,21 @@ class CommandTests(TestCase):
         log = Path(self.folder, "log").read_text()
         self.assertIn("starting up", log)
         self.assertNotIn("Traceback", log)
+
+    async def test_column(self) -> None:
+        """
+        The value of a column that was asked for is in each line, under
+        C{extra}.
+        """
+        child = self.spawn(
+            *("--endpoint", self.serve(), "--events", "-"),
+            *("--column", "link_state", "--column", "admin_state"),
+        )
+        await child.wait(1, b'"synchronized"')
+        self.interrupt(child)
+        await child.ended
+        online = json.loads(child.output[1].splitlines()[0])
+        self.assertEqual(online["interface"]["extra"], {"link_state": "up", "admin_state": "up"})
 
     async def test_readerGone(self) -> None:
         """

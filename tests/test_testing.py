@@ -89,7 +89,7 @@ class MemoryServerTests(SynchronousTestCase):
     def test_ofport(self) -> None:
         """
         A port has no OpenFlow port until it is assigned: the lowest that is
-        free, or the one that is named.
+        free on its bridge, or the one that is named.
         """
         self.scene()
         self.observer.take()
@@ -103,6 +103,10 @@ class MemoryServerTests(SynchronousTestCase):
         assert isinstance(second, InterfaceChanged) and isinstance(failed, InterfaceChanged)
         self.assertEqual((second.interface.ofport, failed.interface.ofport), (2, -1))
         self.assertFalse(failed.interface.ready)
+        self.server.assignOfport("patch-int")
+        (other,) = self.observer.expect("changed patch patch-int")
+        assert isinstance(other, InterfaceChanged)
+        self.assertEqual(other.interface.ofport, 1)
 
     def test_columns(self) -> None:
         """

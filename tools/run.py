@@ -6,7 +6,8 @@
 
 Watches the ovsdb-server on tcp:127.0.0.1:6640 if there is one, and changes
 nothing there. If there is none, it plays a scene on a private Open vSwitch,
-so that each kind of event happens before one's eyes.
+so that each kind of event happens before one's eyes; and where Open vSwitch
+cannot be had either, on a server in memory.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from tools.openvswitch import PrivateOpenVSwitch, missing
@@ -49,6 +53,27 @@ def watch(endpoint: str) -> subprocess.Popen[bytes]:
         # Ctrl-C comes to us, and we end it when the scene is over.
         start_new_session=True,
     )
+
+
+@contextlib.contextmanager
+def inMemory() -> Iterator[str]:
+    """
+    The scene on a server in memory, in a process of its own; the path of its
+    socket.
+    """
+    with tempfile.TemporaryDirectory(prefix="ovsdb-") as folder:
+        path = Path(folder, "db.sock")
+        scene = subprocess.Popen(
+            [sys.executable, "-m", "tools.memoryscene", str(path), str(PAUSE)],
+            start_new_session=True,
+        )
+        try:
+            while not path.exists() and scene.poll() is None:
+                time.sleep(0.05)
+            yield str(path)
+        finally:
+            scene.kill()
+            scene.wait()
 
 
 def furnish(switch: PrivateOpenVSwitch) -> None:
@@ -121,10 +146,11 @@ def main() -> int:
         elif subprocess.call([INSTALL]) != 0 or missing():
             print(
                 "no ovsdb-server on tcp:127.0.0.1:6640, and no Open vSwitch to start a private"
-                f" one (missing: {', '.join(missing())})",
-                file=sys.stderr,
+                f" one (missing: {', '.join(missing())}): this is a server in memory",
+                flush=True,
             )
-            return 1
+            endpoint = f"unix:{cleanup.enter_context(inMemory())}"
+            print(f"watching {endpoint}; a VM comes and goes; Ctrl-C ends", flush=True)
         else:
             print("no ovsdb-server on tcp:127.0.0.1:6640: starting a private one", flush=True)
             switch = PrivateOpenVSwitch()

@@ -23,6 +23,7 @@ from twisted_ovsdb.events import (
     Synchronized,
 )
 from twisted_ovsdb.factory import OvsdbMonitorFactory
+from twisted_ovsdb.filters import onlyKinds, withoutReplays
 from twisted_ovsdb.interfaces import IOvsdbEventObserver
 from twisted_ovsdb.listener import OvsdbListenerFactory
 from twisted_ovsdb.monitor import InterfaceMonitor
@@ -73,5 +74,7 @@ __all__ = [
     "clientFromRemote",
     "encode",
     "encodeRow",
+    "onlyKinds",
     "serverFromRemote",
+    "withoutReplays",
 ]

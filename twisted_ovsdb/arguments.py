@@ -28,6 +28,9 @@ from twisted_ovsdb.tls import TLSFailure, TLSOptions
 TLS_FILES: Final = ("private-key", "certificate", "ca-cert")
 """Open vSwitch's own names for these options."""
 
+# RFC 7047, section 3.1: an <id>.
+_ID: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+
 # A comma before what begins as a remote does: others may be part of one.
 _BETWEEN_MEMBERS: Final = re.compile(r",(?=[a-z]\w*:)", re.IGNORECASE)
 
@@ -98,6 +101,18 @@ def events(path: str) -> str:
     except OSError as e:
         raise UsageError(f"--events {path}: cannot be opened: {e.strerror}") from e
     return os.path.abspath(path)
+
+
+def column(name: str) -> str:
+    """
+    A column's name; whether the server has it, it will tell.
+    """
+    if not _ID.fullmatch(name):
+        raise UsageError(
+            f"--column {name!r}: a column's name has letters, digits and underscores only,"
+            " not with a digit first; for several columns give --column again"
+        )
+    return name
 
 
 def rules(name: str, bridgeNames: str | None) -> ClassificationRules:

@@ -28,11 +28,11 @@ from twisted_ovsdb.errors import (
     ProtocolViolation,
     SessionLost,
 )
-from twisted_ovsdb.events import OvsInterface
 from twisted_ovsdb.identity import identify as askIdentity
 from twisted_ovsdb.interfaces import IOvsdbEventObserver
 from twisted_ovsdb.jsonstream import DEFAULT_MAX_LENGTH
 from twisted_ovsdb.monitor import InterfaceMonitor
+from twisted_ovsdb.owner import MonitorOwner
 from twisted_ovsdb.protocol import GOODBYE_TIMEOUT, OvsdbProtocol
 from twisted_ovsdb.trouble import TroubleLog, describeAddress
 from twisted_ovsdb.waiters import Waiters
@@ -45,7 +45,7 @@ connectTCP alone would wait for 30 s, endpoints as long.
 """
 
 
-class OvsdbMonitorFactory(ReconnectingClientFactory):
+class OvsdbMonitorFactory(MonitorOwner, ReconnectingClientFactory):
     """
     Keeps one session with one OVSDB server, for C{reactor.connectTCP} and
     L{EndpointConnector <twisted_ovsdb.EndpointConnector>} alike.
@@ -130,25 +130,7 @@ class OvsdbMonitorFactory(ReconnectingClientFactory):
         self._syncedAt: float | None = None  # of the present or latest session
         self._trouble = TroubleLog()
 
-    # What users call
-
-    def addObserver(self, observer: IOvsdbEventObserver) -> None:
-        """
-        See L{InterfaceMonitor.addObserver}.
-        """
-        self.monitor.addObserver(observer)
-
-    def removeObserver(self, observer: IOvsdbEventObserver) -> None:
-        """
-        See L{InterfaceMonitor.removeObserver}.
-        """
-        self.monitor.removeObserver(observer)
-
-    def whenSynchronized(self) -> Deferred[tuple[OvsInterface, ...]]:
-        """
-        See L{InterfaceMonitor.whenSynchronized}.
-        """
-        return self.monitor.whenSynchronized()
+    # What users call, beside what MonitorOwner has
 
     def stop(self) -> Deferred[None]:
         """

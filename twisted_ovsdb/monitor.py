@@ -8,22 +8,25 @@ observer has been told of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import weakref
+from collections.abc import AsyncGenerator, Iterable, Iterator
 from typing import Final
 
-from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from twisted_ovsdb.classify import ClassificationRules
 from twisted_ovsdb.delivery import Delivery
 from twisted_ovsdb.errors import MonitorStopped
-from twisted_ovsdb.events import OvsInterface, SwitchIdentity
+from twisted_ovsdb.events import Event, OvsInterface, SwitchIdentity
 from twisted_ovsdb.interfaces import IOvsdbEventObserver
+from twisted_ovsdb.lookup import Lookup
 from twisted_ovsdb.protocol import OvsdbProtocol
 from twisted_ovsdb.replica import Replica
 from twisted_ovsdb.rows import TABLE, InterfaceRows
 from twisted_ovsdb.session import MonitorSession, Settled
+from twisted_ovsdb.stream import Handover, stream
 from twisted_ovsdb.tracker import Present, Tracker
 from twisted_ovsdb.waiters import Waiters
 
@@ -36,7 +39,7 @@ twistd writes debug lines too, and a snapshot may hold thousands.
 """
 
 
-class InterfaceMonitor:
+class InterfaceMonitor(Lookup):
     """
     The interfaces of one database server, across all its connections.
 
@@ -72,18 +75,18 @@ class InterfaceMonitor:
             from twisted.internet import reactor
 
             clock = reactor
-        self._clock = clock
         self._replay = replay
         self._rows = InterfaceRows(rules, extraColumns)
         self._replica = Replica(TABLE, self._rows.decode)
-        self._present = Present(self._replica.rows, source)
+        super().__init__(Present(self._replica.rows, source), clock)
         self._session: MonitorSession | None = None
         self._deliveries: list[Delivery] = []
         self._greeting: IDelayedCall | None = None
         self._settling: IDelayedCall | None = None
         self._settled: Waiters[None] = Waiters()
         self._warned: frozenset[str] = frozenset()
-        self._synchronized: Waiters[tuple[OvsInterface, ...]] = Waiters()
+        # In the order they began; who drops one ends it.
+        self._streams: weakref.WeakKeyDictionary[Handover, None] = weakref.WeakKeyDictionary()
         for observer in observers:
             self.addObserver(observer)
 
@@ -144,6 +147,19 @@ class InterfaceMonitor:
                 return
         raise ValueError(f"{observer!r} is no observer")
 
+    def events(self) -> AsyncGenerator[Event, None]:
+        """
+        Events for C{async for}, as an observer is told that is added when the
+        first one is asked for. While its consumer is busy, what happens is
+        merged as for any observer.
+
+        @return: ends when the monitor is stopped. Leaving the loop closes it;
+            C{contextlib.aclosing} does so also where something else keeps it.
+        """
+        handover = Handover(self._clock)
+        self._streams[handover] = None
+        return stream(self, handover)
+
     def _greet(self) -> None:
         """
         Tell those who were added meanwhile.
@@ -201,27 +217,18 @@ class InterfaceMonitor:
         if self._settling is not None:
             self._settling.cancel()
             self._settle()
-        self._synchronized.fire(lambda waiter: waiter.errback(CancelledError()))
-
-    def whenSynchronized(self) -> Deferred[tuple[OvsInterface, ...]]:
-        """
-        @return: every interface that has a class, as soon as a snapshot has
-            been applied, at once when in sync; does not wait for observers.
-            CancelledError when the monitor is stopped.
-        """
-        if self._present.inSync:
-            return succeed(self._present.interfaces())
-        return self._synchronized.wait()
+        self._answerNobody()
+        for handover in tuple(self._streams):
+            handover.end()
 
     def _snapshotRead(self, rows: dict[str, OvsInterface]) -> Settled:
         self._note(self._replica.replace(rows))
         self._present.session += 1
         self._present.inSync = True
         self._warnOfLacking()
-        if self._synchronized:
-            interfaces = self._present.interfaces()
-            self._synchronized.fire(lambda waiter: waiter.callback(interfaces))
-        return self._startDeliveries()
+        self._answerSnapshot()
+        # Unless one who was answered has stopped it.
+        return self._startDeliveries() if self._present.inSync else None
 
     def _warnOfLacking(self) -> None:
         """
@@ -239,6 +246,7 @@ class InterfaceMonitor:
 
     def _updateRead(self, changes: dict[str, OvsInterface | None]) -> Settled:
         self._note(self._replica.apply(changes))
+        self._answerUpdate(changes.values())
         return self._deliver()
 
     def _sessionLost(self, reason: BaseException, session: MonitorSession) -> None:

@@ -19,6 +19,7 @@ from twisted.python.usage import UsageError
 from twisted_ovsdb import arguments
 from twisted_ovsdb._version import __version__
 from twisted_ovsdb.backoff import MAX_DELAY
+from twisted_ovsdb.completions import COMPLETIONS, DEFAULT_ENDPOINT
 from twisted_ovsdb.factory import CONNECT_TIMEOUT, OvsdbMonitorFactory
 from twisted_ovsdb.interfaces import IOvsdbEventObserver
 from twisted_ovsdb.listener import MAX_SWITCHES, OvsdbListenerFactory
@@ -26,8 +27,6 @@ from twisted_ovsdb.observers import LoggingObserver
 from twisted_ovsdb.output import STANDARD_OUTPUT, EventsService
 from twisted_ovsdb.service import OvsdbListenService, OvsdbMonitorService
 from twisted_ovsdb.watchdog import PROBE_INTERVAL, SNAPSHOT_TIMEOUT
-
-DEFAULT_ENDPOINT = "tcp:127.0.0.1:6640"
 
 
 def standardErrorLog() -> ILogObserver:
@@ -134,14 +133,17 @@ class Options(UsageOptions):
         ],
     ]
 
+    compData = COMPLETIONS
+
     def __init__(self) -> None:
         UsageOptions.__init__(self)
         # usage shows the line breaks of a docstring.
-        for name in ("endpoint", "listen", "observer"):
+        for name in ("endpoint", "listen", "observer", "column"):
             self.docs[name] = " ".join(self.docs[name].split())
         self["endpoints"] = []
         self["listen"] = []
         self["observers"] = []
+        self["columns"] = []
 
     def opt_endpoint(self, text: str) -> None:
         """
@@ -168,6 +170,15 @@ class Options(UsageOptions):
         to it instead of the log.
         """
         self["observers"].append(arguments.observer(name))
+
+    def opt_column(self, name: str) -> None:
+        """
+        A column of the Interface table to monitor beside the usual six, such
+        as link_state: its value is under "extra" in each line of --events, and
+        in interface.extra of an observer. May be given again. Most other
+        columns go blank at each restart of the server, which is a change.
+        """
+        self["columns"].append(arguments.column(name))
 
     def opt_version(self) -> None:
         """
@@ -248,6 +259,7 @@ def makeService(options: Options) -> IService:
         "database": options["database"],
         "rules": options["rules"],
         "replay": not options["no-replay"],
+        "extraColumns": options["columns"],
         "snapshotTimeout": options["snapshot-timeout"],
         "probeInterval": options["probe-interval"],
     }

@@ -202,11 +202,11 @@ class MemoryServer:
         """
         Give an interface its OpenFlow port, as ovs-vswitchd does.
 
-        @param ofport: by default the lowest that is free; -1 is what an
-            interface gets that fails.
+        @param ofport: by default the lowest that is free on its bridge; -1 is
+            what an interface gets that fails.
         """
         if ofport is None:
-            taken = {row["ofport"] for row in self.tables["Interface"].values()}
+            taken = {row["ofport"] for row in self._neighbours(name)}
             ofport = next(number for number in range(1, LOCAL_OFPORT) if number not in taken)
         self.setInterface(name, ofport=ofport)
 
@@ -248,6 +248,18 @@ class MemoryServer:
             if row["name"] == name:
                 return key
         raise ValueError(f"no {table} has the name {name}")
+
+    def _neighbours(self, name: str) -> list[Mapping[str, Any]]:
+        """
+        The interfaces of the bridge that an interface is on.
+        """
+        wanted = self._find("Interface", name)
+        for bridge in self.tables["Bridge"].values():
+            ports = [self.tables["Port"][key] for key in bridge["ports"]]
+            keys = [key for port in ports for key in port["interfaces"]]
+            if wanted in keys:
+                return [self.tables["Interface"][key] for key in keys]
+        return []
 
     def _addPort(self, bridge: str, name: str, row: Mapping[str, object]) -> list[dict[str, Any]]:
         where = [["_uuid", "==", ["uuid", self._find("Bridge", bridge)]]]

@@ -129,7 +129,8 @@ class Watchdog:
             self._received()
             self._echo()
         since = self._heard if self._asked is None else self._asked
-        if not self._limit or self._now() - since < self._limit:
+        # As _wait computes it: a difference may round to the other side.
+        if not self._limit or self._now() < since + self._limit:
             self._wait()
         elif not self._probing:
             self._abort("no progress of the first reply")

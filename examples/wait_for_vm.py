@@ -1,0 +1,43 @@
+# Copyright (c) The twisted_ovsdb authors.
+# See LICENSE for details.
+
+"""
+Waits until one VM has its OpenFlow port, and prints the port.
+
+    python examples/wait_for_vm.py IFACE_ID [SERVER [SECONDS]]
+
+The exit status is 1 if that takes longer than so many seconds (60).
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from twisted.internet import task
+from twisted.internet.defer import TimeoutError, ensureDeferred
+
+from twisted_ovsdb import EndpointConnector, OvsdbMonitorFactory, clientFromRemote
+
+
+async def main(
+    reactor: Any, ifaceId: str, server: str = "tcp:127.0.0.1:6640", seconds: str = "60"
+) -> None:
+    """
+    Wait for the VM with this iface-id.
+    """
+    factory = OvsdbMonitorFactory()
+    EndpointConnector(clientFromRemote(reactor, server), factory).connect()
+    try:
+        interface = await factory.whenReady(ifaceId, timeout=float(seconds))
+    except TimeoutError:
+        raise SystemExit(f"{ifaceId} is not ready after {seconds} s") from None
+    finally:
+        await factory.stop()
+    print(f"{interface.name} is ready: ofport {interface.ofport}")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        raise SystemExit("usage: wait_for_vm.py IFACE_ID [SERVER [SECONDS]]")
+    task.react(lambda *args: ensureDeferred(main(*args)), sys.argv[1:])

@@ -1,0 +1,382 @@
+# Copyright (c) The twisted_ovsdb authors.
+# See LICENSE for details.
+
+"""
+Tests for README.md and docs/: every example is run, and every command line and
+every line of JSON is what the package takes and gives.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import re
+import sys
+import types
+import unittest
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.defer import maybeDeferred
+from twisted.internet.endpoints import serverFromString
+from twisted.scripts._twistd_unix import ServerOptions
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+
+from tests.documented import CHECKOUT, PAGES, PRINTS, Block, blocks, commands
+from twisted_ovsdb.events import UNIDENTIFIED, Event, SwitchIdentity
+from twisted_ovsdb.observers import OvsdbEventObserver, eventToJSON
+from twisted_ovsdb.testing import MemoryServer, RecordingObserver, connectedFactory
+
+README = CHECKOUT / "README.md"
+DOCS = CHECKOUT / "docs"
+UNIT = DOCS / "ovsdb-monitor.service"
+
+
+class Page:
+    """
+    A page whose examples are run, one after another, as in one module.
+
+    @ivar names: what its examples have defined.
+    @ivar ran: how many there were.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        # Not "__main__": a reactor is running already.
+        self.names: dict[str, Any] = {"__name__": f"documented_{path.stem.replace('-', '_')}"}
+        self.ran = 0
+
+    def run(self) -> None:
+        """
+        Run all, and compare what they print with what the page says.
+        """
+        printed = io.StringIO()
+        for block in blocks(self.path):
+            if block.language == "python":
+                printed = io.StringIO()
+                with contextlib.redirect_stdout(printed):
+                    self._execute(block)
+                self.ran += 1
+            elif block.caption == PRINTS:
+                where = f"{self.path.name}, line {block.line}"
+                assert printed.getvalue() == block.text, (
+                    f"{where} says:\n{block.text}and this is printed:\n{printed.getvalue()}"
+                )
+
+    def _execute(self, block: Block) -> None:
+        # So that a traceback shows the page and its line.
+        code = compile("\n" * (block.line - 1) + block.text, str(self.path), "exec")
+        exec(code, self.names)
+
+    def cases(self) -> Iterator[type[unittest.TestCase]]:
+        """
+        The test cases that its examples define.
+        """
+        for value in self.names.values():
+            if isinstance(value, type) and value.__module__ == self.names["__name__"]:
+                if issubclass(value, unittest.TestCase):
+                    yield value
+
+
+def ran(path: Path) -> Page:
+    """
+    A page whose examples have been run.
+    """
+    page = Page(path)
+    page.run()
+    return page
+
+
+class Hasty:
+    """
+    A reactor that does at once what examples do after a minute.
+    """
+
+    def __init__(self, reactor: Any) -> None:
+        self._reactor = reactor
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._reactor, name)
+
+    def callLater(self, delay: float, *args: Any, **kwargs: Any) -> Any:
+        """Schedule a call."""
+        return self._reactor.callLater(0 if delay == 60 else delay, *args, **kwargs)
+
+
+class PythonTests(TestCase):
+    """
+    Tests for the examples in Python.
+    """
+
+    def assertRuns(self, name: str, count: int) -> None:
+        """
+        Fail unless a page has at least this many examples and all work.
+        """
+        self.assertGreaterEqual(ran(CHECKOUT / name).ran, count)
+
+    def test_readme(self) -> None:
+        """
+        README.md's example works as it stands.
+        """
+        self.assertRuns("README.md", 1)
+
+    def test_gettingStarted(self) -> None:
+        """
+        The first page's examples work and print what it says.
+        """
+        self.assertRuns("docs/getting-started.rst", 3)
+
+    def test_observers(self) -> None:
+        """
+        What is said of observers, ready ports and slow observers is so.
+        """
+        self.assertRuns("docs/observers.rst", 5)
+
+    def test_events(self) -> None:
+        """
+        What is said of classes and of an outage is so.
+        """
+        self.assertRuns("docs/events.rst", 3)
+
+    def test_testing(self) -> None:
+        """
+        The vocabulary of the server in memory is what the page shows.
+        """
+        self.assertRuns("docs/testing.rst", 5)
+
+    def test_recipes(self) -> None:
+        """
+        Every recipe works and prints what it says.
+        """
+        self.assertRuns("docs/recipes.rst", 11)
+
+    def test_complete(self) -> None:
+        """
+        No example is overlooked: what is marked as Python was found, is on a
+        page that is run, and none is shown as something else.
+        """
+        total = 0
+        for path in PAGES:
+            text = path.read_text("utf-8")
+            marked = re.findall(r"^\s*(?:```|.. code-block:: |.. sourcecode:: )py", text, re.M)
+            found = [block for block in blocks(path) if block.language == "python"]
+            self.assertEqual(len(found), len(marked), path.name)
+            if path.name in ("index.rst", "comparison.rst", "design.rst", "api.rst", "twistd.rst"):
+                self.assertEqual(found, [], path.name)
+            total += len(found)
+            plain = re.sub(r"^```.*?^```", "", text, flags=re.M | re.S)
+            hidden = re.findall(r"^ {4}(?:import|from \w+ import|class|def) .*", plain, re.M)
+            self.assertEqual(hidden, [], path.name)
+        self.assertGreaterEqual(total, 28)
+
+    def test_cases(self) -> None:
+        """
+        The test cases that the documentation shows pass, and an observer with
+        its tests takes less than 40 lines.
+        """
+        example = next(block for block in blocks(DOCS / "testing.rst"))
+        self.assertLess(len(example.text.splitlines()), 40)
+        cases = list(ran(DOCS / "testing.rst").cases())
+        self.assertEqual(len(cases), 1)
+        result = unittest.TestResult()
+        unittest.defaultTestLoader.loadTestsFromTestCase(cases[0]).run(result)
+        self.assertEqual((result.errors, result.failures), ([], []))
+        self.assertEqual(result.testsRun, 2)
+
+    async def _main(self, path: Path) -> list[str]:
+        """
+        Run the C{main} of a page against a server on a socket.
+
+        @return: the lines that it prints.
+        """
+        from twisted.internet import reactor
+
+        server = MemoryServer()
+        server.addBridge("br-int")
+        server.addPort("br-int", "tap1", iface_id="vm-1", ofport=7)
+        port = await server.listen(serverFromString(reactor, "tcp:0:interface=127.0.0.1"))
+        address: Any = port.getHost()
+        printed = io.StringIO()
+        page = ran(path)
+        try:
+            with contextlib.redirect_stdout(printed):
+                await page.names["main"](Hasty(reactor), f"tcp:127.0.0.1:{address.port}")
+        finally:
+            await maybeDeferred(port.stopListening)
+        return printed.getvalue().splitlines()
+
+    async def test_mains(self) -> None:
+        """
+        The programs that README.md and the first page show work against a
+        server, and close what they have opened.
+        """
+        for path in (README, DOCS / "getting-started.rst"):
+            lines = await self._main(path)
+            self.assertIn("2 interfaces", lines)
+            self.assertTrue(any(line.startswith("plug vm-1 7") for line in lines), lines)
+
+
+class CommandTests(SynchronousTestCase):
+    """
+    Tests for the command lines.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have the modules that C{--observer} names in the texts.
+        """
+        self.patch(sys, "path", [str(CHECKOUT / "examples"), *sys.path])
+        self.addCleanup(sys.modules.pop, "observer_module", None)
+        mine = types.ModuleType("mymodule")
+        mine.MyObserver = OvsdbEventObserver  # type: ignore[attr-defined]
+        sys.modules["mymodule"] = mine
+        self.addCleanup(sys.modules.pop, "mymodule")
+
+    def test_parse(self) -> None:
+        """
+        Every command line that the texts show is one that twistd takes.
+        """
+        count = 0
+        for path in [*PAGES, UNIT]:
+            for own, ours in commands(path):
+                if "--events" in ours and (place := ours.index("--events") + 1):
+                    # No file of this machine is written to.
+                    ours[place] = ours[place] if ours[place] == "-" else self.mktemp()
+                if "--help" in ours:
+                    continue
+                options = ServerOptions()
+                try:
+                    options.parseOptions([*own, "ovsdb-monitor", *ours])
+                except SystemExit as e:
+                    self.fail(f"{path.name}: {' '.join(ours)}: {e}")
+                count += 1
+        self.assertGreaterEqual(count, 14)
+
+    def test_unit(self) -> None:
+        """
+        The unit for systemd starts one daemon that stays in the foreground.
+        """
+        ((own, ours),) = commands(UNIT)
+        self.assertIn("--nodaemon", own)
+        self.assertIn("--endpoint", ours)
+
+
+def oneOfEach() -> dict[str, list[dict[str, Any]]]:
+    """
+    Objects of JSON Lines by their C{event}, from a session in which
+    everything happens.
+    """
+    server, observer = MemoryServer(), RecordingObserver()
+    server.addBridge("br-int")
+    connectedFactory(server, observer)
+    server.addPort("br-int", "tap1", iface_id="vm-1")
+    server.assignOfport("tap1")
+    server.deletePort("tap1")
+    server.kill()
+    found: dict[str, list[dict[str, Any]]] = {}
+    for event in observer.take():
+        value = asJSON(event)
+        found.setdefault(value["event"], []).append(value)
+    return found
+
+
+def asJSON(event: Event) -> dict[str, Any]:
+    """
+    An event as a line of JSON holds it.
+    """
+    value: dict[str, Any] = json.loads(json.dumps(eventToJSON(event, "..."), default=dict))
+    return value
+
+
+def keys(value: dict[str, Any]) -> set[str]:
+    """
+    The keys of an object of JSON Lines and of the interface in it.
+    """
+    return set(value) | {f"interface.{key}" for key in value.get("interface", ())}
+
+
+class LinesTests(SynchronousTestCase):
+    """
+    Tests for the JSON Lines that the texts show.
+    """
+
+    def test_docs(self) -> None:
+        """
+        The samples in docs/ have the keys that are written, all of them.
+        """
+        real = oneOfEach()
+        samples = [
+            json.loads(line)
+            for path in PAGES
+            for block in blocks(path)
+            if block.language == "json"
+            for line in block.text.splitlines()
+        ]
+        self.assertEqual(len(samples), 4)
+        for sample in samples:
+            wanted = keys(real[sample["event"]][0])
+            self.assertEqual(keys(sample), wanted, sample["event"])
+
+    def test_readme(self) -> None:
+        """
+        The samples in README.md, which are shortened, name keys that are
+        written, and miss none.
+        """
+        section = README.read_text("utf-8").split("## JSON Lines")[1].split("\n## ")[0]
+        shown = set(re.findall(r'"(\w+)":', section))
+        real = {key for values in oneOfEach().values() for value in values for key in keys(value)}
+        columns = {"ofport", "bridge", "vm"}  # in changes and counts
+        self.assertEqual(shown | columns, {key.split(".")[-1] for key in real} | columns)
+
+    def test_identity(self) -> None:
+        """
+        What the texts say of system_id and hostname is so.
+        """
+        server, observer = MemoryServer(), RecordingObserver()
+        server.transact(
+            {
+                "op": "update",
+                "table": "Open_vSwitch",
+                "where": [],
+                "row": {"external_ids": ["map", [["system-id", "s1"], ["hostname", "h1"]]]},
+            }
+        )
+        connectedFactory(server, observer, identify=True)
+        (event,) = observer.expect("synchronized")
+        self.assertEqual(event.identity, SwitchIdentity("s1", "h1"))
+        self.assertNotEqual(event.identity, UNIDENTIFIED)
+        self.assertLessEqual({"system_id", "hostname"}, set(asJSON(event)))
+
+
+class FilesTests(SynchronousTestCase):
+    """
+    Tests for what the pages refer to.
+    """
+
+    def test_pages(self) -> None:
+        """
+        Every page is in the table of contents, and every file that is
+        included or named is there.
+        """
+        index = (DOCS / "index.rst").read_text("utf-8")
+        for path in DOCS.glob("*.rst"):
+            if path.stem != "index":
+                self.assertRegex(index, rf"(?m)^   {path.stem}$")
+        for path in PAGES:
+            text = path.read_text("utf-8")
+            for name in re.findall(r"^\.\. (?:literalinclude|image):: (\S+)", text, re.M):
+                self.assertTrue((DOCS / name).is_file(), name)
+            for name in re.findall(r"\b(?:examples|docs|benchmarks)/[\w.-]+\.\w+", text):
+                self.assertTrue((CHECKOUT / name).is_file(), name)
+
+    def test_publicNames(self) -> None:
+        """
+        The reference has every public name.
+        """
+        import twisted_ovsdb
+
+        reference = (DOCS / "api.rst").read_text("utf-8")
+        shown = set(re.findall(r"^\.\. auto\w+:: (?:twisted_ovsdb\.)?(\w+)$", reference, re.M))
+        self.assertEqual(set(twisted_ovsdb.__all__) - {"__version__"} - shown, set())

@@ -1,0 +1,230 @@
+# Copyright (c) The twisted_ovsdb authors.
+# See LICENSE for details.
+
+"""
+Tests for examples/: each program is run as it stands, as a child process,
+against a server on a socket.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.error import ProcessTerminated
+from twisted.internet.protocol import ProcessProtocol
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+
+import twisted_ovsdb
+from twisted_ovsdb.testing import MemoryServer
+
+CHECKOUT = Path(twisted_ovsdb.__file__).parent.parent
+EXAMPLES = CHECKOUT / "examples"
+TWISTD = str(Path(sys.executable).with_name("twistd"))
+
+
+class Program(ProcessProtocol):
+    """
+    A program that is running, and the lines that it writes.
+
+    @ivar status: its exit status, or the number of the signal that ended it;
+        None while it runs.
+    """
+
+    def __init__(self, *command: str, path: str = "") -> None:
+        """
+        @param command: the program and its arguments.
+        @param path: a folder for its PYTHONPATH besides the checkout.
+        """
+        from twisted.internet import reactor
+
+        self._unread = ""
+        self._lines: list[str] = []
+        self._wanted: list[tuple[str, Deferred[str]]] = []
+        self._ended: Deferred[None] = Deferred()
+        self.status: int | None = None
+        spawning: Any = reactor
+        paths = os.pathsep.join(filter(None, [str(CHECKOUT), path]))
+        self._process = spawning.spawnProcess(
+            self, command[0], command, env={**os.environ, "PYTHONPATH": paths}
+        )
+
+    def outReceived(self, data: bytes) -> None:
+        """
+        Take what it writes.
+        """
+        *lines, self._unread = (self._unread + data.decode()).split("\n")
+        self._lines += lines
+        self._look()
+
+    errReceived = outReceived
+
+    def processEnded(self, reason: Failure) -> None:
+        """
+        It has ended.
+        """
+        value: Any = reason.value
+        self.status = value.signal or value.exitCode if reason.check(ProcessTerminated) else 0
+        for text, waiting in self._wanted:
+            waiting.errback(AssertionError(f"it ended without {text!r}: {self._lines}"))
+        self._wanted.clear()
+        self._ended.callback(None)
+
+    def line(self, text: str) -> Deferred[str]:
+        """
+        The next line that contains this; those before it are passed over.
+        """
+        found: Deferred[str] = Deferred()
+        self._wanted.append((text, found))
+        self._look()
+        return found
+
+    def _look(self) -> None:
+        while self._wanted and self._lines:
+            text, waiting = self._wanted[0]
+            line = self._lines.pop(0)
+            if text in line:
+                del self._wanted[0]
+                waiting.callback(line)
+
+    async def end(self, signalName: str | None = None) -> int | None:
+        """
+        Wait until it ends.
+
+        @param signalName: a signal that is sent first.
+        @return: its status.
+        """
+        if signalName is not None and self.status is None:
+            self._process.signalProcess(signalName)
+        await self._ended
+        return self.status
+
+    def kill(self) -> Deferred[None] | None:
+        """
+        End it, if it runs still.
+        """
+        if self.status is not None:
+            return None
+        self._process.signalProcess("KILL")
+        return self._ended
+
+
+class ExamplesTests(TestCase):
+    """
+    Tests for the programs.
+    """
+
+    timeout = 60
+
+    async def setUp(self) -> None:  # type: ignore[override]
+        """
+        A server on a socket, with a bridge.
+        """
+        from twisted.internet import reactor
+
+        self.server = MemoryServer()
+        self.server.addBridge("br-int")
+        endpoint = serverFromString(reactor, "tcp:0:interface=127.0.0.1")
+        port = await self.server.listen(endpoint)
+        self.addCleanup(port.stopListening)
+        address: Any = port.getHost()
+        self.where = f"tcp:127.0.0.1:{address.port}"
+
+    def start(self, *command: str, path: str = "") -> Program:
+        """
+        Start a program that does not outlive the test.
+        """
+        program = Program(*command, path=path)
+        self.addCleanup(program.kill)
+        return program
+
+    async def test_flows(self) -> None:
+        """
+        flows.py installs flows when a VM gets its port, moves them with the
+        port, leaves them over an outage and removes them with the VM.
+        """
+        self.server.addPort("br-int", "tap1", iface_id="vm-1", ofport=1)
+        program = self.start(sys.executable, str(EXAMPLES / "flows.py"), self.where)
+        await program.line("add-flow in_port=1,dl_src=any")
+        await program.line("in sync: flows for 1 VMs")
+        mac = {"attached-mac": "52:54:00:00:00:02"}
+        self.server.addPort("br-int", "tap2", iface_id="vm-2", external_ids=mac)
+        self.server.assignOfport("tap2", 2)
+        await program.line("add-flow in_port=2,dl_src=52:54:00:00:00:02")
+        self.server.assignOfport("tap2", 3)
+        await program.line("del-flows in_port=2")
+        await program.line("add-flow in_port=3")
+        # The connection breaks, and the program comes back at once.
+        self.server.restart()
+        line = await program.line("flows")
+        self.assertEqual(line, "in sync: flows for 2 VMs")
+        self.server.deletePort("tap2")
+        await program.line("del-flows in_port=3")
+        await program.end("INT")
+
+    async def test_waitForVM(self) -> None:
+        """
+        wait_for_vm.py ends as soon as the VM has its OpenFlow port.
+        """
+        self.server.addPort("br-int", "tap1", iface_id="vm-1")
+        script = str(EXAMPLES / "wait_for_vm.py")
+        program = self.start(sys.executable, "-u", script, "vm-1", self.where)
+        self.server.assignOfport("tap1", 7)
+        self.assertEqual(await program.line("tap1"), "tap1 is ready: ofport 7")
+        self.assertEqual(await program.end(), 0)
+
+    async def test_waitForVMTimeout(self) -> None:
+        """
+        wait_for_vm.py gives up after the time that it was given, says so and
+        ends with status 1.
+        """
+        script = str(EXAMPLES / "wait_for_vm.py")
+        program = self.start(sys.executable, script, "vm-9", self.where, "0.01")
+        await program.line("vm-9 is not ready after 0.01 s")
+        self.assertEqual(await program.end(), 1)
+
+    async def test_waitForVMUsage(self) -> None:
+        """
+        wait_for_vm.py without an iface-id says what it needs.
+        """
+        program = self.start(sys.executable, str(EXAMPLES / "wait_for_vm.py"))
+        await program.line("usage: wait_for_vm.py IFACE_ID")
+        self.assertEqual(await program.end(), 1)
+
+    async def test_observerModule(self) -> None:
+        """
+        twistd loads the observer of observer_module.py, which logs how many
+        VMs are ready.
+        """
+        self.server.addPort("br-int", "tap1", iface_id="vm-1", ofport=1)
+        program = self.start(
+            *(TWISTD, "-n", "--pidfile=", "ovsdb-monitor", "--endpoint", self.where),
+            *("--observer", "observer_module.ReadyVMs"),
+            path=str(EXAMPLES),
+        )
+        await program.line("VMs ready: 1")
+        self.server.addPort("br-int", "tap2", iface_id="vm-2")
+        self.server.assignOfport("tap2")
+        await program.line("VMs ready: 2")
+        self.server.deletePort("tap1")
+        await program.line("VMs ready: 1")
+        self.assertIn(await program.end("INT"), (0, signal.SIGINT))
+
+
+class AllTests(SynchronousTestCase):
+    """
+    Tests for examples/ as a whole.
+    """
+
+    def test_all(self) -> None:
+        """
+        Each program has a test here.
+        """
+        found = {path.name for path in EXAMPLES.glob("*.py")}
+        self.assertEqual(found, {"flows.py", "observer_module.py", "wait_for_vm.py"})

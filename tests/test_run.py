@@ -1,0 +1,92 @@
+# Copyright (c) The twisted_ovsdb authors.
+# See LICENSE for details.
+
+"""
+Tests for C{make run} where Open vSwitch cannot be had.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+from unittest import SkipTest
+
+from twisted.internet.defer import Deferred
+from twisted.internet.protocol import ProcessProtocol
+from twisted.python.failure import Failure
+from twisted.trial.unittest import TestCase
+
+import twisted_ovsdb
+from tools.run import answers
+
+CHECKOUT = Path(twisted_ovsdb.__file__).parent.parent
+
+LAST = b"vm tap-vm1 changed: ofport none -> 4 [update]"
+
+
+class Run(ProcessProtocol):
+    """
+    Interrupts the program when it has shown enough.
+    """
+
+    def __init__(self) -> None:
+        self.output = b""
+        self.ended: Deferred[Any] = Deferred()
+
+    def outReceived(self, data: bytes) -> None:
+        """Note it."""
+        self.output += data
+        if LAST in self.output:
+            transport: Any = self.transport
+            transport.signalProcess("INT")
+
+    def processEnded(self, reason: Failure) -> None:
+        """Tell it."""
+        self.ended.callback(reason.value)
+
+
+class MemoryTests(TestCase):
+    """
+    The scene on a server in memory.
+    """
+
+    timeout = 60
+
+    async def test_scene(self) -> None:
+        """
+        The first line says what this is; then each kind of interface is seen,
+        and a VM that comes; Ctrl-C ends all of it.
+        """
+        if answers():
+            raise SkipTest("there is an ovsdb-server, which make run would watch")
+        from twisted.internet import reactor
+
+        process: Any = reactor
+        run = Run()
+        # No Open vSwitch, and nothing to install it with.
+        empty = Path(self.mktemp())
+        empty.mkdir()
+        process.spawnProcess(
+            run,
+            sys.executable,
+            [sys.executable, "-m", "tools.run"],
+            env={**os.environ, "PATH": str(empty.absolute()), "PYTHONPATH": str(CHECKOUT)},
+            path=str(CHECKOUT),
+        )
+        ended = await run.ended
+        lines = run.output.decode().splitlines()
+        self.assertIn("this is a server in memory", lines[0])
+        self.assertEqual(ended.exitCode, 0)
+        for told in (
+            "bridge br-int online: ofport 65534 [initial]",
+            "vm tap-web online: ofport 1, iface-id 0e9f6b40-5d1c-4f0f-9a62-5a3c7a1b2c01 [initial]",
+            "tunnel df-chassis2 online: ofport 2, remote-ip 192.0.2.2 [initial]",
+            "patch patch-ex online: ofport 3, peer patch-int [initial]",
+            "synchronized: 2 bridge, 1 vm, 1 tunnel, 2 patch [initial]",
+            "vm tap-vm1 online: ofport none yet",
+        ):
+            self.assertIn(told, run.output.decode())
+        socket = next(line for line in lines if line.startswith("watching unix:"))
+        self.assertFalse(Path(socket.split(";")[0].partition("unix:")[2]).parent.exists())

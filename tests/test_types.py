@@ -1,0 +1,220 @@
+# Copyright (c) The twisted_ovsdb authors.
+# See LICENSE for details.
+
+"""
+Tests for the types that users see: their programs are checked against the
+installed wheel, as strictly as can be.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+from pathlib import Path
+
+from twisted.internet.utils import getProcessOutputAndValue
+from twisted.trial.unittest import TestCase
+
+import twisted_ovsdb
+
+CHECKOUT = Path(twisted_ovsdb.__file__).parent.parent
+
+SETTINGS = """
+[mypy]
+strict = true
+plugins = mypy_zope:plugin
+untyped_calls_exclude = twisted
+"""
+"""Not all of Twisted has annotations, which is not the user's fault."""
+
+RIGHT = '''
+"""An application with an observer of its own, and its test."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.endpoints import clientFromString
+from twisted.internet.task import react
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+
+from twisted_ovsdb import (
+    EndpointConnector,
+    InterfaceKind,
+    InterfaceOnline,
+    IOvsdbEventObserver,
+    OvsdbEventObserver,
+    OvsdbMonitorFactory,
+    OvsdbMonitorService,
+    OvsInterface,
+)
+from twisted_ovsdb.events import Event
+from twisted_ovsdb.testing import MemoryServer, RecordingObserver, connectedFactory
+
+
+@implementer(IOvsdbEventObserver)
+class Names:
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+
+    def eventReceived(self, event: Event) -> None:
+        if isinstance(event, InterfaceOnline) and event.kind is InterfaceKind.VM:
+            self.names.add(event.interface.name)
+
+
+@implementer(IOvsdbEventObserver)
+class Slow:
+    async def eventReceived(self, event: Event) -> None:
+        print(event.source)
+
+
+class Plugs(OvsdbEventObserver):
+    def vmOnline(self, event: InterfaceOnline) -> None:
+        port: int | None = event.interface.ofport
+        print(event.interface.iface_id, port, event.cause.value)
+
+
+async def main(reactor: Any, server: str) -> None:
+    factory = OvsdbMonitorFactory([Names(), Slow(), Plugs()], extraColumns=("link_state",))
+    endpoint = clientFromString(reactor, server)
+    EndpointConnector(endpoint, factory).connect()
+    interfaces: tuple[OvsInterface, ...] = await factory.whenSynchronized()
+    print([one.remote_ip for one in interfaces])
+    observer: IOvsdbEventObserver = Plugs()
+    factory.addObserver(observer)
+    await factory.stop()
+    OvsdbMonitorService(endpoint, factory).startService()
+
+
+class NamesTests(SynchronousTestCase):
+    def test_online(self) -> None:
+        server, names, recorder = MemoryServer(), Names(), RecordingObserver()
+        server.addBridge("br-int")
+        connectedFactory(server, names, recorder)
+        server.addPort("br-int", "tap1", iface_id="vm-1")
+        assert names.names == {"tap1"}
+        events: list[Event] = recorder.take()
+        server.assignOfport("tap1", 7)
+        recorder.expect("changed vm tap1")
+        server.advance(len(events))
+
+
+def program() -> None:
+    react(lambda reactor: Deferred.fromCoroutine(main(reactor, "tcp:127.0.0.1:6640")))
+'''
+"""Nothing is wrong with it."""
+
+WRONG = """
+from twisted.internet.endpoints import clientFromString
+from zope.interface import implementer
+
+from twisted_ovsdb import EndpointConnector, IOvsdbEventObserver, OvsdbMonitorFactory
+from twisted_ovsdb import OvsdbEventObserver, InterfaceOffline
+from twisted_ovsdb.events import Event
+
+
+@implementer(IOvsdbEventObserver)
+class Deaf:  # is missing following 'IOvsdbEventObserver' interface members: eventReceived
+    def somethingElse(self, event: Event) -> None:
+        pass
+
+
+class Undeclared:
+    def eventReceived(self, event: Event) -> None:
+        pass
+
+
+class Mistaken(OvsdbEventObserver):
+    def vmOnline(self, event: InterfaceOffline) -> None:  # is incompatible with supertype
+        print(event.interface.ofport + 1)  # for + ("None" and "int")
+
+
+factory = OvsdbMonitorFactory(maxDelay="8")  # "maxDelay" to "OvsdbMonitorFactory"
+OvsdbMonitorFactory([Undeclared()])  # "Undeclared"; expected "IOvsdbEventObserver"
+factory.addObserver(Mistaken)  # "type[Mistaken]"; expected "IOvsdbEventObserver"
+EndpointConnector("tcp:127.0.0.1:6640", factory)  # "str"; expected "IStreamClientEndpoint"
+factory.whenSynchronised()  # has no attribute "whenSynchronised"
+"""
+"""Each comment is a part of what is to be said about its line."""
+
+
+class TypesTests(TestCase):
+    """
+    Tests for C{mypy --strict} with the plugin for zope.interface, on the
+    programs of users.
+    """
+
+    timeout = 240
+
+    def setUp(self) -> None:
+        self.folder = Path(self.mktemp()).absolute()
+        self.folder.mkdir()
+        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+        # Nothing of the checkout may help.
+        hidden = ("PYTHONPATH", "MYPYPATH")
+        self.environment = {k: v for k, v in os.environ.items() if k not in hidden}
+
+    async def run_(self, *words: str | Path) -> tuple[str, int]:
+        """
+        Run a command of this interpreter's.
+
+        @return: what it printed, and its exit status.
+        """
+        out, err, status = await getProcessOutputAndValue(
+            sys.executable,
+            ["-m", *map(str, words)],
+            env=self.environment,
+            path=str(self.folder),
+        )
+        return (out + err).decode(), status
+
+    async def install(self) -> Path:
+        """
+        Build the wheel and install it, and only it, into a folder.
+
+        @return: that folder.
+        """
+        copy, dist, site = (self.folder / name for name in ("copy", "dist", "site"))
+        for name in ("twisted_ovsdb", "twisted"):
+            ignore = shutil.ignore_patterns("__pycache__", "dropin.cache")
+            shutil.copytree(CHECKOUT / name, copy / name, ignore=ignore)
+        for path in CHECKOUT.iterdir():
+            if path.is_file():
+                shutil.copy(path, copy)
+        pip = ("pip", "--quiet", "--disable-pip-version-check")
+        told, status = await self.run_(
+            *pip, "wheel", "--no-deps", "--no-build-isolation", "-w", dist, copy
+        )
+        self.assertEqual(status, 0, told)
+        shutil.rmtree(copy)
+        told, status = await self.run_(
+            *pip, "install", "--no-deps", "--target", site, *dist.iterdir()
+        )
+        self.assertEqual(status, 0, told)
+        return site
+
+    async def test_programs(self) -> None:
+        """
+        A right program passes. In a wrong one each fault is refused, with a
+        message that names it, and nothing else is.
+        """
+        site = await self.install()
+        self.environment["PYTHONPATH"] = str(site)
+        (self.folder / "mypy.ini").write_text(SETTINGS, "utf-8")
+        (self.folder / "right.py").write_text(RIGHT.lstrip(), "utf-8")
+        (self.folder / "wrong.py").write_text(WRONG.lstrip(), "utf-8")
+        told, status = await self.run_("mypy", "--no-error-summary", "right.py", "wrong.py")
+        self.assertEqual(status, 1, told)
+        found = re.findall(r"^(\w+)\.py:(\d+): error: (.*)$", told, re.MULTILINE)
+        expected = {
+            ("wrong", str(number)): line.partition("  # ")[2]
+            for number, line in enumerate(WRONG.lstrip().splitlines(), 1)
+            if "  # " in line
+        }
+        self.assertEqual([(file, line) for file, line, _ in found], list(expected), told)
+        for (_, line, message), part in zip(found, expected.values(), strict=True):
+            self.assertIn(part, message, line)

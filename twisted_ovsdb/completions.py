@@ -1,0 +1,68 @@
+# Copyright (c) The twisted_ovsdb authors.
+# See LICENSE for details.
+
+"""
+What a shell offers for the options of C{twistd ovsdb-monitor}.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from twisted.python.usage import CompleteFiles, CompleteList, Completer, Completions
+
+DEFAULT_ENDPOINT: Final = "tcp:127.0.0.1:6640"
+
+EPHEMERAL_COLUMNS: Final = (
+    "admin_state",
+    "duplex",
+    "ifindex",
+    "link_resets",
+    "link_speed",
+    "link_state",
+    "mac_in_use",
+    "mtu",
+    "statistics",
+    "status",
+)
+"""
+What C{--column} is mostly given for (ovs-vswitchd.conf.db(5)); it may be any
+other.
+"""
+
+_SECONDS: Final = Completer(descr="seconds")
+_PEM: Final = CompleteFiles("*.pem", descr="PEM file")
+
+
+def _remotes(*texts: str) -> CompleteList:
+    # Between colons, zsh's _arguments takes what follows for something else.
+    return CompleteList([text.replace(":", r"\:") for text in texts])
+
+
+COMPLETIONS: Final = Completions(
+    descriptions={
+        "endpoint": "a server to monitor",
+        "listen": "where switches dial in",
+        "observer": "a class or an instance in Python",
+        "column": "a column to monitor too",
+    },
+    multiUse=["endpoint", "listen", "observer", "column"],
+    optActions={
+        "endpoint": _remotes(DEFAULT_ENDPOINT, "tcp:", "ssl:", "unix:"),
+        "listen": _remotes("ptcp:6640", "pssl:6640"),
+        "observer": Completer(descr="dotted name"),
+        "column": CompleteList(EPHEMERAL_COLUMNS),
+        "database": CompleteList(["Open_vSwitch"]),
+        "rules": CompleteList(["default", "dragonflow"]),
+        "bridge-names": Completer(descr="shell patterns"),
+        "events": CompleteFiles(descr="file of JSON Lines"),
+        "private-key": _PEM,
+        "certificate": _PEM,
+        "ca-cert": _PEM,
+        "max-switches": Completer(descr="number"),
+        "max-delay": _SECONDS,
+        "connect-timeout": _SECONDS,
+        "snapshot-timeout": _SECONDS,
+        "probe-interval": _SECONDS,
+    },
+)
