@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 # The checkout is run as it is: an editable install would hide the plugin from twistd.
 export PYTHONPATH := $(CURDIR)
 
-.PHONY: run test unit lint format coverage soak bench clean
+.PHONY: run test unit lint format coverage soak bench docs matrix clean
 
 run: $(VENV)/.run
 	@exec $(BIN)/python -m tools.run
@@ -22,7 +22,7 @@ unit: $(VENV)/.dev
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy twisted_ovsdb tests tools benchmarks
+	$(BIN)/mypy twisted_ovsdb tests tools benchmarks docs examples noxfile.py
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
@@ -44,8 +44,16 @@ bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.scale
 	$(BIN)/python -m benchmarks.neighbours
 
+docs: $(VENV)/.docs
+	$(BIN)/sphinx-build -W --keep-going -b html docs build/docs
+	@echo "build/docs/index.html"
+
+# Every Python from 3.10 that is here, the newest and the oldest Twisted: about ten minutes.
+matrix: $(VENV)/.dev
+	@$(BIN)/python -m tools.matrix
+
 clean:
-	rm -rf $(VENV) _trial_temp* build dist *.egg-info .coverage htmlcov .hypothesis .mypy_cache .ruff_cache
+	rm -rf $(VENV) .nox _trial_temp* build dist *.egg-info .coverage htmlcov .hypothesis .mypy_cache .ruff_cache
 
 $(VENV)/.run: requirements.txt
 	@tools/make-venv $(PYTHON) $(VENV)
@@ -55,4 +63,9 @@ $(VENV)/.run: requirements.txt
 $(VENV)/.dev: requirements.txt requirements-dev.txt
 	@tools/make-venv $(PYTHON) $(VENV)
 	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@ $(VENV)/.run
+
+$(VENV)/.docs: requirements.txt requirements-docs.txt
+	@tools/make-venv $(PYTHON) $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-docs.txt
 	@touch $@ $(VENV)/.run

@@ -331,7 +331,15 @@ class TextsTests(SynchronousTestCase):
         """
         header = "# Copyright (c) The twisted_ovsdb authors.\n# See LICENSE for details.\n"
         paths = [CHECKOUT / "setup.py"]
-        for folder in ("twisted_ovsdb", "twisted", "tests", "tools"):
+        for folder in (
+            "twisted_ovsdb",
+            "twisted",
+            "tests",
+            "tools",
+            "benchmarks",
+            "docs",
+            "examples",
+        ):
             paths.extend((CHECKOUT / folder).rglob("*.py"))
         texts = {str(path.relative_to(CHECKOUT)): path.read_text("utf-8") for path in paths}
         # An empty __init__.py has nothing to protect.

@@ -258,6 +258,18 @@ class MemoryServerTests(SynchronousTestCase):
         clock = Clock()
         self.assertIs(MemoryServer(clock).clock, clock)
 
+    def test_anyTime(self) -> None:
+        """
+        Probes come and go at whatever fraction of a second time begins.
+        """
+        clock = Clock()
+        # Where now - since < limit, and since + limit - now is 0.
+        clock.advance(3.8413583915717853)
+        server, observer = MemoryServer(clock), RecordingObserver()
+        connectedFactory(server, observer)
+        server.advance(20)
+        observer.expect("synchronized initial")
+
     def test_badClient(self) -> None:
         """
         Who does not speak the protocol is dropped.

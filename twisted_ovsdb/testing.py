@@ -105,9 +105,7 @@ class MemoryServer:
         self._served.stalled = True
 
     def resume(self) -> None:
-        """
-        Go on after L{stall}.
-        """
+        """Go on after L{stall}."""
         self._served.stalled = False
         for session in tuple(self._served.sessions):
             session.dataReceived(b"")
@@ -123,8 +121,7 @@ class MemoryServer:
 
     def createDatabase(self) -> None:
         """
-        Put an empty database in place of the one that there may be; clients
-        are dropped.
+        Put an empty database in place of the old one; clients are dropped.
         """
         self._served.databases[DATABASE] = MemoryDatabase(self._schema)
         self.transact({"op": "insert", "table": "Open_vSwitch", "row": {}})
@@ -191,9 +188,7 @@ class MemoryServer:
         self._transact(*operations)
 
     def deletePort(self, name: str) -> None:
-        """
-        C{ovs-vsctl del-port}.
-        """
+        """C{ovs-vsctl del-port}."""
         port = self._find("Port", name)
         where = [["ports", "includes", ["uuid", port]]]
         self._transact(_mutate("Bridge", where, "ports", "delete", ["uuid", port]))
@@ -255,8 +250,7 @@ class MemoryServer:
         """
         wanted = self._find("Interface", name)
         for bridge in self.tables["Bridge"].values():
-            ports = [self.tables["Port"][key] for key in bridge["ports"]]
-            keys = [key for port in ports for key in port["interfaces"]]
+            keys = [k for p in bridge["ports"] for k in self.tables["Port"][p]["interfaces"]]
             if wanted in keys:
                 return [self.tables["Interface"][key] for key in keys]
         return []

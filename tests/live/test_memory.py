@@ -24,9 +24,9 @@ from twisted.trial.unittest import TestCase
 
 from tools.openvswitch import PrivateOpenVSwitch, missing
 from twisted_ovsdb import OvsdbProtocol, RpcError
+from twisted_ovsdb.memoryschema import DATABASE, SCHEMA
 from twisted_ovsdb.notation import encode
 from twisted_ovsdb.testing import MemoryServer
-from twisted_ovsdb.memoryschema import DATABASE, SCHEMA
 
 TRANSACTIONS: Final = 400
 """How many random transactions there are."""

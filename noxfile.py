@@ -1,0 +1,125 @@
+# Copyright (c) The twisted_ovsdb authors.
+# See LICENSE for details.
+
+"""
+The unit tests on every supported Python that is here, with the newest and
+with the oldest of what the package stands on: C{nox}, C{nox -s newest-3.12}.
+
+C{make matrix} runs all of it and prints a table.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import nox
+
+PYTHONS = ("3.10", "3.11", "3.12", "3.13")
+
+TOOLS = ("hypothesis", "pyOpenSSL", "service_identity", "setuptools")
+"""What the unit tests need beyond what the package needs."""
+
+ONCE = ("test_documentation", "test_types", "test_wheel")
+"""
+They ask about what is shipped and not about the interpreter, are slow and
+need other tools: once, in C{make unit}, is enough.
+"""
+
+RESULTS = Path(".nox", "results")
+"""Where tools/matrix.py finds what came out."""
+
+VERSIONS = """
+import json, platform
+from importlib.metadata import version
+found = {name: version(name) for name in ("twisted", "attrs", "zope.interface")}
+print(json.dumps({"python": platform.python_version(), **found}))
+"""
+
+nox.options.default_venv_backend = "virtualenv"
+nox.options.download_python = "never"
+nox.options.error_on_missing_interpreters = False
+nox.options.reuse_existing_virtualenvs = True
+
+
+def usePyenv() -> None:
+    """
+    Let every interpreter of pyenv be found, where there is a pyenv: by itself
+    it shows only those that are chosen.
+    """
+    if shutil.which("pyenv"):
+        listed = subprocess.run(["pyenv", "versions", "--bare"], capture_output=True, text=True)
+        found = re.findall(r"^3\.\d+\.\d+$", listed.stdout, re.MULTILINE)
+        os.environ["PYENV_VERSION"] = ":".join(reversed(found))
+
+
+def isHere(version: str) -> bool:
+    """
+    Whether this Python can be run.
+    """
+    python = shutil.which(f"python{version}")
+    return python is not None and subprocess.run([python, "-c", ""]).returncode == 0
+
+
+def counts(output: str) -> dict[str, int]:
+    """
+    How many tests passed, failed and were skipped, from trial's last line.
+    """
+    last = re.findall(r"^(?:PASSED|FAILED) \((.*)\)$", output, re.MULTILINE)[-1:]
+    found = {key: int(n) for line in last for key, n in re.findall(r"(\w+)=(\d+)", line)}
+    return {
+        "passed": found.get("successes", 0),
+        "failed": found.get("failures", 0) + found.get("errors", 0),
+        "skipped": found.get("skips", 0),
+    }
+
+
+def check(session: nox.Session, *requirements: str) -> None:
+    """
+    Install what is named, run the unit tests and keep what came out.
+    """
+    result = RESULTS / f"{session.name}.json"
+    result.unlink(missing_ok=True)
+    session.install("--quiet", "--upgrade", *TOOLS, *requirements)
+    versions = session.run("python", "-c", VERSIONS, silent=True, log=False)
+    files = sorted(str(path) for path in Path("tests").glob("test_*.py") if path.stem not in ONCE)
+    session.log(f"trial: {len(files)} modules of tests")
+    output = session.run(
+        *("python", "-m", "twisted.trial", "--reporter=text"),
+        f"--jobs={os.cpu_count() or 1}",
+        f"--temp-directory={Path(session.create_tmp(), 'trial')}",
+        *files,
+        env={"PYTHONPATH": os.getcwd()},
+        silent=True,
+        log=False,
+        success_codes=range(256),
+    )
+    assert isinstance(versions, str) and isinstance(output, str)
+    found = counts(output)
+    result.parent.mkdir(exist_ok=True)
+    result.write_text(json.dumps({**json.loads(versions), **found}), "utf-8")
+    told = "{passed} passed, {failed} failed, {skipped} skipped".format_map(found)
+    if found["failed"] or not found["passed"]:
+        print(output)
+        session.error(told)
+    session.log(told)
+
+
+usePyenv()
+
+
+@nox.session(python=PYTHONS)
+def newest(session: nox.Session) -> None:
+    """With the newest releases that there are for this Python."""
+    check(session, "--requirement", "requirements.txt")
+
+
+@nox.session(python=next(filter(isHere, PYTHONS), PYTHONS[0]))
+def oldest(session: nox.Session) -> None:
+    """With the lower bounds of requirements.txt, on the oldest Python that is here."""
+    bounds = Path("requirements.txt").read_text("utf-8").replace(">=", "==").split()
+    check(session, *bounds)
