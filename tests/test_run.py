@@ -34,11 +34,13 @@ class Run(ProcessProtocol):
     def __init__(self) -> None:
         self.output = b""
         self.ended: Deferred[Any] = Deferred()
+        self._interrupted = False
 
     def outReceived(self, data: bytes) -> None:
         """Note it."""
         self.output += data
-        if LAST in self.output:
+        if LAST in self.output and not self._interrupted:
+            self._interrupted = True
             transport: Any = self.transport
             transport.signalProcess("INT")
 

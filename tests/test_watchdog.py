@@ -21,6 +21,17 @@ class SilenceTests(FactoryTestCase):
     A server that says nothing: in sync or not, there is a way out.
     """
 
+    def test_rounding(self) -> None:
+        """
+        The time is up when the timer is due, also where sums are rounded
+        (3.2 + 5 - 3.2 < 5): a clock that stands still is not asked for ever.
+        """
+        self.clock.advance(3.2)
+        self.synchronize()
+        self.sent()
+        self.clock.advance(5)
+        self.assertEqual(self.sent(), [("echo", [])])
+
     def test_F3_F7_noProgress(self) -> None:
         """
         While the first reply is awaited, silence of up to 60 s is the server
