@@ -47,7 +47,7 @@ member that it took, and behind its comma if there is one.
 
 # How ovsdb-server begins an update.
 _UPDATE: Final = re.compile(
-    r'\{"id":null,"method":"(update[23]?)","params":\["([^"\\\x00-\x1f]*)",(?=\{)'
+    r'\{"id":null,"method":"(update2?)","params":\["([^"\\\x00-\x1f]*)",(?=\{)'
 )
 
 _SPACE: Final = re.compile(r"[ \t\r\n]*")

@@ -19,7 +19,7 @@ from unittest import SkipTest
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.defer import TimeoutError as DeferredTimeout
-from twisted.internet.endpoints import UNIXClientEndpoint
+from twisted.internet.endpoints import UNIXClientEndpoint, connectProtocol
 from twisted.internet.threads import deferToThread
 from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 from twisted.trial.unittest import TestCase
@@ -34,6 +34,7 @@ from twisted_ovsdb import (
     InterfaceChanged,
     IOvsdbEventObserver,
     OvsdbMonitorFactory,
+    OvsdbProtocol,
     OvsInterface,
     Synchronized,
 )
@@ -68,6 +69,32 @@ SCENE_KINDS = {
     "patch-ex": "patch",
     "patch-int": "patch",
 }
+
+
+def requireOpenVSwitch(case: TestCase) -> None:
+    """
+    Skip a test where Open vSwitch is missing; in CI that is a failure.
+    """
+    if missing():
+        absent = f"not installed: {', '.join(missing())} (see tools/install-openvswitch)"
+        if os.environ.get("CI"):
+            case.fail(absent)
+        raise SkipTest(absent)
+
+
+async def connect(case: TestCase, path: str) -> OvsdbProtocol:
+    """
+    A connection that is closed at the end of the test.
+    """
+    endpoint = UNIXClientEndpoint(reactor, path)
+    protocol: OvsdbProtocol = await connectProtocol(endpoint, OvsdbProtocol())
+
+    def close() -> Deferred[BaseException]:
+        protocol.abort(RuntimeError("the test is over"))
+        return protocol.whenLost()
+
+    case.addCleanup(close)
+    return protocol
 
 
 class Recorder(Generic[T]):
@@ -216,11 +243,7 @@ class LiveTestCase(TestCase):
     vswitchd = True
 
     async def setUp(self) -> None:  # type: ignore[override]
-        if missing():
-            absent = f"not installed: {', '.join(missing())} (see tools/install-openvswitch)"
-            if os.environ.get("CI"):
-                self.fail(absent)
-            raise SkipTest(absent)
+        requireOpenVSwitch(self)
         self.ovs = PrivateOpenVSwitch(self.tcp, self.vswitchd)
         self.addCleanup(deferToThread, self.ovs.stop)
         self.observer = RecordingObserver()

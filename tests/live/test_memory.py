@@ -14,16 +14,15 @@ import random
 from collections.abc import Iterator
 from functools import partial
 from typing import Any, Final
-from unittest import SkipTest
 
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import UNIXClientEndpoint, UNIXServerEndpoint, connectProtocol
+from twisted.internet.endpoints import UNIXServerEndpoint
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
-from tools.openvswitch import PrivateOpenVSwitch, missing
-from twisted_ovsdb import OvsdbProtocol, RpcError
+from tests.live.support import connect, requireOpenVSwitch
+from tools.openvswitch import PrivateOpenVSwitch
+from twisted_ovsdb import RpcError
 from twisted_ovsdb.memoryschema import DATABASE, SCHEMA
 from twisted_ovsdb.notation import encode
 from twisted_ovsdb.testing import MemoryServer
@@ -354,21 +353,6 @@ def _summary(result: Any) -> Any:
     return result
 
 
-async def connect(case: TestCase, path: str) -> OvsdbProtocol:
-    """
-    A connection that is closed at the end of the test.
-    """
-    endpoint = UNIXClientEndpoint(reactor, path)
-    protocol: OvsdbProtocol = await connectProtocol(endpoint, OvsdbProtocol())
-
-    def close() -> Deferred[BaseException]:
-        protocol.abort(RuntimeError("the test is over"))
-        return protocol.whenLost()
-
-    case.addCleanup(close)
-    return protocol
-
-
 class DifferentialTests(TestCase):
     """
     Two servers, and the same operations on both.
@@ -377,11 +361,7 @@ class DifferentialTests(TestCase):
     timeout = 120
 
     async def setUp(self) -> None:  # type: ignore[override]
-        if missing():
-            absent = f"not installed: {', '.join(missing())} (see tools/install-openvswitch)"
-            if os.environ.get("CI"):
-                self.fail(absent)
-            raise SkipTest(absent)
+        requireOpenVSwitch(self)
         switch = PrivateOpenVSwitch(vswitchd=False)
         self.addCleanup(deferToThread, switch.stop)
         await deferToThread(switch.start)

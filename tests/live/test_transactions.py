@@ -12,16 +12,13 @@ import os
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
-from unittest import SkipTest
 
-from twisted.internet import reactor
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.endpoints import UNIXClientEndpoint, connectProtocol
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
 from tests.live.scratch import SCHEMA, Author, ScratchServer
-from tools.openvswitch import missing
+from tests.live.support import connect, requireOpenVSwitch
 from twisted_ovsdb import OvsdbProtocol, RpcError
 from twisted_ovsdb.schema import DatabaseSchema, Row
 from twisted_ovsdb.tables import DatabaseReplica, RowChange
@@ -44,11 +41,7 @@ class ServerTestCase(TestCase):
     timeout = max(60, TRANSACTIONS // 5)
 
     async def setUp(self) -> None:  # type: ignore[override]
-        if missing():
-            absent = f"not installed: {', '.join(missing())} (see tools/install-openvswitch)"
-            if os.environ.get("CI"):
-                self.fail(absent)
-            raise SkipTest(absent)
+        requireOpenVSwitch(self)
         self.server = ScratchServer()
         self.addCleanup(deferToThread, self.server.stop)
         await deferToThread(self.server.start)
@@ -57,15 +50,7 @@ class ServerTestCase(TestCase):
         """
         A new connection, which is closed at the end of the test.
         """
-        endpoint = UNIXClientEndpoint(reactor, self.server.unix)
-        protocol: OvsdbProtocol = await connectProtocol(endpoint, OvsdbProtocol())
-
-        def close() -> Deferred[BaseException]:
-            protocol.abort(RuntimeError("the test is over"))
-            return protocol.whenLost()
-
-        self.addCleanup(close)
-        return protocol
+        return await connect(self, self.server.unix)
 
 
 class ReplicaTests(ServerTestCase):
