@@ -339,7 +339,7 @@ class StreamTests(SynchronousTestCase):
         space between them; its L{ProtocolViolation} is the stream's fault.
         """
 
-        def decode(message: bytearray) -> bytes:
+        def decode(message: bytes | bytearray) -> bytes:
             if message == b"{bad}":
                 raise ProtocolViolation("I do not like it")
             return bytes(message)

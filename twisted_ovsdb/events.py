@@ -205,15 +205,22 @@ class InterfaceOffline(InterfaceEvent):
     """
 
 
+@attrs.define(eq=False)
+class UnfrozenChange(InterfaceEvent):
+    """
+    An L{InterfaceChanged} in the making.
+    """
+
+    previous: OvsInterface
+
+
 @attrs.frozen
-class InterfaceChanged(InterfaceEvent):
+class InterfaceChanged(UnfrozenChange):
     """
     An interface has the class it had, and another content.
 
     @ivar previous: the interface as this observer was last told of it.
     """
-
-    previous: OvsInterface
 
 
 @attrs.frozen

@@ -76,7 +76,8 @@ def decodeText(message: bytes | bytearray) -> str:
         text = message.decode("utf-8")
     except UnicodeDecodeError as e:
         raise ProtocolViolation(f"not UTF-8: {e}") from e
-    if "\\u" in text:
+    # One character is looked for ten times as fast as two, and there is none.
+    if "\\" in text:
         # An escaped backslash escapes nothing; two spaces keep its sides apart.
         for match in _SURROGATES.finditer(text.replace("\\\\", "  ")):
             if len(match.group()) == 6:
@@ -91,7 +92,13 @@ def decodeObject(message: bytes | bytearray) -> dict[str, Any]:
 
     @raise ProtocolViolation: if it is not JSON.
     """
-    text = decodeText(message)
+    return parseObject(decodeText(message))
+
+
+def parseObject(text: str) -> dict[str, Any]:
+    """
+    As L{decodeObject}, of a text.
+    """
     value: dict[str, Any]
     try:
         # Not decode, which looks for white space that a frame does not have.
@@ -118,7 +125,7 @@ class JSONStream(Generic[Value]):
     def __init__(
         self,
         maxLength: int = DEFAULT_MAX_LENGTH,
-        decode: Callable[[bytearray], Value] = decodeObject,  # type: ignore[assignment]
+        decode: Callable[[bytes | bytearray], Value] = decodeObject,  # type: ignore[assignment]
     ) -> None:
         """
         @param maxLength: how many bytes one message may have.
@@ -128,7 +135,8 @@ class JSONStream(Generic[Value]):
         self.maxLength = maxLength
         self._decode = decode
         self._fault: ProtocolViolation | None = None
-        self._input = bytearray()  # received, not yet looked at
+        self._input = b""  # received, and looked at up to the position
+        self._position = 0
         self._message = bytearray()  # looked at: the message so far
         self._depth = 0
         self._inString = False
@@ -146,8 +154,10 @@ class JSONStream(Generic[Value]):
         @raise ProtocolViolation: for the first fault, after the values that
             came before it.
         """
-        if self._fault is None:
-            self._input += data
+        if self._fault is None and data:
+            rest = self._input[self._position :]
+            self._input = rest + data if rest else data
+            self._position = 0
         return self._values()
 
     def _values(self) -> Iterator[Value]:
@@ -162,59 +172,63 @@ class JSONStream(Generic[Value]):
         if self._fault is not None:
             raise self._fault
 
-    def _nextMessage(self) -> bytearray | None:
+    def _nextMessage(self) -> bytes | bytearray | None:
         """
         Take the next whole message off the input, or what there is of it.
         """
-        chunk = self._input
+        chunk, start = self._input, self._position
         if self._depth == 0:
-            start = _NOT_SPACE.search(chunk)
-            if start is None:
-                chunk.clear()
+            first = _NOT_SPACE.search(chunk, start)
+            if first is None:
+                self._input, self._position = b"", 0
                 return None
-            found = start.group()
-            if found != b"{":
+            start = first.start()
+            if first.group() != b"{":
                 self._fault = ProtocolViolation(
-                    f"a message begins with {found!r}, not with a brace"
+                    f"a message begins with {first.group()!r}, not with a brace"
                 )
                 return None
-            del chunk[: start.start()]
-        end = self._findEnd(chunk)
-        length = len(self._message) + (len(chunk) if end is None else end)
-        if length > self.maxLength:
+        end = self._findEnd(chunk, start)
+        self._position = len(chunk) if end is None else end
+        # What arrives as one message, as most do, is not copied.
+        piece = chunk if start == 0 and end == len(chunk) else chunk[start : self._position]
+        if self._position == len(chunk):
+            self._input, self._position = b"", 0
+        if len(self._message) + len(piece) > self.maxLength:
             self._fault = ProtocolViolation(f"a message is longer than {self.maxLength} bytes")
-            self._message = self._input = bytearray()
+            self._message, self._input = bytearray(), b""
             return None
+        if end is not None and not self._message:
+            return piece
+        self._message += piece
         if end is None:
-            self._message += chunk
-            chunk.clear()
             return None
-        message = self._message
-        message += chunk[:end]
-        self._message = bytearray()
-        del chunk[:end]
+        message, self._message = self._message, bytearray()
         return message
 
-    def _findEnd(self, chunk: bytearray) -> int | None:
+    def _findEnd(self, chunk: bytes, start: int) -> int | None:
         """
         Where the message ends in this chunk, which it has not been shown yet;
         None if it goes on behind it.
+
+        @param start: where the message begins or goes on.
         """
-        if len(chunk) >= _SKIMMED:
+        # Not behind another message: a chunk of many would be looked over
+        # for each of them.
+        if start == 0 and len(chunk) >= _SKIMMED:
             end = self._skim(chunk)
             if end is not None:
                 return end or None
-        position = 0
         depth = self._depth
         if self._inString:
-            start = 1 if self._escaped else 0
+            start += self._escaped
             rest = _REST_OF_STRING.match(chunk, start)
             if rest is None:
                 self._noteOpenString(chunk, start)
                 return None
             self._inString = self._escaped = False
-            position = rest.end()
-        for token in _TOKEN.finditer(chunk, position):
+            start = rest.end()
+        for token in _TOKEN.finditer(chunk, start):
             first = chunk[token.start()]
             if first == 0x7B:
                 depth += 1
@@ -230,7 +244,7 @@ class JSONStream(Generic[Value]):
         self._depth = depth
         return None
 
-    def _skim(self, chunk: bytearray) -> int | None:
+    def _skim(self, chunk: bytes) -> int | None:
         """
         Look over a chunk with a handful of calls that run in C: 0.1 s for 30
         MB, against 1.5 s token by token.
@@ -242,7 +256,7 @@ class JSONStream(Generic[Value]):
         # Escapes are rare; what they mean depends on what stands before them.
         if self._escaped or b"\\" in chunk:
             return None
-        marks = bytes(chunk.translate(None, _NO_MARKS))
+        marks = chunk.translate(None, _NO_MARKS)
         if self._inString:
             marks = b'"' + marks
         # Two quotes side by side change nothing for what stands around them;
@@ -274,7 +288,7 @@ class JSONStream(Generic[Value]):
         self._inString = inString
         return 0
 
-    def _noteOpenString(self, chunk: bytearray, start: int) -> None:
+    def _noteOpenString(self, chunk: bytes, start: int) -> None:
         """
         Remember whether the string that goes on behind this chunk has a
         backslash at its end that escapes what comes next.

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from twisted_ovsdb.errors import ProtocolViolation
-from twisted_ovsdb.jsonstream import DECODER, decodeObject, decodeText
+from twisted_ovsdb.jsonstream import DECODER, decodeObject, decodeText, parseObject
 
 LARGE: Final = 64 * 1024
 """
@@ -267,27 +267,29 @@ def members(value: object, take: Take | None = None) -> Iterator[tuple[str, Any]
     return value.items(take) if isinstance(value, JSONMembers) else None
 
 
-def decodeMessage(message: bytearray) -> dict[str, Any]:
+def decodeMessage(message: bytes | bytearray) -> dict[str, Any]:
     """
     Decode a framed message. The table updates of a large reply or of an
     update of several rows are L{TableUpdates}.
 
-    @param message: the message, which is emptied: its text is not kept twice.
+    @param message: the message. A large one, which came in many chunks, is
+        emptied: its text is not kept twice.
     @raise ProtocolViolation: if it is not JSON.
     """
-    if len(message) < ROWS:
+    size = len(message)
+    if size < ROWS:
         return decodeObject(message)
     text = decodeText(message)
+    if isinstance(message, bytearray):
+        message.clear()
     cursor = _Cursor(text)
     update = _UPDATE.match(text)
     if update is not None:
-        message.clear()
         cursor.position = update.end()
         tables = TableUpdates(cursor, "]", cursor.further())
         return {"id": None, "method": update.group(1), "params": [update.group(2), tables]}
-    if len(message) < LARGE:
-        return decodeObject(message)
-    message.clear()
+    if size < LARGE:
+        return parseObject(text)
     head: dict[str, Any] = {}
     names = cursor.names()
     for key in names:

@@ -29,6 +29,7 @@ from twisted_ovsdb.events import (
     InterfaceOnline,
     OvsInterface,
     Synchronized,
+    UnfrozenChange,
 )
 
 
@@ -56,16 +57,17 @@ def transition(told: OvsInterface | None, now: OvsInterface | None) -> Transitio
     nothing told, and that makes the new one ONLINE.
 
     @param told: the interface as it was told, None if it was not.
-    @param now: the interface as it is, None if it is gone.
+    @param now: the interface as it is, which is not as it was told; None if
+        it is gone.
     @return: what is to be told, None if nothing is.
     """
-    if now is not None and now.kind is None:
-        now = None
+    if now is None or now.kind is None:
+        return None if told is None else _OFFLINE
     if told is None:
-        return None if now is None else _ONLINE
-    if now is None or told.kind is not now.kind or told.iface_id != now.iface_id:
+        return _ONLINE
+    if told.kind is not now.kind or told.iface_id != now.iface_id:
         return _OFFLINE
-    return _CHANGED if told != now else None
+    return _CHANGED
 
 
 class Present:
@@ -144,16 +146,19 @@ class Tracker:
         Take note that a row has changed.
 
         @param before: the row before this change, None if there was none.
-        @param now: the row now, None if it is gone.
+        @param now: the row now, which is not equal; None if it is gone.
         """
         if not self._begun:
             return  # then all that there is will be online
-        told = before if before is not None and before.kind is not None else None
         for waiting in (self._offline, self._changed, self._online):
             if uuid in waiting:
                 told = waiting.pop(uuid)
-                break
-        self._wait(uuid, told, now)
+                if told != now:
+                    self._wait(uuid, told, now)
+                return
+        if before is not None and before.kind is None:
+            before = None
+        self._wait(uuid, before, now)
 
     def _wait(self, uuid: str, told: OvsInterface | None, now: OvsInterface | None) -> None:
         step = transition(told, now)
@@ -186,27 +191,29 @@ class Tracker:
         return self._difference(cause) or self._nextReplay() or self._synchronized(cause)
 
     def _difference(self, cause: Cause) -> Event | None:
-        if not (self._online or self._changed or self._offline):
-            return None
         present = self._present
-        rows, source, identity = present.rows, present.source, present.identity
+        event: Any
+        told: Any
+        kind: type[Event]
         if self._offline:
             uuid, told = self._offline.popitem(last=False)
-            assert told is not None
-            self._wait(uuid, None, rows.get(uuid))
+            self._wait(uuid, None, present.rows.get(uuid))
             self._unreplayed.pop(uuid, None)
-            offline: Any = InterfaceEvent(told, cause, source, identity=identity)
-            offline.__class__ = InterfaceOffline
-            return offline  # type: ignore[no-any-return]
-        if self._changed:
+            event, kind = InterfaceEvent(told, cause, present.source), InterfaceOffline
+        elif self._changed:
             uuid, told = self._changed.popitem(last=False)
-            assert told is not None
             self._unreplayed.pop(uuid, None)
-            return InterfaceChanged(rows[uuid], cause, source, told, identity=identity)
-        uuid, _ = self._online.popitem(last=False)
-        online: Any = InterfaceEvent(rows[uuid], cause, source, identity=identity)
-        online.__class__ = InterfaceOnline
-        return online  # type: ignore[no-any-return]
+            event = UnfrozenChange(present.rows[uuid], cause, present.source, told)
+            kind = InterfaceChanged
+        elif self._online:
+            uuid, _ = self._online.popitem(last=False)
+            event, kind = InterfaceEvent(present.rows[uuid], cause, present.source), InterfaceOnline
+        else:
+            return None
+        if present.identity is not UNIDENTIFIED:
+            event.identity = present.identity
+        event.__class__ = kind
+        return event  # type: ignore[no-any-return]
 
     def _begin(self) -> None:
         """
