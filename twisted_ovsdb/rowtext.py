@@ -16,9 +16,12 @@ right and what is wrong.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final
+
+import attrs
 
 from twisted_ovsdb.classify import ClassificationRules
 from twisted_ovsdb.events import EMPTY, OvsInterface, UnfrozenInterface
@@ -35,17 +38,23 @@ _NONE: Final = r'\["set",\[\]\]'
 _PAIR: Final = rf"\[{_STRING},{_STRING}\]"
 _PAIRS: Final = rf"(?:{_PAIR}(?:,{_PAIR})*)?"
 
-# The columns that are read here, each with the one group that is its content.
 _FORMS: Final = {
-    "name": rf'"({_CHARACTERS})"',
-    "type": rf'"({_CHARACTERS})"',
-    "ofport": rf"(?:({_INTEGER})|{_NONE})",
-    "error": rf'(?:"({_CHARACTERS})"|{_NONE})',
-    "external_ids": rf'\["map",\[({_PAIRS})\]\]',
-    "options": rf'\["map",\[({_PAIRS})\]\]',
+    "name": rf'"(?P<name>{_CHARACTERS})"',
+    "ofport": rf"(?:(?P<ofport>{_INTEGER})|{_NONE})",
+    "type": rf'"(?P<type>{_CHARACTERS})"',
+    "error": rf'(?:"(?P<error>{_CHARACTERS})"|{_NONE})',
+    "external_ids": rf'\["map",\[(?P<external_ids>{_PAIRS})\]\]',
+    "options": rf'\["map",\[(?P<options>{_PAIRS})\]\]',
 }
+"""The columns that are read here, each with a group that is its content."""
 
-_UUID: Final = r'"([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})"'
+USUAL_COLUMNS: Final = ("name", "ofport", "external_ids", "options", "type", "error")
+"""
+The order in which Debian's ovsdb-server writes them; it comes of a hash, which
+other builds may compute in another way.
+"""
+
+_UUID: Final = r'"(?P<uuid>[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})"'
 _END: Final = r"\}(?:,|(?=\}))"
 
 # Of a row before it was modified nothing counts but that it is there.
@@ -53,41 +62,48 @@ _VALUE: Final = rf'(?:{_STRING}|{_INTEGER}|\[(?:"map",\[{_PAIRS}\]|"set",\[\])\]
 _OLD: Final = rf"\{{(?:{_STRING}:{_VALUE}(?:,{_STRING}:{_VALUE})*)?\}}"
 
 _matchOld: Final = re.compile(_OLD + _END).match
-_matchNothing: Final = re.compile(r"(?!)").match
 
-FIRST_LEARNED: Final = 400
+LEARNED: Final = 400
 """
-Rows after which it pays to make an expression for their keys, which takes as
-long as it then saves in a thousand rows. The next one is made after twice as
-many that it does not match: what is never the same costs little.
+Rows after which it pays to make an expression for rows like the last of them,
+which takes as long as it then saves in a thousand rows. The next one is made
+after twice as many that are unlike: where no two are alike it costs little.
 """
 
 
-def _row(columns: tuple[str, ...], forms: Mapping[str, str]) -> str:
+def _row(columns: Iterable[str], forms: Mapping[str, str]) -> str:
     return r"\{" + ",".join(f'"{column}":{forms[column]}' for column in columns) + r"\}"
 
 
-def _matcher(columns: tuple[str, ...], keys: tuple[str, ...] | None = None) -> Any:
+def _expression(columns: Iterable[str], forms: Mapping[str, str]) -> re.Pattern[str]:
     """
     Matches a row that is inserted or modified: its UUID and its columns, up
     to the next row, or up to the row before if that follows.
-
-    @param keys: the keys of external_ids, if they are to be these; then each
-        of their values is a group.
     """
-    forms = dict(_FORMS)
-    if keys is not None:
-        pairs = ",".join(rf'\["{re.escape(key)}","({_CHARACTERS})"\]' for key in keys)
-        forms["external_ids"] = rf'\["map",\[{pairs}\]\]'
-    return re.compile(rf'{_UUID}:\{{"new":{_row(columns, forms)}(?:,"old":(?=\{{)|{_END})').match
+    return re.compile(rf'{_UUID}:\{{"new":{_row(columns, forms)}(?:,"old":(?=\{{)|{_END})')
 
 
-def _matcherOfDeleted(columns: tuple[str, ...]) -> Any:
+@lru_cache(maxsize=16)
+def _expressions(columns: tuple[str, ...]) -> tuple[re.Pattern[str], re.Pattern[str]]:
     """
-    Matches a row that is deleted, of which only the UUID counts.
+    For all rows with these columns in this order: what matches one that is
+    inserted or modified, and one that is deleted.
     """
-    forms = {column: re.sub(r"(?<!\\)\((?!\?)", "(?:", form) for column, form in _FORMS.items()}
-    return re.compile(rf'{_UUID}:\{{"old":{_row(columns, forms)}{_END}').match
+    # Groups take time, and of what is deleted only the UUID is of use.
+    forms = {column: re.sub(r"\?P<\w+>", "?:", form) for column, form in _FORMS.items()}
+    deleted = re.compile(rf'{_UUID}:\{{"old":{_row(columns, forms)}{_END}')
+    return _expression(columns, _FORMS), deleted
+
+
+def _mapForm(column: str, keys: Iterable[str]) -> str:
+    """
+    A map that has these keys, each value a group.
+    """
+    pairs = ",".join(
+        rf'\["{re.escape(key)}","(?P<{column}{number}>{_CHARACTERS})"\]'
+        for number, key in enumerate(keys)
+    )
+    return rf'\["map",\[{pairs}\]\]'
 
 
 def _mapping(pairs: str) -> Mapping[str, str]:
@@ -102,58 +118,80 @@ def _mapping(pairs: str) -> Mapping[str, str]:
     return MappingProxyType(result)
 
 
+@attrs.frozen
+class _Alike:
+    """
+    Rows of one type, with the same keys and no error.
+
+    @ivar match: matches one; its groups are only what differs.
+    @ivar groups: those of the UUID, name, ofport, and of the maps' values.
+    """
+
+    match: Callable[[str, int], re.Match[str] | None] = re.compile(r"(?!)").match
+    groups: tuple[int, ...] = ()
+    type: str = ""
+    idsKeys: tuple[str, ...] = ()
+    optionsKeys: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, row: OvsInterface, columns: Iterable[str]) -> _Alike:
+        """
+        Those like this one, with the columns in this order.
+        """
+        forms = {
+            **_FORMS,
+            "type": f'"{re.escape(row.type)}"',
+            "error": _NONE,
+            "external_ids": _mapForm("external_ids", row.external_ids),
+            "options": _mapForm("options", row.options),
+        }
+        expression = _expression(columns, forms)
+        names = ["uuid", "name", "ofport"]
+        names += [f"external_ids{number}" for number in range(len(row.external_ids))]
+        names += [f"options{number}" for number in range(len(row.options))]
+        groups = tuple(expression.groupindex[name] for name in names)
+        return cls(expression.match, groups, row.type, tuple(row.external_ids), tuple(row.options))
+
+
 class RowText:
     """
-    Takes rows from a text, once it has seen the order of their columns.
+    Takes rows from a text.
+
+    Most rows of a switch are alike. When enough were seen, an expression that
+    knows what they have in common takes only the rest: no map has to be taken
+    apart, and a row takes a quarter less.
     """
 
     def __init__(self, rules: ClassificationRules) -> None:
         self._rules = rules
         self._columns: tuple[str, ...] = ()
-        self._match: Any = None
-        self._matchDeleted: Any = None
-        self._groups: tuple[int, ...] = ()
-        # For rows whose external_ids have these keys.
-        self._keys: tuple[str, ...] = ()
-        self._matchKeys: Any = _matchNothing
-        self._keysGroups: tuple[int, ...] = ()
-        self._unlike = 0
-        self._learnAt = FIRST_LEARNED
+        self._learnAt = LEARNED
+        self.learn(USUAL_COLUMNS)
 
     def learn(self, columns: tuple[str, ...]) -> None:
         """
         Note in which order the server writes the columns.
         """
-        if columns != self._columns:
-            self._columns = columns
-            self._match = None
-            self._matchKeys = _matchNothing
-            if set(columns) == set(_FORMS):
-                self._match = _matcher(columns)
-                self._matchDeleted = _matcherOfDeleted(columns)
-                self._groups = (1, *self._place(1), columns.index("external_ids") + 2)
-
-    def _place(self, idsGroups: int) -> list[int]:
-        """
-        Which groups the other columns have if external_ids have so many.
-        """
-        columns = self._columns
-        behind = columns.index("external_ids")
-        wanted = ("name", "type", "ofport", "error", "options")
-        places = [columns.index(column) for column in wanted]
-        return [2 + place + (idsGroups - 1 if place > behind else 0) for place in places]
-
-    def _learnKeys(self, ids: Mapping[str, str]) -> None:
-        """
-        Expect the keys of these external_ids from now on.
-        """
-        self._keys = tuple(ids)
-        self._matchKeys = _matcher(self._columns, self._keys)
-        first = self._columns.index("external_ids") + 2
-        count = len(self._keys)
-        self._keysGroups = (1, *self._place(count), *range(first, first + count))
+        if columns == self._columns:
+            return
+        self._columns = columns
+        self._alike = _Alike()
         self._unlike = 0
-        self._learnAt *= 2
+        self._match = self._matchDeleted = self._alike.match
+        if set(columns) == set(_FORMS):
+            expression, deleted = _expressions(columns)
+            self._match, self._matchDeleted = expression.match, deleted.match
+            self._groups = tuple(expression.groupindex[name] for name in ("uuid", *_FORMS))
+
+    def _noteUnlike(self, count: int, row: OvsInterface | None) -> None:
+        """
+        So many rows were not like most, of which this is the last.
+        """
+        self._unlike += count
+        if self._unlike >= self._learnAt and row is not None and row.error is None:
+            self._alike = _Alike.of(row, self._columns)
+            self._unlike = 0
+            self._learnAt *= 2
 
     def take(
         self,
@@ -174,21 +212,31 @@ class RowText:
         @return: the place behind the last one that was taken, and behind its
             comma.
         """
-        if self._match is None:
-            return position
-        match, groups, matchDeleted = self._match, self._groups, self._matchDeleted
-        matchKeys, keysGroups, keys = self._matchKeys, self._keysGroups, self._keys
+        alike, match, matchDeleted = self._alike, self._match, self._matchDeleted
+        matchAlike, alikeGroups = alike.match, alike.groups
+        idsKeys, optionsKeys = alike.idsKeys, alike.optionsKeys
         classify = self._rules.classify
-        ids: Mapping[str, str]
+        unlike, lastUnlike = 0, ""
+        ids: Any
+        options: Any
         for _ in range(limit):
-            found = matchKeys(text, position)
+            found = matchAlike(text, position)
             if found is not None:
-                uuid, name, type, ofport, error, options, *values = found.group(*keysGroups)
-                ids = MappingProxyType(dict(zip(keys, values, strict=True)))
+                uuid, name, ofport, *values = found.group(*alikeGroups)
+                type, error, ids, options = alike.type, None, EMPTY, EMPTY
+                if idsKeys:
+                    # Not strict, which costs half as much again.
+                    ids = MappingProxyType(dict(zip(idsKeys, values)))  # noqa: B905
+                if optionsKeys:
+                    values = values[len(idsKeys) :]
+                    options = MappingProxyType(dict(zip(optionsKeys, values)))  # noqa: B905
             elif (found := match(text, position)) is not None:
-                uuid, name, type, ofport, error, options, pairs = found.group(*groups)
-                ids = _mapping(pairs) if pairs else EMPTY
-                self._unlike += 1
+                uuid, name, ofport, type, error, ids, options = found.group(*self._groups)
+                type = shared[type]
+                ids = _mapping(ids) if ids else EMPTY
+                options = _mapping(options) if options else EMPTY
+                unlike += 1
+                lastUnlike = uuid
             else:
                 start = position
                 while (found := matchDeleted(text, position)) and found.group(1) in known:
@@ -206,16 +254,14 @@ class RowText:
                 if found is None:
                     break
                 end = found.end()
-            type = shared[type]
             if ofport is not None:
                 ofport = int(ofport)
-            options = _mapping(options) if options else EMPTY
             kind = classify(name, type, ofport, ids, options)
             # Not by keywords, which take as long again.
             interface: Any = UnfrozenInterface(uuid, name, type, ofport, error, ids, options, kind)
             interface.__class__ = OvsInterface
             rows[uuid] = interface
             position = end
-        if self._unlike >= self._learnAt:
-            self._learnKeys(ids)
+        if unlike:
+            self._noteUnlike(unlike, rows.get(lastUnlike))
         return position
