@@ -111,23 +111,22 @@ class Delivery:
             self._delivering = False
 
     def _deliverSlice(self) -> None:
-        nextEvent = self.tracker.nextEvent
-        told = 0
-        while self._running and self._busy is None:
-            if told == DELIVERY_SLICE:
-                self._turn = self._clock.callLater(0, self._nextSlice)
-                break
+        nextEvent, observer = self.tracker.nextEvent, self.observer
+        for _ in range(DELIVERY_SLICE):
+            if not self._running or self._busy is not None:
+                return
             event = nextEvent()
             if event is None:
-                break
+                return
             # Not failuresHandled, which costs as much as all the rest: 3 of 6 us.
             try:
-                result = self.observer.eventReceived(event)
+                result = observer.eventReceived(event)
                 if result is not None:
                     self._await(_asDeferred(result), event)
             except Exception:
                 self._failed(event, Failure())
-            told += 1
+        if self._running and self._busy is None:
+            self._turn = self._clock.callLater(0, self._nextSlice)
 
     def _nextSlice(self) -> None:
         self._turn = None

@@ -266,10 +266,10 @@ class InterfaceMonitor(Lookup):
 
     def _note(self, changes: Iterator[Change]) -> None:
         unclassified: list[OvsInterface] = []
-        deliveries = tuple(self._deliveries)
+        notes = [delivery.tracker.note for delivery in self._deliveries]
         for uuid, before, now in changes:
-            for delivery in deliveries:
-                delivery.tracker.note(uuid, before, now)
+            for note in notes:
+                note(uuid, before, now)
             if now is not None and now.kind is None and (before is None or before.kind is not None):
                 unclassified.append(now)
         if unclassified:

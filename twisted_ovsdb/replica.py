@@ -129,14 +129,15 @@ class Replica(Generic[Row]):
 
         @return: as L{replace}.
         """
+        rows = self._rows
         for uuid, now in changes.items():
-            before = self._rows.get(uuid)
+            before = rows.get(uuid)
             if now is None:
-                del self._rows[uuid]
+                del rows[uuid]
             elif before is not None and before == now:
                 continue
             else:
-                self._rows[uuid] = now
+                rows[uuid] = now
             yield uuid, before, now
 
     def _taking(self, rows: dict[str, Any], known: Mapping[str, object]) -> Take | None:
