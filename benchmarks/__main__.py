@@ -20,7 +20,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks import churn, idle, sync, traffic
-from benchmarks.bars import Results
+from benchmarks.bars import ROUNDS, Results
 from benchmarks.processes import note, parserOfPyovs
 from benchmarks.report import markdown
 from tools.openvswitch import missing
@@ -86,7 +86,7 @@ def _surroundings(parser: str | None, quick: bool) -> dict[str, str]:
         "server": server.stdout.splitlines()[0],
         "this package": f"Python {platform.python_version()}, Twisted {version('twisted')}",
         "python-ovs": "not there" if parser is None else f"with the {parser} parser",
-        "rounds": "one (--quick)" if quick else f"{sync.ROUNDS}, of which the best counts",
+        "rounds": "one (--quick)" if quick else f"{ROUNDS}, of which the best counts",
     }
 
 

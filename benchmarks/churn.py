@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from benchmarks.bars import ROUNDS
 from benchmarks.clients.figures import LAST_MARK, MARK, SENT
 from benchmarks.connection import STAMP, Connection
 from benchmarks.database import (
@@ -42,8 +43,6 @@ PAUSE = 0.003
 
 REST = 0.2
 """Seconds between two phases."""
-
-ROUNDS = 3
 
 PHASES = (
     (f"{MARK}warmup", WARMUP, BURST),

@@ -181,13 +181,14 @@ def parserOfPyovs() -> str | None:
 
 def best(rounds: Sequence[Figures]) -> Figures:
     """
-    The smallest value of each figure.
+    The smallest value of each figure, and under C{rounds} all that were.
     """
-    return {
+    figures: Figures = {
         name: min(figures[name] for figures in rounds)
         for name, value in rounds[0].items()
         if value is not None
     }
+    return {**figures, "rounds": list(rounds)}
 
 
 def note(text: str) -> None:

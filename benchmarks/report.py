@@ -69,7 +69,7 @@ def _lines(results: Results) -> Iterator[str]:
         )
     rows = [bar.row(results) for bar in BARS]
     yield from ("", "### What has to be shown", "")
-    yield from _table(["figure", "measured", "at most", "verdict"], rows)
+    yield from _table(["figure", "measured", "at most", "verdict", "by each round"], rows)
 
 
 def _sync(size: int, clients: Mapping[str, Mapping[str, float]]) -> Iterator[str]:

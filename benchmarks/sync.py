@@ -11,6 +11,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+from benchmarks.bars import ROUNDS
 from benchmarks.clients.floor import monitorParams
 from benchmarks.connection import Connection
 from benchmarks.database import fill
@@ -18,8 +19,6 @@ from benchmarks.processes import Figures, best, figuresOf, note, rest, server
 from tools.openvswitch import PrivateOpenVSwitch
 
 SIZES = (1_000, 10_000, 100_000)
-
-ROUNDS = 3
 
 
 def measure(quick: bool, pyovs: bool) -> dict[str, Any]:

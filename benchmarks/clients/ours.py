@@ -87,9 +87,12 @@ class Counter(Reader):
         """
         Read the event, and when it was sent.
         """
-        super().eventReceived(event)
+        if isinstance(event, (Synchronized, Disconnected)):
+            super().eventReceived(event)
+            return
+        interface = event.interface
+        readEveryField(interface)
         if isinstance(event, InterfaceOnline):
-            interface = event.interface
             if interface.name.startswith(MARK):
                 if self.phases.mark(interface.name):
                     self.ended.callback(None)
@@ -97,8 +100,7 @@ class Counter(Reader):
             sent = interface.external_ids.get(SENT)
             if sent is not None:
                 self.phases.sent(sent)
-        if not isinstance(event, Synchronized):
-            self.phases.events += 1
+        self.phases.events += 1
 
 
 class TimedFactory(OvsdbMonitorFactory):
