@@ -284,6 +284,33 @@ class LimitTests(SynchronousTestCase):
         (value,) = stream.feed(data[-1:])
         self.assertEqual(len(value["a"]), 200001)
 
+    def test_manyMessages(self) -> None:
+        """
+        A chunk of many messages is not looked over anew for each of them:
+        that would stall the reactor for seconds.
+        """
+        searched = 0
+        findEnd = JSONStream._findEnd
+
+        def counting(stream: Stream, chunk: bytes, start: int) -> int | None:
+            nonlocal searched
+            skim, skimmed = stream._skim, []
+
+            def skimming(chunk: bytes) -> int | None:
+                skimmed.append(len(chunk))
+                return skim(chunk)
+
+            stream._skim = skimming  # type: ignore[method-assign]
+            end = findEnd(stream, chunk, start)
+            del stream._skim
+            searched += sum(skimmed) + (len(chunk) if end is None else end) - start
+            return end
+
+        self.patch(JSONStream, "_findEnd", counting)
+        data = b'{"id":null,"method":"update","params":["x",{}]}' * 1000
+        self.assertEqual(len(list(JSONStream[dict[str, Any]]().feed(data))), 1000)
+        self.assertLessEqual(searched, 2 * len(data))
+
 
 class DecodeTests(SynchronousTestCase):
     """
