@@ -83,7 +83,7 @@ class _Cursor:
         """
         Read a character, and white space before it.
         """
-        if self.space() != character:
+        if not self.text.startswith(character, self.position) and self.space() != character:
             raise ProtocolViolation(f"not JSON: no {character!r} at character {self.position}")
         self.position += 1
 
@@ -117,17 +117,28 @@ class _Cursor:
             raise ProtocolViolation(f"not JSON: {e}") from e
         return value
 
+    def opened(self) -> bool:
+        """
+        Read an object's brace.
+
+        @return: whether there are members.
+        """
+        if self.text.startswith('{"', self.position):
+            self.position += 1
+            return True
+        self.expect("{")
+        return self.space() != "}"
+
     def names(self) -> Iterator[str]:
         """
         Read an object: its names, between which the caller reads the values.
         Behind the outermost one there is nothing: it was framed by its brace.
         """
-        self.expect("{")
-        if self.space() == "}":
-            self.position += 1
-        else:
+        if self.opened():
             yield self.name()
             yield from self.further()
+        else:
+            self.position += 1
 
     def further(self) -> Iterator[str]:
         """
@@ -145,8 +156,7 @@ class _Cursor:
 
         @param take: may take members before each that is yielded.
         """
-        self.expect("{")
-        more = self.space() != "}"
+        more = self.opened()
         text, position = self.text, self.position
         while more:
             if take is not None:

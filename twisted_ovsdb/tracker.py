@@ -65,7 +65,10 @@ def transition(told: OvsInterface | None, now: OvsInterface | None) -> Transitio
         return None if told is None else _OFFLINE
     if told is None:
         return _ONLINE
-    if told.kind is not now.kind or told.iface_id != now.iface_id:
+    if told.kind is not now.kind:
+        return _OFFLINE
+    # Most changes leave the map as it was, and then nothing is looked up.
+    if told.external_ids != now.external_ids and told.iface_id != now.iface_id:
         return _OFFLINE
     return _CHANGED
 
@@ -177,10 +180,11 @@ class Tracker:
         """
         present = self._present
         if self._toldSession:
-            if present.inSync and present.session != self._toldSession:
+            if present.inSync:
+                if present.session == self._toldSession:
+                    return self._difference(_UPDATE)
                 return self._disconnected()
-            event = self._difference(_UPDATE)
-            return self._disconnected() if event is None and not present.inSync else event
+            return self._difference(_UPDATE) or self._disconnected()
         if not present.inSync:
             return None
         if not self._begun:
