@@ -277,6 +277,13 @@ class RowTextTests(SynchronousTestCase):
             taken: Rows = {}
             self.assertEqual(replica.take(text, 0, taken, {}, 1), len(text) - 1)
         self.assertEqual(made, 7)
+        # And from enormous ones nothing.
+        for keys in ([f"key{number}" for number in range(300)], ["x" * 2000]):
+            row = plainRow(1, external_ids=["map", [[key, ""] for key in keys]])
+            text = write({uuid(9): {"new": row}})[1:]
+            for _ in range(500):
+                replica.take(text, 0, {}, {}, 1)
+        self.assertEqual(made, 7)
 
     def test_rules(self) -> None:
         """

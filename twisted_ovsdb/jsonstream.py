@@ -7,7 +7,7 @@ Bytes in, JSON values out.
 ovsdb-server writes its messages one behind the other with no separator, so a
 message ends where its outermost brace closes, and nowhere else. Two promises:
 
-  - linear time: no byte is searched twice, however the chunks are cut;
+  - linear time: no byte is looked at more than twice, however the chunks are cut;
   - bounded memory: what waits for its end is never more than C{maxLength}
     bytes and the chunk that passed it.
 """
