@@ -41,6 +41,7 @@ LAYERS = [
     "tracker",
     "waiters",
     "delivery",
+    "index",
     "readiness",
     "lookup",
     "stream",
@@ -97,6 +98,7 @@ CORE = [
     "rowtext",
     "rows",
     "tracker",
+    "index",
     "events",
     "errors",
 ]

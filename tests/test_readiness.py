@@ -53,6 +53,22 @@ class LookupTests(FactoryTestCase):
         self.assertEqual(self.factory.interfacesByIfaceId("a"), (vm(1, "a"), vm(2, "a")))
         self.assertEqual(self.factory.interfacesByIfaceId("c"), ())
 
+    def test_nameAgain(self) -> None:
+        """
+        A name that goes to another row within one update leads to that row,
+        whichever of the two is told first.
+        """
+        self.synchronize({1: vmRow("tap1")})
+        self.assertEqual(self.factory.interfaceByName("tap1"), vm(1))
+        for old, new in ((1, 2), (2, 1)):
+            changes: dict[int, Any] = {1: {}, 2: {}}
+            changes[old], changes[new] = {"old": vmRow("tap1")}, {"new": vmRow("tap1")}
+            self.receive(update(changes))
+            found = self.factory.interfaceByName("tap1")
+            assert found is not None
+            self.assertEqual(found.uuid, vm(new).uuid)
+            self.assertEqual(self.factory.interfacesByIfaceId("port"), (found,))
+
     def test_now(self) -> None:
         """
         Answers follow each update, whatever observers do; in an outage they

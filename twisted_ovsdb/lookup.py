@@ -8,11 +8,13 @@ What can be asked at any time of what is known, beside being told of events.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from operator import attrgetter
 
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 
 from twisted_ovsdb.events import InterfaceKind, OvsInterface
+from twisted_ovsdb.index import Index
 from twisted_ovsdb.readiness import Readiness
 from twisted_ovsdb.tracker import Present
 from twisted_ovsdb.waiters import Waiters
@@ -28,7 +30,9 @@ class Lookup:
         self._present = present
         self._clock = clock
         self._synchronized: Waiters[tuple[OvsInterface, ...]] = Waiters()
-        self._readiness = Readiness(present, clock)
+        self._byName = Index(present.rows, attrgetter("name"))
+        self._byIfaceId = Index(present.rows, attrgetter("iface_id"))
+        self._readiness = Readiness(present, self._byIfaceId, clock)
 
     def interfaces(self, kind: InterfaceKind | None = None) -> tuple[OvsInterface, ...]:
         """
@@ -44,7 +48,7 @@ class Lookup:
         @return: the interface of this name, None if there is none that has a
             class. In an outage, as it was last known.
         """
-        return next((row for row in self._present.interfaces() if row.name == name), None)
+        return next(iter(self._byName.get(name)), None)
 
     def interfacesByIfaceId(self, ifaceId: str) -> tuple[OvsInterface, ...]:
         """
@@ -53,7 +57,7 @@ class Lookup:
             what it names moves to another port. In an outage, as they were
             last known.
         """
-        return tuple(row for row in self._present.interfaces() if row.iface_id == ifaceId)
+        return self._byIfaceId.get(ifaceId)
 
     def whenSynchronized(self) -> Deferred[tuple[OvsInterface, ...]]:
         """

@@ -267,6 +267,7 @@ class InterfaceMonitor(Lookup):
     def _note(self, changes: Iterator[Change]) -> None:
         unclassified: list[OvsInterface] = []
         notes = [delivery.tracker.note for delivery in self._deliveries]
+        notes += [index.note for index in (self._byName, self._byIfaceId) if index.made]
         for uuid, before, now in changes:
             for note in notes:
                 note(uuid, before, now)

@@ -13,6 +13,7 @@ from twisted.internet.defer import CancelledError, Deferred, TimeoutError, succe
 from twisted.internet.interfaces import IReactorTime
 
 from twisted_ovsdb.events import InterfaceKind, OvsInterface
+from twisted_ovsdb.index import Index
 from twisted_ovsdb.tracker import Present
 
 
@@ -31,8 +32,9 @@ class Readiness:
     each row that changes, and waits for no observer.
     """
 
-    def __init__(self, present: Present, clock: IReactorTime) -> None:
+    def __init__(self, present: Present, byIfaceId: Index, clock: IReactorTime) -> None:
         self._present = present
+        self._byIfaceId = byIfaceId
         self._clock = clock
         self._waiting: dict[Deferred[OvsInterface], str] = {}
 
@@ -41,8 +43,8 @@ class Readiness:
         See L{InterfaceMonitor.whenReady}.
         """
         if self._present.inSync:
-            for row in self._present.rows.values():
-                if row.iface_id == ifaceId and isReadyVM(row):
+            for row in self._byIfaceId.get(ifaceId):
+                if isReadyVM(row):
                     return succeed(row)
         waiter: Deferred[OvsInterface] = Deferred(self._forget)
         self._waiting[waiter] = ifaceId
