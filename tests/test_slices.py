@@ -8,6 +8,7 @@ which the reactor turns; order, atomicity and brackets stay as they are.
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -115,6 +116,26 @@ class SliceTests(SynchronousTestCase):
         )
         self.assertEqual(self.clock.getDelayedCalls(), [])
         self.successResultOf(self.attached)
+
+    def test_collector(self) -> None:
+        """
+        Between slices the collector of cycles is as the application has it:
+        on, or off, and what it has frozen stays so.
+        """
+        self.addCleanup(gc.enable)
+        self.addCleanup(gc.unfreeze)
+        for set, enabled in ((gc.enable, True), (gc.freeze, True), (gc.disable, False)):
+            set()
+            frozen = gc.get_freeze_count()
+            self.receive(reply(1, self.rows()))
+            self.assertTrue(self.paused())
+            self.assertIs(gc.isenabled(), enabled)
+            self.turns()
+            self.assertIs(gc.isenabled(), enabled)
+            # Some of what was frozen may be gone.
+            self.assertEqual(gc.get_freeze_count() > 0, frozen > 0)
+            self.protocol.connectionLost(Failure(ConnectionLost()))
+            self.connect()
 
     def test_dataWhilePaused(self) -> None:
         """

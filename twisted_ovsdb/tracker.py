@@ -135,14 +135,17 @@ class Tracker:
         self._offline: Waiting = OrderedDict()
         self._changed: Waiting = OrderedDict()
         self._online: Waiting = OrderedDict()
-        self._unreplayed: OrderedDict[str, None] = OrderedDict()
+        # These are filled at once and only get shorter: plain dicts, filled
+        # backwards and taken from the end, are four times as fast.
+        self._fresh: dict[str, None] = {}  # online too, and the first to be
+        self._unreplayed: dict[str, None] = {}
 
     @property
     def waiting(self) -> int:
         """How many interfaces differ from what was told of them."""
         if not self._begun:
             return len(self._present.interfaces())
-        return len(self._offline) + len(self._changed) + len(self._online)
+        return len(self._offline) + len(self._changed) + len(self._online) + len(self._fresh)
 
     def note(self, uuid: str, before: OvsInterface | None, now: OvsInterface | None) -> None:
         """
@@ -153,7 +156,7 @@ class Tracker:
         """
         if not self._begun:
             return  # then all that there is will be online
-        for waiting in (self._offline, self._changed, self._online):
+        for waiting in (self._offline, self._changed, self._online, self._fresh):
             if uuid in waiting:
                 told = waiting.pop(uuid)
                 if told != now:
@@ -209,8 +212,8 @@ class Tracker:
             self._unreplayed.pop(uuid, None)
             event = UnfrozenChange(present.rows[uuid], cause, present.source, told)
             kind = InterfaceChanged
-        elif self._online:
-            uuid, _ = self._online.popitem(last=False)
+        elif self._fresh or self._online:
+            uuid, _ = self._fresh.popitem() if self._fresh else self._online.popitem(last=False)
             event, kind = InterfaceEvent(present.rows[uuid], cause, present.source), InterfaceOnline
         else:
             return None
@@ -224,31 +227,31 @@ class Tracker:
         Find what is to be told at the first time: all that has a class.
         """
         self._begun = True
-        for uuid, row in self._present.rows.items():
-            if row.kind is not None:
-                self._online[uuid] = None
+        self._fresh = {row.uuid: None for row in reversed(self._present.interfaces())}
 
     def _beginReplay(self) -> None:
         """
         Find what the snapshot leaves as it was told.
         """
         self._replaySession = self._present.session
-        self._unreplayed.clear()
+        self._unreplayed = {}
         if self._replay:
-            for uuid, row in self._present.rows.items():
-                if row.kind is not None and uuid not in self._online:
-                    self._unreplayed[uuid] = None
+            untold = self._fresh.keys() | self._online.keys()
+            rows = reversed(self._present.interfaces())
+            self._unreplayed = {row.uuid: None for row in rows if row.uuid not in untold}
 
     def _nextReplay(self) -> Event | None:
         if not self._unreplayed:
             return None
-        uuid, _ = self._unreplayed.popitem(last=False)
+        uuid, _ = self._unreplayed.popitem()
         present = self._present
         return InterfaceOnline(
             present.rows[uuid], _REPLAY, present.source, identity=present.identity
         )
 
     def _synchronized(self, cause: Cause) -> Event:
+        # They are empty, but a dict keeps the memory that it once needed.
+        self._fresh, self._unreplayed = {}, {}
         self._toldSession = self._present.session
         self._synchronizedOnce = True
         present = self._present
