@@ -12,6 +12,7 @@ import contextlib
 import json
 import os
 import select
+import statistics
 import subprocess
 import sys
 import time
@@ -177,6 +178,16 @@ def parserOfPyovs() -> str | None:
         return None
     parser: str = json.loads(found.stdout)["parser"]
     return parser
+
+
+def typical(runs: Sequence[Figures]) -> Figures:
+    """
+    The median of each figure.
+    """
+    return {
+        name: None if value is None else statistics.median_low(run[name] for run in runs)
+        for name, value in runs[0].items()
+    }
 
 
 def best(rounds: Sequence[Figures]) -> Figures:
