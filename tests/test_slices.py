@@ -178,6 +178,24 @@ class SliceTests(SynchronousTestCase):
         self.assertFalse(self.paused())
         self.assertEqual(len(busy.events), 1)
 
+    def test_busyAtTheEndOfASlice(self) -> None:
+        """
+        An observer that becomes busy with the last event of a slice is told
+        the next one when it is free, and not by the next turn.
+        """
+        self.patch(delivery, "DELIVERY_SLICE", 1)
+        busy = Busy()
+        self.monitor.removeObserver(self.observer)
+        self.monitor.addObserver(busy)
+        self.receive(reply(1, self.rows()))
+        self.turns()
+        self.assertEqual(len(busy.events), 1)
+        self.assertFalse(self.paused())
+        for told in range(2, 12):
+            busy.free()
+            self.assertEqual(len(busy.events), told)
+        self.assertEqual(busy.take()[-1], ("synchronized", "initial"))
+
     def test_lateObserver(self) -> None:
         """
         One that comes late is told in slices, and what happens meanwhile
