@@ -46,8 +46,7 @@ def _collectorAtRest() -> Iterator[None]:
 
     Rows make no cycles, but thousands of objects that stay, for which it goes
     over all that there are, again and again: a fourth of the time that 100,000
-    rows take. In the end all objects count as old, for to catch up with a
-    slice's would take half of that.
+    rows take. It catches up between two slices.
     """
     if not gc.isenabled():
         yield
@@ -56,11 +55,6 @@ def _collectorAtRest() -> Iterator[None]:
     try:
         yield
     finally:
-        # To freeze and to thaw takes no time. It would thaw what others froze;
-        # and PyPy cannot.
-        if hasattr(gc, "freeze") and not gc.get_freeze_count():
-            gc.freeze()
-            gc.unfreeze()
         gc.enable()
 
 
