@@ -129,12 +129,18 @@ class _Alike:
     """
     Rows of one type, with the same keys and no error.
 
-    @ivar match: matches one; its groups are only what differs.
-    @ivar groups: those of the UUID, name, ofport, and of the maps' values.
+    @ivar match: matches one; its groups are only what differs, the UUID first.
+    @ivar nameAt: which of the groups, counted from 0, is the name.
+    @ivar ofportAt: which is the ofport.
+    @ivar idsAt: which is the first of the values that C{external_ids} has.
+    @ivar optionsAt: which is the first of those that C{options} has.
     """
 
     match: Callable[[str, int], re.Match[str] | None] = re.compile(r"(?!)").match
-    groups: tuple[int, ...] = ()
+    nameAt: int = 0
+    ofportAt: int = 0
+    idsAt: int = 0
+    optionsAt: int = 0
     type: str = ""
     idsKeys: tuple[str, ...] = ()
     optionsKeys: tuple[str, ...] = ()
@@ -152,11 +158,18 @@ class _Alike:
             "options": _mapForm("options", row.options),
         }
         expression = _expression(columns, forms)
-        names = ["uuid", "name", "ofport"]
-        names += [f"external_ids{number}" for number in range(len(row.external_ids))]
-        names += [f"options{number}" for number in range(len(row.options))]
-        groups = tuple(expression.groupindex[name] for name in names)
-        return cls(expression.match, groups, row.type, tuple(row.external_ids), tuple(row.options))
+        # A map without keys has no group, and then it is no matter where.
+        at = {group: number - 1 for group, number in expression.groupindex.items()}
+        return cls(
+            expression.match,
+            at["name"],
+            at["ofport"],
+            at.get("external_ids0", 0),
+            at.get("options0", 0),
+            row.type,
+            tuple(row.external_ids),
+            tuple(row.options),
+        )
 
 
 class RowText:
@@ -222,8 +235,9 @@ class RowText:
             comma.
         """
         alike, match, matchDeleted = self._alike, self._match, self._matchDeleted
-        matchAlike, alikeGroups = alike.match, alike.groups
-        idsKeys, optionsKeys = alike.idsKeys, alike.optionsKeys
+        matchAlike, nameAt, ofportAt = alike.match, alike.nameAt, alike.ofportAt
+        idsAt, idsKeys = alike.idsAt, alike.idsKeys
+        optionsAt, optionsKeys = alike.optionsAt, alike.optionsKeys
         classify = self._rules.classify
         unlike, lastUnlike = 0, ""
         ids: Any
@@ -231,14 +245,17 @@ class RowText:
         for _ in range(limit):
             found = matchAlike(text, position)
             if found is not None:
-                uuid, name, ofport, *values = found.group(*alikeGroups)
+                # All of them, by place: half of what it takes to name them.
+                values = found.groups()
+                uuid, name, ofport = values[0], values[nameAt], values[ofportAt]
                 type, error, ids, options = alike.type, None, EMPTY, EMPTY
+                # Not strict, which costs half as much again, and there is more.
                 if idsKeys:
-                    # Not strict, which costs half as much again.
-                    ids = MappingProxyType(dict(zip(idsKeys, values)))  # noqa: B905
+                    ids = MappingProxyType(dict(zip(idsKeys, values[idsAt:])))  # noqa: B905
                 if optionsKeys:
-                    values = values[len(idsKeys) :]
-                    options = MappingProxyType(dict(zip(optionsKeys, values)))  # noqa: B905
+                    options = MappingProxyType(
+                        dict(zip(optionsKeys, values[optionsAt:]))  # noqa: B905
+                    )
             elif (found := match(text, position)) is not None:
                 uuid, name, ofport, type, error, ids, options = found.group(*self._groups)
                 type = shared[type]
