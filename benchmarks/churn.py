@@ -12,7 +12,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from benchmarks.bars import ROUNDS
+from benchmarks.bars import ROUNDS, VISITS
 from benchmarks.clients.figures import LAST_MARK, MARK, SENT
 from benchmarks.connection import STAMP, Connection
 from benchmarks.database import (
@@ -26,12 +26,6 @@ from benchmarks.processes import Figures, best, client, note, rest, server, typi
 
 PRESENT = 1_000
 """Interfaces that stay."""
-
-VISITS = 3
-"""
-How often each client comes in a round: it may be at a bad time, so the median
-of its visits counts.
-"""
 
 SINGLES = 200
 """Ports that come and go alone, in each visit."""

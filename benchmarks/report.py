@@ -85,7 +85,7 @@ def _sync(size: int, clients: Mapping[str, Mapping[str, float]]) -> Iterator[str
                 *(_ratio(values["ours"], values[peer]) for peer in peers),
             ]
         )
-    heap = clients["ours"]["heap"] / size
+    heap = clients["heap"]["heap"] / size
     rows.append(["live heap an interface (B)", significant(heap)])
     yield from ("", f"### Initial sync, {size:,} interfaces", "")
     yield from _table(

@@ -7,47 +7,62 @@ The initial sync: everything that the server has, once.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks.bars import ROUNDS
+from benchmarks.bars import ROUNDS, VISITS
 from benchmarks.clients.floor import monitorParams
 from benchmarks.connection import Connection
 from benchmarks.database import fill
 from benchmarks.processes import Figures, best, figuresOf, note, rest, server, typical
 from tools.openvswitch import PrivateOpenVSwitch
 
-SIZES = {1_000: 3, 10_000: 3, 100_000: 1}
-"""
-How many interfaces, and how many syncs make a round: what takes a fifth of a
-second may fall into a bad one, so of several the median counts.
-"""
+SIZES = (1_000, 10_000, 100_000)
+"""How many interfaces; each size has a server of its own."""
+
+POLLS = ("vsctl", "select")
 
 
 def measure(quick: bool, pyovs: bool) -> dict[str, Any]:
     """
     The figures of every client at every size.
 
+    A round has all sizes in it, so that they are compared at one time, and a
+    bad minute of the machine is no more than one round's.
+
     @param quick: one round only.
     @param pyovs: whether there is a python-ovs to compare with.
     """
-    sizes: dict[str, Any] = {}
-    present = 0
-    with server() as (switch, port):
-        for size, syncs in SIZES.items():
-            note(f"sync: filling up to {size:,} interfaces")
+    told: dict[int, dict[str, list[Figures]]] = {}
+    with contextlib.ExitStack() as stack:
+        servers = {size: stack.enter_context(server()) for size in SIZES}
+        clients = {}
+        for size, (_, port) in servers.items():
+            note(f"sync: {size:,} interfaces are made")
             with Connection(port) as connection:
-                fill(connection, present, size)
-            present = size
-            rounds, syncs = (1, 1) if quick else (ROUNDS, syncs)
-            sizes[str(size)] = _measureSize(switch, port, size, rounds, syncs, pyovs)
-    return sizes
+                fill(connection, 0, size)
+            clients[size] = _clients(port, size, pyovs)
+            told[size] = {name: [] for name in clients[size]}
+        for number in range(1 if quick else ROUNDS):
+            for size, (switch, _) in servers.items():
+                visits: dict[str, list[Figures]] = {name: [] for name in clients[size]}
+                for _ in range(1 if quick else VISITS):
+                    for name, run in clients[size].items():
+                        visits[name].append(_run(switch, name, run, size, number))
+                for name, figures in visits.items():
+                    told[size][name].append(typical(figures))
+        return {
+            str(size): {
+                **{name: best(rounds) for name, rounds in told[size].items()},
+                **_once(switch, port, size),
+            }
+            for size, (switch, port) in servers.items()
+        }
 
 
-def _measureSize(
-    switch: PrivateOpenVSwitch, port: int, size: int, rounds: int, syncs: int, pyovs: bool
-) -> dict[str, Figures]:
+def _clients(port: int, size: int, pyovs: bool) -> dict[str, Callable[[], Figures]]:
     with Connection(port) as connection:
         connection.request("monitor", *monitorParams())
         length = connection.received
@@ -58,24 +73,17 @@ def _measureSize(
     }
     if pyovs:
         clients["pyovs"] = functools.partial(figuresOf, "pyovs", "sync", port, size)
-    told: dict[str, list[Figures]] = {}
-    for number in range(rounds):
-        runs: dict[str, list[Figures]] = {name: [] for name in clients}
-        for _ in range(syncs):
-            # One after another, so that what else the machine does at a time
-            # is felt by all.
-            for name, run in clients.items():
-                runs[name].append(_run(switch, name, run, size, number))
-        for name, figures in runs.items():
-            told.setdefault(name, []).append(typical(figures))
-    for name in ("vsctl", "select"):
-        # No bar is about them, and they are slow: once.
-        poll = functools.partial(figuresOf, "polling", name, port)
-        told[name] = [_run(switch, name, poll, size, 0)]
-    bests = {name: best(rounds) for name, rounds in told.items()}
-    heap = functools.partial(figuresOf, "ours", "heap", switch.unix)
-    bests["ours"]["heap"] = _run(switch, "ours (heap)", heap, size, 0)["heap"]
-    return bests
+    return clients
+
+
+def _once(switch: PrivateOpenVSwitch, port: int, size: int) -> dict[str, Figures]:
+    """
+    What is measured once: the heap, which is no matter of time, and the polls,
+    which are slow and have no bar.
+    """
+    runs = {name: functools.partial(figuresOf, "polling", name, port) for name in POLLS}
+    runs["heap"] = functools.partial(figuresOf, "ours", "heap", switch.unix)
+    return {name: best([_run(switch, name, run, size, 0)]) for name, run in runs.items()}
 
 
 def _run(
