@@ -22,6 +22,7 @@ from typing import Any, Final, TypeVar
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
+from twisted_ovsdb.early import EarlyRows
 from twisted_ovsdb.errors import OvsdbError, ProtocolViolation
 from twisted_ovsdb.notation import describe
 from twisted_ovsdb.schema import DatabaseSchema
@@ -47,7 +48,9 @@ class DatabaseMethods(ABC):
         self._subscriptions = Subscriptions()
 
     @abstractmethod
-    def call(self, method: str, params: Sequence[object], byMembers: bool = False) -> Deferred[Any]:
+    def call(
+        self, method: str, params: Sequence[object], byMembers: bool | EarlyRows = False
+    ) -> Deferred[Any]:
         """
         Send a request.
         """
@@ -92,7 +95,7 @@ class DatabaseMethods(ABC):
         monitorId: str,
         requests: Mapping[str, Any],
         onUpdate: OnUpdate,
-        byMembers: bool = False,
+        byMembers: bool | EarlyRows = False,
     ) -> Deferred[Any]:
         """
         Monitor tables (RFC 7047, section 4.1.5).
@@ -101,12 +104,12 @@ class DatabaseMethods(ABC):
         @param requests: table names to C{<monitor-request>}s.
         @param onUpdate: gets the table updates of each update notification.
         @param byMembers: as for L{call}; C{onUpdate} is then given updates
-            of many rows likewise, to be read before it returns.
+            of many rows by members, to be read before it returns.
         @return: the table updates of the initial reply. Its callbacks run
             before the next message of the same chunk is read.
         @raise ValueError: if there is a monitor of this name already.
         """
-        monitor = Monitor(onUpdate, "update", byMembers)
+        monitor = Monitor(onUpdate, "update", bool(byMembers))
         return self._monitor("monitor", monitor, [database, monitorId, requests], byMembers)
 
     def monitorCond(
@@ -196,7 +199,7 @@ class DatabaseMethods(ABC):
         return self.call("echo", params)
 
     def _monitor(
-        self, method: str, monitor: Monitor, params: list[Any], byMembers: bool
+        self, method: str, monitor: Monitor, params: list[Any], byMembers: bool | EarlyRows
     ) -> Deferred[Any]:
         def replied(tables: Any) -> Any:
             monitor.replied = True
@@ -220,7 +223,7 @@ class DatabaseMethods(ABC):
         undo: str,
         method: str,
         params: list[Any],
-        byMembers: bool = False,
+        byMembers: bool | EarlyRows = False,
     ) -> Deferred[Any]:
         if name in things:
             raise ValueError(f"{method}: there is {name!r} already")

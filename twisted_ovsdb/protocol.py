@@ -10,6 +10,7 @@ connection goes, and leaves to others what the updates mean.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
@@ -20,12 +21,16 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from twisted_ovsdb import jsonrpc
+from twisted_ovsdb.early import EarlyRows
 from twisted_ovsdb.errors import OvsdbError, SessionLost
 from twisted_ovsdb.jsonstream import DEFAULT_MAX_LENGTH, JSONStream
 from twisted_ovsdb.keepalive import noticeDeadPeer
 from twisted_ovsdb.members import TableUpdates, decodeMessage
 from twisted_ovsdb.methods import TRANSACT, DatabaseMethods
 from twisted_ovsdb.waiters import Waiters
+
+# How ovsdb-server begins a reply to one of our requests.
+_REPLY: Final = re.compile(rb'\{"id":([0-9]{1,18}),"result":')
 
 GOODBYE_TIMEOUT: Final = 1.0
 """
@@ -42,7 +47,7 @@ class _Call:
 
     method: str
     result: Deferred[Any]
-    byMembers: bool
+    byMembers: bool | EarlyRows
 
 
 class OvsdbProtocol(DatabaseMethods, Protocol):
@@ -72,6 +77,7 @@ class OvsdbProtocol(DatabaseMethods, Protocol):
         self.onReceived: Callable[[], object] | None = None
         self.paused = False
         self._stream = JSONStream(maxLength, decodeMessage)
+        self._stream.takeEarly = self._takeEarly
         self._onConnected = onConnected
         self._lastId = 0
         self._calls: dict[int, _Call] = {}
@@ -79,14 +85,18 @@ class OvsdbProtocol(DatabaseMethods, Protocol):
 
     # What users call
 
-    def call(self, method: str, params: Sequence[object], byMembers: bool = False) -> Deferred[Any]:
+    def call(
+        self, method: str, params: Sequence[object], byMembers: bool | EarlyRows = False
+    ) -> Deferred[Any]:
         """
         Send a request.
 
         @param byMembers: whether the result, if it is a large object, is
             given as L{TableUpdates <twisted_ovsdb.members.TableUpdates>}, to be
             decoded a member at a time. Nothing more may be read before it
-            has been iterated over: L{pauseProducing} until then.
+            has been iterated over: L{pauseProducing} until then. So it is
+            with L{EarlyRows <twisted_ovsdb.early.EarlyRows>}, which besides
+            take rows from it while it comes: the result lacks these.
         @return: the result. L{RpcError} if the server refuses,
             L{SessionLost} if the connection goes before it answers. When
             cancelled, the reply is ignored, and the server told to cancel it
@@ -214,6 +224,13 @@ class OvsdbProtocol(DatabaseMethods, Protocol):
         else:
             self._replied(message)
 
+    def _takeEarly(self, message: bytearray) -> int:
+        reply = _REPLY.match(message)
+        call = self._calls.get(int(reply.group(1))) if reply is not None else None
+        if reply is None or call is None or not isinstance(call.byMembers, EarlyRows):
+            return 0
+        return call.byMembers.takeFrom(message, reply.end())
+
     def _replied(self, message: jsonrpc.Reply | jsonrpc.ErrorReply) -> None:
         # A type other than ours would at most be equal, as True is to 1.
         call = self._calls.get(message.id) if type(message.id) is int else None
@@ -241,6 +258,7 @@ class OvsdbProtocol(DatabaseMethods, Protocol):
 
     def _end(self, reason: BaseException) -> None:
         self.lost = reason
+        self._stream.takeEarly = None  # a cycle, which would wait for the collector
         calls, self._calls = self._calls, {}
         self._subscriptions.clear()
         self._loss.fire(lambda waiter: waiter.callback(reason))

@@ -8,15 +8,14 @@ request to the loss.
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any, Final, Union
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
+from twisted_ovsdb.early import EarlyRows, collectorAtRest
 from twisted_ovsdb.errors import (
     MonitorStopped,
     OvsdbError,
@@ -37,25 +36,6 @@ _REFUSED: Final = "syntax error"
 
 Settled = Union[Deferred[None], None]
 """What fires when a message has been told to all; None if it has been."""
-
-
-@contextmanager
-def _collectorAtRest() -> Iterator[None]:
-    """
-    Keep the collector of cycles from running for one slice.
-
-    Rows make no cycles, but thousands of objects that stay, for which it goes
-    over all that there are, again and again: a fourth of the time that 100,000
-    rows take. It catches up between two slices.
-    """
-    if not gc.isenabled():
-        yield
-        return
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 class MonitorSession:
@@ -106,15 +86,21 @@ class MonitorSession:
     async def _start(self, database: str) -> None:
         try:
             try:
-                tables = await self._monitor(database, self._rows)
+                tables, rows = await self._monitor(database, self._rows)
             except RpcError as refusal:
                 if refusal.error != _REFUSED:
                     raise
                 self.lacking = await self._findLacking(database, refusal)
-                tables = await self._monitor(database, self._rows.without(self.lacking))
+                tables, rows = await self._monitor(database, self._rows.without(self.lacking))
             if self._closed:
                 raise SessionLost(MonitorStopped())
-            self._holdUntil(self._onSnapshot(await self._read(tables)))
+            try:
+                await self._read(tables, rows)
+            except ProtocolViolation as e:
+                if not rows:
+                    raise
+                raise ProtocolViolation(f"behind {len(rows)} rows: {e}") from e
+            self._holdUntil(self._onSnapshot(rows))
         except ProtocolViolation as e:
             self.protocol.abort(e)
             raise
@@ -137,12 +123,20 @@ class MonitorSession:
             self.protocol.pauseProducing()
             settled.addCallback(lambda _: self.protocol.resumeProducing())
 
-    def _monitor(self, database: str, rows: InterfaceRows) -> Deferred[Any]:
+    async def _monitor(
+        self, database: str, rows: InterfaceRows
+    ) -> tuple[Any, dict[str, OvsInterface]]:
+        """
+        @return: the table updates of the reply, and the rows that were taken
+            from it before.
+        """
         self._replica.decode = rows.decode
         self._replica.take = rows.text.take
-        return self.protocol.monitor(
-            database, MONITOR_ID, rows.monitorRequests(), self._updateReceived, byMembers=True
+        early = EarlyRows(TABLE, rows.text.take)
+        tables = await self.protocol.monitor(
+            database, MONITOR_ID, rows.monitorRequests(), self._updateReceived, early
         )
+        return tables, early.rows
 
     async def _findLacking(self, database: str, refusal: RpcError) -> frozenset[str]:
         """
@@ -167,19 +161,21 @@ class MonitorSession:
             raise OvsdbError(f"table {TABLE} has no column {needed}") from refusal
         return lacking
 
-    async def _read(self, tables: Any) -> dict[str, OvsInterface]:
+    async def _read(self, tables: Any, rows: dict[str, OvsInterface]) -> None:
         """
         Read a snapshot slice by slice, between which the reactor turns.
+
+        @param rows: gets them, if nothing is wrong.
         """
         reading = self._replica.readSnapshot(tables)
         del tables
         while True:
             try:
-                with _collectorAtRest():
+                with collectorAtRest():
                     next(reading)
             except StopIteration as end:
-                rows: dict[str, OvsInterface] = end.value
-                return rows
+                rows.update(end.value)
+                return
             # What follows in the stream waits until this is applied.
             self.protocol.pauseProducing()
             self._turn = deferLater(self._clock, 0)
