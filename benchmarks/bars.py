@@ -18,12 +18,6 @@ Results = dict[str, Any]
 ROUNDS = 3
 """Of which the best counts."""
 
-VISITS = 3
-"""
-Of each client in a round, in turns, of which the median counts: a fifth of a
-second, or even four, may fall into a bad moment of the machine.
-"""
-
 
 @attrs.frozen
 class Bar:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from benchmarks.bars import ROUNDS, VISITS
+from benchmarks.bars import ROUNDS
 from benchmarks.clients.figures import LAST_MARK, MARK, SENT
 from benchmarks.connection import STAMP, Connection
 from benchmarks.database import (
@@ -22,10 +22,13 @@ from benchmarks.database import (
     insertPorts,
     interfaceRow,
 )
-from benchmarks.processes import Figures, best, client, note, rest, server, typical
+from benchmarks.processes import Figures, average, best, client, note, rest, server
 
 PRESENT = 1_000
 """Interfaces that stay."""
+
+VISITS = 5
+"""How often each client comes in a round, in turns; the mean counts."""
 
 SINGLES = 200
 """Ports that come and go alone, in each visit."""
@@ -74,7 +77,7 @@ def measure(quick: bool, pyovs: bool) -> dict[str, Any]:
                     figures.append(_runClient(name, port))
                     note(f"churn: round {number + 1}, {name}: {figures[-1]}")
             for name, figures in visits.items():
-                told[name].append(typical(figures))
+                told[name].append(average(figures))
     return {name: best(rounds) for name, rounds in told.items()}
 
 

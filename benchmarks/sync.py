@@ -12,15 +12,18 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks.bars import ROUNDS, VISITS
+from benchmarks.bars import ROUNDS
 from benchmarks.clients.floor import monitorParams
 from benchmarks.connection import Connection
 from benchmarks.database import fill
-from benchmarks.processes import Figures, best, figuresOf, note, rest, server, typical
+from benchmarks.processes import Figures, average, best, figuresOf, note, rest, server
 from tools.openvswitch import PrivateOpenVSwitch
 
-SIZES = (1_000, 10_000, 100_000)
-"""How many interfaces; each size has a server of its own."""
+SIZES = {1_000: 9, 10_000: 9, 100_000: 3}
+"""
+How many interfaces, and how often each client comes in a round, in turns, of
+which the mean counts. Each size has a server of its own.
+"""
 
 POLLS = ("vsctl", "select")
 
@@ -48,11 +51,11 @@ def measure(quick: bool, pyovs: bool) -> dict[str, Any]:
         for number in range(1 if quick else ROUNDS):
             for size, (switch, _) in servers.items():
                 visits: dict[str, list[Figures]] = {name: [] for name in clients[size]}
-                for _ in range(1 if quick else VISITS):
+                for _ in range(1 if quick else SIZES[size]):
                     for name, run in clients[size].items():
                         visits[name].append(_run(switch, name, run, size, number))
                 for name, figures in visits.items():
-                    told[size][name].append(typical(figures))
+                    told[size][name].append(average(figures))
         return {
             str(size): {
                 **{name: best(rounds) for name, rounds in told[size].items()},

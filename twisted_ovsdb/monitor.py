@@ -266,7 +266,8 @@ class InterfaceMonitor(Lookup):
 
     def _note(self, changes: Iterator[Change]) -> None:
         unclassified: list[OvsInterface] = []
-        notes = [delivery.tracker.note for delivery in self._deliveries]
+        trackers = [delivery.tracker for delivery in self._deliveries]
+        notes = [tracker.note for tracker in trackers if tracker.begun]
         notes += [index.note for index in (self._byName, self._byIfaceId) if index.made]
         for uuid, before, now in changes:
             for note in notes:

@@ -141,6 +141,11 @@ class Tracker:
         self._unreplayed: dict[str, None] = {}
 
     @property
+    def begun(self) -> bool:
+        """Whether it was ever told anything: if not, it need not take note."""
+        return self._begun
+
+    @property
     def waiting(self) -> int:
         """How many interfaces differ from what was told of them."""
         if not self._begun:
@@ -227,7 +232,9 @@ class Tracker:
         Find what is to be told at the first time: all that has a class.
         """
         self._begun = True
-        self._fresh = {row.uuid: None for row in reversed(self._present.interfaces())}
+        uuids = [uuid for uuid, row in self._present.rows.items() if row.kind is not None]
+        uuids.reverse()
+        self._fresh = dict.fromkeys(uuids)
 
     def _beginReplay(self) -> None:
         """
