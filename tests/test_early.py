@@ -20,6 +20,7 @@ from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support import Recorder, uuid
+from tests.test_jsonstream import pieces
 from tests.test_rowtext import ALIKE, ODD_ROWS, ROWS, WRITING, plainRow, write
 from twisted_ovsdb import (
     ClassificationRules,
@@ -46,19 +47,7 @@ REPLIES = st.dictionaries(
     | st.fixed_dictionaries({"new": ALIKE, "old": st.just({})}),
     max_size=8,
 )
-CHUNKS = st.lists(st.integers(1, 400), min_size=1, max_size=5)
-
-
-def cut(data: bytes, sizes: list[int]) -> list[bytes]:
-    """
-    Chunks of these sizes, over and over.
-    """
-    chunks: list[bytes] = []
-    while data:
-        size = sizes[len(chunks) % len(sizes)]
-        chunks.append(data[:size])
-        data = data[size:]
-    return chunks
+CUTS = st.lists(st.integers(0, 10**4), max_size=12)
 
 
 def unnumbered(fault: object) -> str:
@@ -78,7 +67,7 @@ class EarlyRowsTests(SynchronousTestCase):
         self.patch(members, "LARGE", 0)
         self.patch(rowtext, "LEARNED", 1)
         self.rows = InterfaceRows(ClassificationRules())
-        self.sizes: list[int] = []
+        self.decoded: list[bytes] = []
 
     def outcome(self, chunks: list[bytes], early: EarlyRows | None, maxLength: int = 10**6) -> Any:
         """
@@ -99,9 +88,9 @@ class EarlyRowsTests(SynchronousTestCase):
 
     def decode(self, message: bytes | bytearray) -> dict[str, Any]:
         """
-        Decode a message, and note its size.
+        Decode a message, and note it.
         """
-        self.sizes.append(len(message))
+        self.decoded.append(bytes(message))
         return decodeMessage(message)
 
     def early(self) -> EarlyRows:
@@ -111,8 +100,8 @@ class EarlyRowsTests(SynchronousTestCase):
         return EarlyRows(TABLE, self.rows.text.take)
 
     @settings(max_examples=500, deadline=None, derandomize=True, database=None)
-    @given(rows=REPLIES, form=WRITING, sizes=CHUNKS)
-    def test_same(self, rows: dict[str, Any], form: dict[str, Any], sizes: list[int]) -> None:
+    @given(rows=REPLIES, form=WRITING, cuts=CUTS)
+    def test_same(self, rows: dict[str, Any], form: dict[str, Any], cuts: list[int]) -> None:
         """
         However a reply is written and cut, its rows are the same, or its
         fault.
@@ -120,15 +109,15 @@ class EarlyRowsTests(SynchronousTestCase):
         message = write({"id": 1, "result": {TABLE: rows}, "error": None}, **form).encode()
         whole = self.outcome([message], None)
         self.assertIsNotNone(whole)
-        self.assertEqual(self.outcome(cut(message, sizes), self.early()), whole)
+        self.assertEqual(self.outcome(pieces(message, cuts), self.early()), whole)
 
     @settings(max_examples=500, deadline=None, derandomize=True, database=None)
     @given(
         place=st.integers(0, 10**4),
         new=st.sampled_from(['"', ",", "}", "{", "]", "\\", ":", "x", " ", "\n", "\x80", ""]),
-        sizes=CHUNKS,
+        cuts=CUTS,
     )
-    def test_damage(self, place: int, new: str, sizes: list[int]) -> None:
+    def test_damage(self, place: int, new: str, cuts: list[int]) -> None:
         """
         A reply that is damaged in one place is refused as if it had come
         whole, or read as if it had.
@@ -140,7 +129,7 @@ class EarlyRowsTests(SynchronousTestCase):
         place = start + place % (len(text) - start)
         data = (text[:place] + new + text[place + 1 :]).encode("latin-1") + b"}"
         whole = self.outcome([data], None)
-        chunks = self.outcome(cut(data, sizes), self.early())
+        chunks = self.outcome(pieces(data, cuts), self.early())
         if isinstance(whole, str):
             # Where there are two faults, another of them may be the first.
             self.assertIsInstance(chunks, str)
@@ -154,10 +143,10 @@ class EarlyRowsTests(SynchronousTestCase):
         """
         rows = {uuid(n): {"new": plainRow(n)} for n in range(1, 100)}
         message = write({"id": 1, "result": {TABLE: rows}, "error": None}).encode()
-        found = self.outcome(cut(message, [500]), self.early())
+        found = self.outcome(pieces(message, range(0, len(message), 500)), self.early())
         self.assertEqual([row.name for row in found.values()], [f"tap{n}" for n in range(1, 100)])
-        self.assertEqual(len(self.sizes), 1)
-        self.assertLess(self.sizes[0], 1000)
+        self.assertEqual(len(self.decoded), 1)
+        self.assertLess(len(self.decoded[0]), 1000)
 
     def test_unusual(self) -> None:
         """
@@ -173,11 +162,15 @@ class EarlyRowsTests(SynchronousTestCase):
         rows = {uuid(n): {"new": plainRow(n)} for n in range(1, 60)}
         rows[uuid(20)]["new"]["external_ids"] = ["map", [["name", 'a "b"']]]
         message = write({"id": 1, "result": {TABLE: rows}, "error": None}).encode()
-        found = self.outcome(cut(message, [300]), EarlyRows(TABLE, take))
+        early = EarlyRows(TABLE, take)
+        found = self.outcome(pieces(message, range(0, len(message), 700)), early)
         self.assertEqual(len(found), 59)
         self.assertEqual(found[uuid(20)].external_ids, {"name": 'a "b"'})
         self.assertLess(sum(looked), len(message) / 2)
-        self.assertGreater(self.sizes[0], len(message) / 2)
+        self.assertGreater(len(self.decoded[0]), len(message) / 2)
+        # No row is both taken and left.
+        self.assertGreater(len(early.rows), 0)
+        self.assertEqual([name for name in early.rows if name.encode() in self.decoded[0]], [])
 
     def test_flood(self) -> None:
         """
@@ -185,7 +178,7 @@ class EarlyRowsTests(SynchronousTestCase):
         """
         rows = {uuid(n): {"new": plainRow(n)} for n in range(1, 60)}
         message = write({"id": 1, "result": {TABLE: rows}, "error": None}).encode()
-        chunks = cut(message, [300])
+        chunks = pieces(message, range(0, len(message), 300))
         self.assertEqual(len(self.outcome(chunks, self.early(), len(message))), 59)
         fault = self.outcome(chunks, self.early(), len(message) - 1)
         self.assertEqual(fault, "a message is longer than N bytes")
@@ -199,7 +192,11 @@ class EarlyRowsTests(SynchronousTestCase):
         early = self.early()
         stream: JSONStream[dict[str, Any]] = JSONStream(len(message), decodeMessage)
         stream.takeEarly = lambda message: early.takeFrom(message, len(RESULT))
-        found = [value for chunk in cut(message * 2, [300]) for value in stream.feed(chunk)]
+        found = [
+            value
+            for chunk in pieces(message * 2, range(0, 2 * len(message), 300))
+            for value in stream.feed(chunk)
+        ]
         self.assertEqual(len(found), 2)
 
     def test_trailingComma(self) -> None:
@@ -221,7 +218,7 @@ class EarlyRowsTests(SynchronousTestCase):
         rows = {uuid(n): {"new": plainRow(n)} for n in range(1, 60)}
         message = write({"id": 1, "result": {other: rows}, "error": None}).encode()
         early = self.early()
-        found = self.outcome(cut(message, [300]), early)
+        found = self.outcome(pieces(message, range(0, len(message), 300)), early)
         self.assertEqual(found, f"table {other!r} is not monitored")
         self.assertEqual(early.rows, {})
 
@@ -251,7 +248,7 @@ class EarlySessionTests(SynchronousTestCase):
         """
         The server sends.
         """
-        for chunk in cut(data, [400]):
+        for chunk in pieces(data, range(0, len(data), 400)):
             self.protocol.dataReceived(chunk)
 
     def test_told(self) -> None:

@@ -14,15 +14,11 @@ and goes the usual way, which knows what is right and what is wrong.
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-TakeRows = Callable[[str, int, dict[str, Any], Mapping[str, object], int], int]
-"""
-Takes rows from a text, as L{RowText.take <twisted_ovsdb.rowtext.RowText.take>}
-does.
-"""
+from twisted_ovsdb.replica import TakeRows
 
 
 @contextmanager
@@ -83,11 +79,14 @@ class EarlyRows:
                 text = str(view[start : max(start, end)], "utf-8")
         except UnicodeDecodeError:
             text = ""
+        before = len(self.rows)
         with collectorAtRest():
             position = self._take(text, 0, self.rows, {}, len(text))
         self._usual = 0 < position == len(text)
         if not self._usual:
-            # What was taken stays there too, and is read once more.
+            # What was taken of this stays in the message, and is read there.
+            while len(self.rows) > before:
+                self.rows.popitem()
             return 0
         del message[start:end]
         return end - start

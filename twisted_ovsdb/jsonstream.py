@@ -27,6 +27,12 @@ Bytes in one message. 100,000 interfaces with all their columns are 110 MB;
 no real server needs more than twice that, and a flood must end somewhere.
 """
 
+EARLY: Final = 320 * 1024
+"""
+Bytes of a message from which on something may be taken from it before its end
+is there: some 1,000 rows, which take 6 ms.
+"""
+
 _NOT_SPACE: Final = re.compile(rb"[^ \t\r\n]")
 
 # Within a message only these matter: a brace, a whole string, or a quote that
@@ -39,12 +45,6 @@ _SKIMMED: Final = 256
 
 _SKIMMED_DEPTH: Final = 8
 """Nesting of braces that is skimmed; a table update has 4 levels."""
-
-EARLY: Final = 320 * 1024
-"""
-Bytes of a message from which on something may be taken from it before its end
-is there: some 1,000 rows, which take 6 ms.
-"""
 
 _NO_MARKS: Final = bytes(set(range(256)) - set(b'{}"'))
 

@@ -226,10 +226,11 @@ class OvsdbProtocol(DatabaseMethods, Protocol):
 
     def _takeEarly(self, message: bytearray) -> int:
         reply = _REPLY.match(message)
-        call = self._calls.get(int(reply.group(1))) if reply is not None else None
-        if reply is None or call is None or not isinstance(call.byMembers, EarlyRows):
-            return 0
-        return call.byMembers.takeFrom(message, reply.end())
+        if reply is not None:
+            call = self._calls.get(int(reply.group(1)))
+            if call is not None and isinstance(call.byMembers, EarlyRows):
+                return call.byMembers.takeFrom(message, reply.end())
+        return 0
 
     def _replied(self, message: jsonrpc.Reply | jsonrpc.ErrorReply) -> None:
         # A type other than ours would at most be equal, as True is to 1.

@@ -16,7 +16,6 @@ from itertools import repeat
 from types import MappingProxyType
 from typing import Any, Final, Generic, TypeVar
 
-from twisted_ovsdb.early import TakeRows
 from twisted_ovsdb.errors import ProtocolViolation
 from twisted_ovsdb.members import Take, members
 from twisted_ovsdb.notation import JSONRow, describe, isUUID
@@ -25,6 +24,12 @@ Row = TypeVar("Row")
 
 SNAPSHOT_SLICE: Final = 1000
 """Rows read at a time: some 10 ms, in which a reactor does nothing else."""
+
+TakeRows = Callable[[str, int, dict[str, Any], Mapping[str, object], int], int]
+"""
+Takes rows from a text, as L{RowText.take <twisted_ovsdb.rowtext.RowText.take>}
+does.
+"""
 
 
 class Replica(Generic[Row]):

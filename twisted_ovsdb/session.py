@@ -94,12 +94,7 @@ class MonitorSession:
                 tables, rows = await self._monitor(database, self._rows.without(self.lacking))
             if self._closed:
                 raise SessionLost(MonitorStopped())
-            try:
-                await self._read(tables, rows)
-            except ProtocolViolation as e:
-                if not rows:
-                    raise
-                raise ProtocolViolation(f"behind {len(rows)} rows: {e}") from e
+            await self._read(tables, rows)
             self._holdUntil(self._onSnapshot(rows))
         except ProtocolViolation as e:
             self.protocol.abort(e)
@@ -127,6 +122,8 @@ class MonitorSession:
         self, database: str, rows: InterfaceRows
     ) -> tuple[Any, dict[str, OvsInterface]]:
         """
+        Send the request.
+
         @return: the table updates of the reply, and the rows that were taken
             from it before.
         """
@@ -165,7 +162,7 @@ class MonitorSession:
         """
         Read a snapshot slice by slice, between which the reactor turns.
 
-        @param rows: gets them, if nothing is wrong.
+        @param rows: those that were taken before; gets the others too.
         """
         reading = self._replica.readSnapshot(tables)
         del tables
@@ -176,6 +173,11 @@ class MonitorSession:
             except StopIteration as end:
                 rows.update(end.value)
                 return
+            except ProtocolViolation as e:
+                if not rows:
+                    raise
+                # Where it says that this is, it does not count them.
+                raise ProtocolViolation(f"behind {len(rows)} rows: {e}") from e
             # What follows in the stream waits until this is applied.
             self.protocol.pauseProducing()
             self._turn = deferLater(self._clock, 0)

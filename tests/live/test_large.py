@@ -8,8 +8,7 @@ pieces, of which rows are taken as they come.
 
 from __future__ import annotations
 
-from typing import Any
-
+from benchmarks.database import BRIDGE, insertPorts, interfaceRow
 from tests.live.support import LiveTestCase, connect, summaries
 from tests.soak.database import transact
 from twisted_ovsdb import OvsdbProtocol
@@ -31,26 +30,11 @@ class LargeTests(LiveTestCase):
 
     async def setUp(self) -> None:  # type: ignore[override]
         await super().setUp()
-        await self.vsctl("add-br br-int")
-        self.names = [f"tap{number}" for number in range(INTERFACES)]
+        await self.vsctl(f"add-br {BRIDGE}")
+        rows = [interfaceRow(number) for number in range(INTERFACES)]
+        self.names = [row["name"] for row in rows]
         self.control = await connect(self, self.ovs.unix)
-        await transact(self.control, *self.made())
-
-    def made(self) -> list[dict[str, Any]]:
-        """
-        The operations that make them, all of one port.
-        """
-        operations: list[dict[str, Any]] = []
-        for name in self.names:
-            ids = {"iface-id": f"port of {name}", "vm-uuid": "0" * 36, "iface-status": "active"}
-            row = {"name": name, "external_ids": ["map", [[key, ids[key]] for key in ids]]}
-            operations.append({"op": "insert", "table": "Interface", "row": row, "uuid-name": name})
-        interfaces = ["set", [["named-uuid", name] for name in self.names]]
-        row = {"name": "many", "interfaces": interfaces}
-        operations.append({"op": "insert", "table": "Port", "row": row, "uuid-name": "port"})
-        port = ["ports", "insert", ["set", [["named-uuid", "port"]]]]
-        operations.append({"op": "mutate", "table": "Bridge", "where": [], "mutations": [port]})
-        return operations
+        await transact(self.control, *insertPorts([rows]))
 
     async def test_snapshots(self) -> None:
         """
@@ -71,12 +55,12 @@ class LargeTests(LiveTestCase):
         self.assertCountEqual(
             summaries(told),
             [("online", "vm", name, "initial") for name in self.names]
-            + [("online", "bridge", "br-int", "initial")],
+            + [("online", "bridge", BRIDGE, "initial")],
         )
         self.assertEqual(summaries([synchronized]), [("synchronized", "initial")])
         await self.assertFoldEqualsTable()
         note = ["external_ids", "insert", ["map", [["note", AWKWARD]]]]
-        for name in ("tap7", "tap2000"):
+        for name in self.names[7::2000]:
             where = [["name", "==", name]]
             await transact(
                 self.control,
