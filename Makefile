@@ -4,6 +4,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
+# All but the live tests and the soak; tests/test_packaging.py checks that nothing else is left out.
+UNIT := $(filter-out tests/live/ tests/soak/ tests/fakes/ tests/__pycache__/,$(sort $(wildcard tests/*/))) \
+	$(wildcard tests/test_*.py)
+
 # The checkout is run as it is: an editable install would hide the plugin from twistd.
 export PYTHONPATH := $(CURDIR)
 
@@ -17,11 +21,12 @@ test: $(VENV)/.dev
 	$(BIN)/python -m twisted.trial tests
 
 unit: $(VENV)/.dev
-	$(BIN)/python -m twisted.trial tests/test_*.py
+	$(BIN)/python -m twisted.trial $(UNIT)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
 	$(BIN)/mypy twisted_ovsdb tests tools benchmarks docs examples noxfile.py
 
 format: $(VENV)/.dev

@@ -78,6 +78,14 @@ def counts(output: str) -> dict[str, int]:
     }
 
 
+def unitTests() -> list[str]:
+    """
+    The modules of unit tests that are run on each interpreter.
+    """
+    found = sorted(Path("tests").rglob("test_*.py"))
+    return [str(p) for p in found if p.parts[1] not in ("live", "soak") and p.stem not in ONCE]
+
+
 def check(session: nox.Session, *requirements: str) -> None:
     """
     Install what is named, run the unit tests and keep what came out.
@@ -86,7 +94,7 @@ def check(session: nox.Session, *requirements: str) -> None:
     result.unlink(missing_ok=True)
     session.install("--quiet", "--upgrade", *TOOLS, *requirements)
     versions = session.run("python", "-c", VERSIONS, silent=True, log=False)
-    files = sorted(str(path) for path in Path("tests").glob("test_*.py") if path.stem not in ONCE)
+    files = unitTests()
     session.log(f"trial: {len(files)} modules of tests")
     output = session.run(
         *("python", "-m", "twisted.trial", "--reporter=text"),

@@ -24,9 +24,9 @@ from twisted.internet.endpoints import serverFromString
 from twisted.scripts._twistd_unix import ServerOptions
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from tests.documented import CHECKOUT, PAGES, PRINTS, Block, blocks, commands
+from tests.fakes.documented import CHECKOUT, PAGES, PRINTS, Block, blocks, commands
 from twisted_ovsdb.events import UNIDENTIFIED, Event, SwitchIdentity
-from twisted_ovsdb.observers import OvsdbEventObserver, eventToJSON
+from twisted_ovsdb.observers.base import OvsdbEventObserver, eventToJSON
 from twisted_ovsdb.testing import MemoryServer, RecordingObserver, connectedFactory
 
 README = CHECKOUT / "README.md"

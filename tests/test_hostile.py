@@ -19,8 +19,8 @@ from twisted.internet.utils import getProcessOutputAndValue
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import TestCase
 
-from tests.hostile import ANSWERS, HostileServer
-from tests.support import Fold, Recorder, vm
+from tests.fakes.hostile import ANSWERS, HostileServer
+from tests.fakes.support import Fold, Recorder, vm
 from twisted_ovsdb import Disconnected, OvsdbMonitorFactory, Synchronized
 
 reactor: Any = _reactor

@@ -7,9 +7,15 @@ changes, told exactly, also across outages.
 """
 
 from twisted_ovsdb._version import __version__
-from twisted_ovsdb.classify import ClassificationRules
-from twisted_ovsdb.cluster import ClusterEndpoint
-from twisted_ovsdb.connector import EndpointConnector
+from twisted_ovsdb.connection.protocol import OvsdbProtocol
+from twisted_ovsdb.connection.transactions import TransactionFailed
+from twisted_ovsdb.database.schema import DatabaseSchema
+from twisted_ovsdb.database.tables import DatabaseReplica, RowChange
+from twisted_ovsdb.endpoints.cluster import ClusterEndpoint
+from twisted_ovsdb.endpoints.connector import EndpointConnector
+from twisted_ovsdb.endpoints.passive import serverFromRemote
+from twisted_ovsdb.endpoints.remotes import clientFromRemote
+from twisted_ovsdb.endpoints.tls import TLSFailure, TLSOptions
 from twisted_ovsdb.errors import OvsdbError, ProtocolViolation, RpcError, SessionLost
 from twisted_ovsdb.events import (
     Cause,
@@ -22,21 +28,15 @@ from twisted_ovsdb.events import (
     SwitchIdentity,
     Synchronized,
 )
-from twisted_ovsdb.factory import OvsdbMonitorFactory
-from twisted_ovsdb.filters import onlyKinds, withoutReplays
 from twisted_ovsdb.interfaces import IOvsdbEventObserver
-from twisted_ovsdb.listener import OvsdbListenerFactory
-from twisted_ovsdb.monitor import InterfaceMonitor
-from twisted_ovsdb.notation import NamedUUID, encode, encodeRow
-from twisted_ovsdb.observers import OvsdbEventObserver
-from twisted_ovsdb.passive import serverFromRemote
-from twisted_ovsdb.protocol import OvsdbProtocol
-from twisted_ovsdb.remotes import clientFromRemote
-from twisted_ovsdb.schema import DatabaseSchema
-from twisted_ovsdb.service import OvsdbListenService, OvsdbMonitorService
-from twisted_ovsdb.tables import DatabaseReplica, RowChange
-from twisted_ovsdb.tls import TLSFailure, TLSOptions
-from twisted_ovsdb.transactions import TransactionFailed
+from twisted_ovsdb.lifecycle.factory import OvsdbMonitorFactory
+from twisted_ovsdb.lifecycle.listener import OvsdbListenerFactory
+from twisted_ovsdb.lifecycle.service import OvsdbListenService, OvsdbMonitorService
+from twisted_ovsdb.monitoring.monitor import InterfaceMonitor
+from twisted_ovsdb.observers.base import OvsdbEventObserver
+from twisted_ovsdb.observers.filters import onlyKinds, withoutReplays
+from twisted_ovsdb.openvswitch.classify import ClassificationRules
+from twisted_ovsdb.wire.notation import NamedUUID, encode, encodeRow
 
 __all__ = [
     "Cause",

@@ -11,6 +11,8 @@ carries its data.
 
 from __future__ import annotations
 
+import reprlib
+
 
 class OvsdbError(Exception):
     """
@@ -48,6 +50,12 @@ class MonitorStopped(OvsdbError):
         super().__init__("stopped")
 
 
+class NotLeader(OvsdbError):
+    """
+    This member of a cluster does not lead it, or is cut off from it.
+    """
+
+
 class RpcError(OvsdbError):
     """
     The peer answered a request with an error (RFC 7047, section 3.1).
@@ -83,3 +91,12 @@ def describeReason(reason: BaseException) -> str:
         # OpenSSL's: library, function and reason of each error, or nothing.
         return "TLS: " + ("; ".join(str(entry[-1]) for entry in queue) or "no reason given")
     return " ".join(str(reason).split()).rstrip(".") or type(reason).__name__
+
+
+def describe(value: object) -> str:
+    """
+    A value for an error message: what it is, and not much of it.
+    """
+    # Not repr: the value may be huge, and nested deeper than repr can go.
+    text = reprlib.repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

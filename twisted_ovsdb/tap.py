@@ -16,17 +16,17 @@ from twisted.logger import ILogObserver, textFileLogObserver
 from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
-from twisted_ovsdb import arguments
 from twisted_ovsdb._version import __version__
-from twisted_ovsdb.backoff import MAX_DELAY
-from twisted_ovsdb.completions import COMPLETIONS, DEFAULT_ENDPOINT
-from twisted_ovsdb.factory import CONNECT_TIMEOUT, OvsdbMonitorFactory
+from twisted_ovsdb.command import arguments
+from twisted_ovsdb.command.completions import COMPLETIONS, DEFAULT_ENDPOINT
+from twisted_ovsdb.command.output import STANDARD_OUTPUT, EventsService
+from twisted_ovsdb.connection.watchdog import PROBE_INTERVAL, SNAPSHOT_TIMEOUT
 from twisted_ovsdb.interfaces import IOvsdbEventObserver
-from twisted_ovsdb.listener import MAX_SWITCHES, OvsdbListenerFactory
-from twisted_ovsdb.observers import LoggingObserver
-from twisted_ovsdb.output import STANDARD_OUTPUT, EventsService
-from twisted_ovsdb.service import OvsdbListenService, OvsdbMonitorService
-from twisted_ovsdb.watchdog import PROBE_INTERVAL, SNAPSHOT_TIMEOUT
+from twisted_ovsdb.lifecycle.backoff import MAX_DELAY
+from twisted_ovsdb.lifecycle.factory import CONNECT_TIMEOUT, OvsdbMonitorFactory
+from twisted_ovsdb.lifecycle.listener import MAX_SWITCHES, OvsdbListenerFactory
+from twisted_ovsdb.lifecycle.service import OvsdbListenService, OvsdbMonitorService
+from twisted_ovsdb.observers.base import LoggingObserver
 
 
 def standardErrorLog() -> ILogObserver:

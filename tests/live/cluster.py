@@ -35,7 +35,7 @@ from twisted_ovsdb import (
     OvsdbMonitorFactory,
     Synchronized,
 )
-from twisted_ovsdb.cluster import ClusterEndpoint
+from twisted_ovsdb.endpoints.cluster import ClusterEndpoint
 from twisted_ovsdb.events import Event
 
 MEMBERS: Final = 3

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from tools.openvswitch import PrivateOpenVSwitch
-from twisted_ovsdb.datatypes import AtomicType, BaseType, ColumnType, RefType, Value
-from twisted_ovsdb.notation import NamedUUID, encode
-from twisted_ovsdb.schema import ColumnSchema, DatabaseSchema, TableSchema
+from twisted_ovsdb.database.datatypes import AtomicType, BaseType, ColumnType, RefType, Value
+from twisted_ovsdb.database.schema import ColumnSchema, DatabaseSchema, TableSchema
+from twisted_ovsdb.wire.notation import NamedUUID, encode
 
 ATOMIC: Final = ("integer", "real", "boolean", "string", "uuid")
 

@@ -25,7 +25,7 @@ from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 from twisted.trial.unittest import TestCase
 from zope.interface import implementer
 
-from tests.support import Fold
+from tests.fakes.support import Fold
 from tools.openvswitch import PrivateOpenVSwitch, missing
 from twisted_ovsdb import (
     ClassificationRules,
@@ -39,8 +39,8 @@ from twisted_ovsdb import (
     Synchronized,
 )
 from twisted_ovsdb.events import Event, InterfaceEvent
-from twisted_ovsdb.observers import changedColumns
-from twisted_ovsdb.rows import COLUMNS, InterfaceRows
+from twisted_ovsdb.observers.base import changedColumns
+from twisted_ovsdb.openvswitch.rows import COLUMNS, InterfaceRows
 
 T = TypeVar("T")
 

@@ -21,7 +21,7 @@ from tests.live.cluster import Failovers, PrivateCluster, watch
 from tests.live.support import RecordingObserver, summaries
 from tools.openvswitch import missing
 from twisted_ovsdb import Disconnected, OvsdbMonitorFactory
-from twisted_ovsdb.cluster import NotLeader
+from twisted_ovsdb.errors import NotLeader
 
 TAP1 = "add-br br-int -- add-port br-int tap1 -- set Interface tap1 external_ids:iface-id=port-1"
 

@@ -12,7 +12,7 @@ from benchmarks.database import BRIDGE, insertPorts, interfaceRow
 from tests.live.support import LiveTestCase, connect, summaries
 from tests.soak.database import transact
 from twisted_ovsdb import OvsdbProtocol
-from twisted_ovsdb.jsonstream import EARLY
+from twisted_ovsdb.wire.jsonstream import EARLY
 
 INTERFACES = 4_000
 """Of the bridge, beside its own: with 330 bytes each, four times L{EARLY}."""

@@ -26,8 +26,8 @@ from tools.openvswitch import PrivateOpenVSwitch
 from twisted_ovsdb import Disconnected, OvsdbError, OvsInterface, Synchronized
 from twisted_ovsdb.errors import describeReason
 from twisted_ovsdb.events import Event
-from twisted_ovsdb.listener import OvsdbListenerFactory
-from twisted_ovsdb.service import OvsdbListenService
+from twisted_ovsdb.lifecycle.listener import OvsdbListenerFactory
+from twisted_ovsdb.lifecycle.service import OvsdbListenService
 
 SWITCHES = 20
 

@@ -23,9 +23,9 @@ from twisted.trial.unittest import TestCase
 from tests.live.support import connect, requireOpenVSwitch
 from tools.openvswitch import PrivateOpenVSwitch
 from twisted_ovsdb import RpcError
-from twisted_ovsdb.memoryschema import DATABASE, SCHEMA
-from twisted_ovsdb.notation import encode
 from twisted_ovsdb.testing import MemoryServer
+from twisted_ovsdb.testing.schema import DATABASE, SCHEMA
+from twisted_ovsdb.wire.notation import encode
 
 TRANSACTIONS: Final = 400
 """How many random transactions there are."""

@@ -15,7 +15,7 @@ from twisted.internet.threads import deferToThread
 
 from tests.live.support import SCENE, SCENE_KINDS, LiveTestCase
 from twisted_ovsdb import EndpointConnector, OvsdbMonitorFactory, Synchronized
-from twisted_ovsdb.remotes import clientFromRemote
+from twisted_ovsdb.endpoints.remotes import clientFromRemote
 
 
 class RemoteTests(LiveTestCase):

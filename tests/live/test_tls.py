@@ -25,14 +25,14 @@ from twisted.internet.threads import deferToThread
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from tests.fakes.pki import Authority, KeyPair
 from tests.live.support import SCENE, SCENE_KINDS, LiveTestCase, Recorder
 from tests.live.test_command import CHECKOUT, Command
-from tests.pki import Authority, KeyPair
 from tools.openvswitch import freePort
 from twisted_ovsdb import EndpointConnector, OvsdbMonitorFactory, OvsdbProtocol
-from twisted_ovsdb.remotes import clientFromRemote
-from twisted_ovsdb.secure import secureServerFactory
-from twisted_ovsdb.tls import TLSOptions
+from twisted_ovsdb.endpoints.remotes import clientFromRemote
+from twisted_ovsdb.endpoints.secure import secureServerFactory
+from twisted_ovsdb.endpoints.tls import TLSOptions
 
 MAX_DELAY = 0.2
 """Seconds between two attempts in these tests."""

@@ -20,9 +20,9 @@ from twisted.trial.unittest import TestCase
 from tests.live.scratch import SCHEMA, Author, ScratchServer
 from tests.live.support import connect, requireOpenVSwitch
 from twisted_ovsdb import OvsdbProtocol, RpcError
-from twisted_ovsdb.schema import DatabaseSchema, Row
-from twisted_ovsdb.tables import DatabaseReplica, RowChange
-from twisted_ovsdb.transactions import TransactionFailed
+from twisted_ovsdb.connection.transactions import TransactionFailed
+from twisted_ovsdb.database.schema import DatabaseSchema, Row
+from twisted_ovsdb.database.tables import DatabaseReplica, RowChange
 
 TRANSACTIONS = int(os.environ.get("TWISTED_OVSDB_TRANSACTIONS", "600"))
 """How many random transactions there are."""

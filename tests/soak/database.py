@@ -15,7 +15,7 @@ from twisted.internet.endpoints import UNIXClientEndpoint, connectProtocol
 from twisted.internet.error import ConnectError
 
 from twisted_ovsdb import ClassificationRules, OvsdbProtocol, OvsInterface
-from twisted_ovsdb.rows import COLUMNS, TABLE, InterfaceRows
+from twisted_ovsdb.openvswitch.rows import COLUMNS, TABLE, InterfaceRows
 
 DATABASE: Final = "Open_vSwitch"
 

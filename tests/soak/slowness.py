@@ -34,7 +34,7 @@ from twisted_ovsdb import (
     OvsdbMonitorFactory,
 )
 from twisted_ovsdb.events import Event
-from twisted_ovsdb.tracker import Tracker
+from twisted_ovsdb.openvswitch.tracker import Tracker
 
 TRANSACTIONS: Final = 50_000
 INTERFACES: Final = 1_000

@@ -15,7 +15,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import LogEvent, LogLevel, formatEvent, globalLogPublisher
 from zope.interface import implementer
 
-from tests.support import Fold, summary
+from tests.fakes.support import Fold, summary
 from twisted_ovsdb import (
     Cause,
     InterfaceChanged,

@@ -20,7 +20,7 @@ from twisted.python.failure import Failure
 from tests.soak.database import Operation, Refused, connect, transact
 from tests.soak.waiting import until, wait
 from twisted_ovsdb import OvsdbError, OvsdbProtocol
-from twisted_ovsdb.rows import TABLE
+from twisted_ovsdb.openvswitch.rows import TABLE
 
 _log = Logger()
 

@@ -1,0 +1,93 @@
+# Copyright (c) The twisted_ovsdb authors.
+# See LICENSE for details.
+
+"""
+Tests for L{twisted_ovsdb.command.arguments}: the options for many switches. What is
+wrong with the others is in test_tap.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.application.service import MultiService
+from twisted.scripts._twistd_unix import ServerOptions
+from twisted.trial.unittest import SynchronousTestCase
+
+from twisted_ovsdb import ClusterEndpoint, OvsdbListenService, OvsdbMonitorService, tap
+
+
+class ManySwitchesTests(SynchronousTestCase):
+    """
+    C{--listen}, C{--identify}, C{--leader-only} and remotes with commas.
+    """
+
+    def parse(self, *arguments: str) -> Any:
+        """
+        The options of a command line.
+        """
+        twistd = ServerOptions()
+        twistd.parseOptions(["-n", "ovsdb-monitor", *arguments])
+        return twistd.subOptions
+
+    def services(self, *arguments: str) -> list[Any]:
+        """
+        The services of a command line.
+        """
+        services = tap.makeService(self.parse(*arguments))
+        assert isinstance(services, MultiService)
+        return list(services)
+
+    def test_listen(self) -> None:
+        """
+        Each place is listened at, for one set of switches, and no server is
+        connected to unless one is named.
+        """
+        first, second = self.services(
+            *("--listen", "ptcp:6640:127.0.0.1", "--listen", "tcp:6641", "--max-switches", "7")
+        )
+        self.assertIsInstance(first, OvsdbListenService)
+        self.assertIs(first.factory, second.factory)
+        self.assertEqual(first.factory._maxSwitches, 7)
+        both = self.services("--listen", "ptcp:6640:127.0.0.1", "--endpoint", "tcp:10.0.0.1")
+        self.assertEqual([type(s) for s in both], [OvsdbMonitorService, OvsdbListenService])
+
+    def test_cluster(self) -> None:
+        """
+        Remotes with commas between are the members of one cluster, which has
+        one source.
+        """
+        text = "tcp:10.0.0.1:6640,tcp:10.0.0.2,unix:/run/db.sock"
+        [service] = self.services("--endpoint", text, "--leader-only", "--identify")
+        endpoint = service._connector._endpoint
+        self.assertIsInstance(endpoint, ClusterEndpoint)
+        self.assertEqual(len(endpoint.members), 3)
+        self.assertEqual(service.factory.monitor.source, text)
+        self.assertTrue(service.factory._leaderOnly and service.factory._identify)
+
+    def test_commaInOneRemote(self) -> None:
+        """
+        A comma that no remote begins after is part of the one that there is.
+        """
+        [(_, endpoint, members)] = self.parse("--endpoint", "unix:/run/a,b")["endpoints"]
+        self.assertEqual(members, 1)
+        self.assertNotIsInstance(endpoint, ClusterEndpoint)
+
+    def test_refused(self) -> None:
+        """
+        A mistake is one line that names option and value.
+        """
+        for arguments, words in (
+            (("--listen", "ptcp:x"), "--listen ptcp:x: expected ptcp:"),
+            (("--listen", "pssl:6640"), "--listen pssl:6640: needs --private-key"),
+            (("--endpoint", "tcp:10.0.0.1,tcp:"), "--endpoint tcp:: has no host"),
+            (("--listen", "ptcp:1", "--max-switches", "0"), "--max-switches 0: must be"),
+            (("--max-switches", "x"), "--max-switches x: must be"),
+            (("--column", "link-state"), "--column 'link-state': a column's name has letters"),
+            (("--column", "mtu,link_state"), "--column 'mtu,link_state': a column's name"),
+            (("--column", "mtu", "--column", "2mtu"), "--column '2mtu': a column's name has"),
+            (("--listen", "ptcp:1", "--column", "mtu\n"), "--column 'mtu\\n': a column's name"),
+        ):
+            error = self.assertRaises(SystemExit, self.parse, *arguments)
+            self.assertIn(words, str(error.code))
+            self.assertEqual(len(str(error.code).splitlines()), 1)

@@ -1,0 +1,155 @@
+# Copyright (c) The twisted_ovsdb authors.
+# See LICENSE for details.
+
+"""
+Tests for L{twisted_ovsdb.endpoints.cluster}, and for a factory that follows a leader.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.endpoints.test_connector import ManualEndpoint
+from tests.fakes.factorycase import FactoryTestCase
+from tests.fakes.support import reply, uuid, vmRow
+from twisted_ovsdb.endpoints.cluster import ClusterEndpoint
+
+
+class ClusterEndpointTests(SynchronousTestCase):
+    """
+    Tests for L{ClusterEndpoint}.
+    """
+
+    def test_inTurn(self) -> None:
+        """
+        Each attempt goes to the next member, and round again.
+        """
+        members = [ManualEndpoint() for _ in range(3)]
+        cluster = ClusterEndpoint(members, shuffle=False)
+        for _ in range(4):
+            cluster.connect(None)  # type: ignore[arg-type]
+        self.assertEqual([member.attempts for member in members], [2, 1, 1])
+
+    def test_shuffled(self) -> None:
+        """
+        All members are there, in any order.
+        """
+        members = [ManualEndpoint() for _ in range(5)]
+        self.assertCountEqual(ClusterEndpoint(members).members, members)
+
+    def test_empty(self) -> None:
+        """
+        A cluster without members is none.
+        """
+        self.assertRaises(ValueError, ClusterEndpoint, [])
+
+
+def databaseRow(leader: bool, connected: bool = True, model: str = "clustered") -> dict[str, Any]:
+    """
+    The row of Open_vSwitch in _Server.Database.
+    """
+    return {"name": "Open_vSwitch", "model": model, "connected": connected, "leader": leader}
+
+
+class LeaderTests(FactoryTestCase):
+    """
+    A factory that is content with a leader only.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.makeFactory(leaderOnly=True, members=3)
+
+    def server(self, **row: Any) -> None:
+        """
+        The server accepts and tells what it is.
+        """
+        self.accept()
+        tables = {"Database": {uuid(1): {"new": databaseRow(**row)}}}
+        self.receive(json.dumps({"id": 1, "result": tables, "error": None}).encode())
+
+    def change(self, **row: Any) -> None:
+        """
+        The server tells what it has become.
+        """
+        tables = {"Database": {uuid(1): {"new": databaseRow(**row), "old": {}}}}
+        params = ["twisted_ovsdb_cluster", tables]
+        self.receive(json.dumps({"id": None, "method": "update", "params": params}).encode())
+
+    def test_leader(self) -> None:
+        """
+        A leader is asked who it is, and then monitored.
+        """
+        self.server(leader=True)
+        asked, monitor = self.sent()
+        self.assertEqual(asked[1][0], "_Server")
+        self.assertEqual(monitor[1][0], "Open_vSwitch")
+        self.receive(reply(2, {1: vmRow("tap1")}))
+        self.assertTrue(self.factory.monitor.inSync)
+
+    def test_notLeader(self) -> None:
+        """
+        A follower and a member that is cut off are left at once for the next,
+        and when all have been tried there is a wait.
+        """
+        self.server(leader=False)
+        self.assertTrue(self.transport.disconnecting)
+        self.lose()
+        self.assertEqual(self.attemptsWithin(0), 1)
+        self.server(leader=True, connected=False)
+        self.lose()
+        self.assertEqual(self.attemptsWithin(0), 1)
+        self.server(leader=False)
+        self.lose()
+        self.assertEqual(self.attemptsWithin(0.99), 0)
+        self.assertEqual(self.attemptsWithin(0.01), 1)
+
+    def test_leadershipLost(self) -> None:
+        """
+        A leader that leads no longer is left, and observers learn why.
+        """
+        for row, reason in (
+            ({"leader": False}, "does not lead its cluster"),
+            ({"leader": True, "connected": False}, "is cut off from its cluster"),
+        ):
+            self.makeFactory(leaderOnly=True)
+            self.server(leader=True)
+            self.receive(reply(2, {}))
+            self.change(**row)
+            self.assertIn(reason, self.observer.take()[-1][1])
+
+    def test_standalone(self) -> None:
+        """
+        A server that is no cluster leads itself, and so does one so old that
+        it knows no clusters.
+        """
+        self.server(leader=False, model="standalone")
+        self.receive(reply(2, {}))
+        self.assertTrue(self.factory.monitor.inSync)
+        self.makeFactory(leaderOnly=True)
+        self.accept()
+        self.receive(b'{"id":1,"error":{"error":"unknown database","details":"_Server"}}')
+        self.receive(reply(2, {}))
+        self.assertTrue(self.factory.monitor.inSync)
+
+    def test_refused(self) -> None:
+        """
+        Any other refusal is a reason to go on later.
+        """
+        self.accept()
+        self.receive(b'{"id":1,"error":"odd"}')
+        self.assertTrue(self.transport.disconnecting)
+
+    def test_otherDatabases(self) -> None:
+        """
+        What other databases are does not matter.
+        """
+        self.accept()
+        other = {**databaseRow(leader=False), "name": "OVN_Southbound"}
+        tables = {"Database": {uuid(1): {"new": other}}}
+        self.receive(json.dumps({"id": 1, "result": tables, "error": None}).encode())
+        self.receive(reply(2, {}))
+        self.assertTrue(self.factory.monitor.inSync)

@@ -1,0 +1,82 @@
+# Copyright (c) The twisted_ovsdb authors.
+# See LICENSE for details.
+
+"""
+Tests for L{twisted_ovsdb.endpoints.passive}: where to listen.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.protocol import ServerFactory
+from twisted.internet.testing import MemoryReactorClock
+from twisted.trial.unittest import SynchronousTestCase
+
+from twisted_ovsdb.endpoints.passive import TLSServerEndpoint, isPassiveTLS, serverFromRemote
+from twisted_ovsdb.endpoints.tls import TLSOptions
+
+TLS = TLSOptions("key.pem", "cert.pem", "ca.pem")
+
+
+class ServerFromRemoteTests(SynchronousTestCase):
+    """
+    Tests for L{serverFromRemote}.
+    """
+
+    def listening(self, text: str, tls: TLSOptions | None = None) -> tuple[int, str]:
+        """
+        Where one listens: port and address.
+        """
+        reactor: Any = MemoryReactorClock()
+        endpoint = serverFromRemote(reactor, text, tls)
+        self.successResultOf(endpoint.listen(ServerFactory()))
+        port, _, _, address = reactor.tcpServers[0]
+        return port, address
+
+    def test_accepted(self) -> None:
+        """
+        Open vSwitch's notation, with its default port, and Twisted's.
+        """
+        for text, expected in (
+            ("ptcp", (6640, "")),
+            ("ptcp:", (6640, "")),
+            ("ptcp:6641", (6641, "")),
+            ("PTCP:6641:127.0.0.1", (6641, "127.0.0.1")),
+            ("ptcp::127.0.0.1", (6640, "127.0.0.1")),
+            ("ptcp:6641:[::1]", (6641, "::1")),
+            ("tcp:6642:interface=127.0.0.2", (6642, "127.0.0.2")),
+        ):
+            self.assertEqual(self.listening(text), expected, text)
+
+    def test_tls(self) -> None:
+        """
+        pssl is secured, and needs something to be secured with.
+        """
+        self.assertEqual(self.listening("pssl:6641:127.0.0.1", TLS), (6641, "127.0.0.1"))
+        endpoint = serverFromRemote(MemoryReactorClock(), "pssl", TLS)
+        self.assertIsInstance(endpoint, TLSServerEndpoint)
+        self.assertTrue(isPassiveTLS("pssl:6640"))
+        self.assertFalse(isPassiveTLS("ptcp:6640"))
+
+    def test_refused(self) -> None:
+        """
+        What neither notation accepts is refused with the text and what was
+        expected.
+        """
+        for text in (
+            "",
+            "ptcp:x",
+            "ptcp:0",
+            "ptcp:65536",
+            "ptcp:6640:1.2.3",
+            "ptcp:6640:[1.2.3.4]",
+            "ptcp:6640:localhost",
+            "nonsense:1",
+            "tcp:x",
+        ):
+            error = self.assertRaises(ValueError, serverFromRemote, MemoryReactorClock(), text)
+            self.assertTrue(str(error).startswith(f"{text}: "), error)
+            self.assertIn("expected ptcp:", str(error))
+        error = self.assertRaises(ValueError, serverFromRemote, MemoryReactorClock(), "pssl:6640")
+        self.assertIn("--ca-cert", str(error))

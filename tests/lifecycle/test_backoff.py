@@ -1,0 +1,74 @@
+# Copyright (c) The twisted_ovsdb authors.
+# See LICENSE for details.
+
+"""
+Tests for L{twisted_ovsdb.lifecycle.backoff}.
+"""
+
+from __future__ import annotations
+
+import random
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from twisted_ovsdb.lifecycle.backoff import BackOff
+
+
+class BackOffTests(SynchronousTestCase):
+    """
+    Tests for L{BackOff}, without jitter.
+    """
+
+    def setUp(self) -> None:
+        self.patch(random, "uniform", lambda low, high: high)
+
+    def test_doubles(self) -> None:
+        """
+        The waits double up to the maximum.
+        """
+        backOff = BackOff(5)
+        self.assertEqual([backOff.wait(None) for _ in range(5)], [1, 2, 4, 5, 5])
+
+    def test_healthy(self) -> None:
+        """
+        A session that was in sync for as long as the delay begins anew; a
+        shorter one does not.
+        """
+        backOff = BackOff(8)
+        self.assertEqual([backOff.wait(0.5), backOff.wait(1.9), backOff.wait(4)], [1, 2, 0])
+        self.assertEqual(backOff.wait(None), 1)
+
+    def test_slow(self) -> None:
+        """
+        After a refusal the wait is the longest.
+        """
+        backOff = BackOff(8)
+        backOff.slow()
+        self.assertEqual(backOff.wait(None), 8)
+        backOff.reset()
+        self.assertEqual(backOff.wait(None), 1)
+
+    def test_members(self) -> None:
+        """
+        Of several servers each is tried once before a wait.
+        """
+        backOff = BackOff(8, members=3)
+        self.assertEqual([backOff.wait(None) for _ in range(7)], [0, 0, 1, 0, 0, 2, 0])
+        self.assertEqual(backOff.wait(100), 0)
+        self.assertEqual([backOff.wait(None) for _ in range(3)], [0, 0, 1])
+
+    def test_soon(self) -> None:
+        """
+        While a cluster elects its leader, the wait stays short.
+        """
+        backOff = BackOff(8)
+        for _ in range(4):
+            backOff.soon()
+            self.assertEqual(backOff.wait(None), 1)
+
+    def test_wrong(self) -> None:
+        """
+        A maximum that is none is refused.
+        """
+        for maximum in (0, -1):
+            self.assertRaises(ValueError, BackOff, maximum)

@@ -1,0 +1,161 @@
+# Copyright (c) The twisted_ovsdb authors.
+# See LICENSE for details.
+
+"""
+Tests for L{twisted_ovsdb.lifecycle.factory}: attempts and back-off. A test
+named after a fault (F1, F2, ...) shows what is required for it.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+
+from twisted.internet.error import ConnectionDone
+from twisted.logger import capturedLogs
+from twisted.python.failure import Failure
+
+from tests.endpoints.test_connector import ADDRESS
+from tests.fakes.factorycase import FactoryTestCase
+from twisted_ovsdb import InterfaceMonitor, OvsdbMonitorFactory
+
+
+class BackOffTests(FactoryTestCase):
+    """
+    When the factory connects again.
+    """
+
+    def test_F1_delays(self) -> None:
+        """
+        A server that is not there is tried after 1, 2, 4, 8, 8, ... seconds.
+        """
+        for delay in (1, 2, 4, 8, 8, 8):
+            self.endpoint.refuse()
+            self.assertEqual(self.attemptsWithin(delay - 0.01), 0)
+            self.assertEqual(self.attemptsWithin(0.01), 1)
+
+    def test_jitter(self) -> None:
+        """
+        The jitter shortens a wait by a quarter at most, and never lengthens
+        the delay.
+        """
+        self.patch(random, "uniform", lambda low, high: low)
+        for delay in (1, 2, 4, 8, 8):
+            self.endpoint.refuse()
+            self.assertEqual(self.attemptsWithin(delay * 0.75 - 0.01), 0)
+            self.assertEqual(self.attemptsWithin(0.01), 1)
+
+    def test_maxDelay(self) -> None:
+        """
+        The delay never passes the maximum that was asked for, also one below
+        the initial delay.
+        """
+        self.makeFactory(maxDelay=0.5)
+        for _ in range(3):
+            self.endpoint.refuse()
+            self.assertEqual(self.attemptsWithin(0.49), 0)
+            self.assertEqual(self.attemptsWithin(0.01), 1)
+        for wrong in (0, -1):
+            self.assertRaises(ValueError, OvsdbMonitorFactory, maxDelay=wrong)
+
+    def test_F4_immediateAfterHealthySession(self) -> None:
+        """
+        After a session that was in sync for as long as the delay, the first
+        attempt is made at once, the next ones as ever.
+        """
+        self.endpoint.refuse()
+        self.clock.advance(1)
+        self.synchronize()
+        self.clock.advance(2)
+        self.lose()
+        self.assertEqual(self.attemptsWithin(0), 1)
+        self.endpoint.refuse()
+        self.assertEqual(self.attemptsWithin(0.99), 0)
+        self.assertEqual(self.attemptsWithin(0.01), 1)
+
+    def test_F34_flapping(self) -> None:
+        """
+        A server that serves and drops at once is not hammered: the delays
+        grow as if it had refused.
+        """
+        for delay in (1, 2, 4, 8, 8):
+            self.synchronize()
+            self.lose()
+            self.assertEqual(self.attemptsWithin(delay - 0.01), 0)
+            self.assertEqual(self.attemptsWithin(0.01), 1)
+
+    def test_F3_backOffIsNotResetByAConnection(self) -> None:
+        """
+        A server that accepts and never serves does not reset the back-off.
+        """
+        for delay in (1, 2, 4, 8):
+            self.accept()
+            self.lose()
+            self.assertEqual(self.attemptsWithin(delay - 0.01), 0)
+            self.assertEqual(self.attemptsWithin(0.01), 1)
+
+    def test_F2_connectTimeout(self) -> None:
+        """
+        An attempt that hangs is given up after 5 s, with that as its reason.
+        """
+        with capturedLogs() as logs:
+            self.assertEqual(self.attemptsWithin(4.99), 0)
+            self.clock.advance(0.01)
+        self.assertEqual([log["reason"] for log in logs], ["no connection for 5 s"])
+        self.assertEqual(self.attemptsWithin(1), 1)
+        self.accept()
+        self.assertEqual(self.connector.state, "connected")
+
+    def test_noConnectTimeout(self) -> None:
+        """
+        Without a limit of ours the endpoint's own holds.
+        """
+        self.makeFactory(connectTimeout=0, snapshotTimeout=0)
+        self.clock.advance(1000)
+        self.assertEqual(self.connector.state, "connecting")
+
+    def test_F40_anyFailure(self) -> None:
+        """
+        Whatever an attempt fails with, the next one follows.
+        """
+        for reason in (OSError(24, "Too many open files"), ImportError("idna"), KeyError("x")):
+            self.endpoint.attempt.errback(reason)
+            self.clock.advance(8)
+        self.assertEqual(self.endpoint.attempts, 4)
+
+    def test_oneServer(self) -> None:
+        """
+        While a session is up a second connection is refused, and its end
+        disturbs nothing.
+        """
+        self.synchronize()
+        self.assertIsNone(self.factory.buildProtocol(ADDRESS))
+        self.factory.clientConnectionLost(self.connector, Failure(ConnectionDone()))
+        self.assertTrue(self.factory.monitor.inSync)
+        self.assertEqual(self.attemptsWithin(4), 0)
+
+    def test_retryOnce(self) -> None:
+        """
+        There is one next attempt, however often it is asked for.
+        """
+        self.endpoint.refuse()
+        self.factory.retry()
+        self.assertEqual(len(self.clock.getDelayedCalls()), 1)
+
+    def test_realTime(self) -> None:
+        """
+        Without a clock of the user's, the reactor's and one that does not
+        jump are used.
+        """
+        from twisted.internet import reactor
+
+        factory = OvsdbMonitorFactory()
+        self.assertIs(factory.clock, reactor)
+        self.assertIs(factory._now, time.monotonic)
+        self.assertIs(InterfaceMonitor()._clock, reactor)
+
+    def test_retryWithoutConnector(self) -> None:
+        """
+        There is nothing to retry before the first attempt.
+        """
+        self.assertRaises(ValueError, OvsdbMonitorFactory(clock=self.clock).retry)

@@ -1,0 +1,350 @@
+# Copyright (c) The twisted_ovsdb authors.
+# See LICENSE for details.
+
+"""
+Tests for L{twisted_ovsdb.lifecycle.listener}: switches that dial in.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from twisted.internet.address import IPv4Address
+from twisted.internet.error import ConnectionDone
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+from twisted.logger import capturedLogs
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.fakes.support import Fold, Recorder, vmRow
+from tests.fakes.support import uuid as uuidOf
+from twisted_ovsdb.lifecycle.listener import OvsdbListenerFactory
+
+
+class Switch:
+    """
+    A switch that has dialled in, and does what the test says.
+    """
+
+    def __init__(self, listener: OvsdbListenerFactory, port: int) -> None:
+        self.protocol: Any = listener.buildProtocol(IPv4Address("TCP", "10.0.0.1", port))
+        self.transport = StringTransport()
+        if self.protocol is not None:
+            self.protocol.makeConnection(self.transport)
+
+    def requests(self) -> list[Any]:
+        """
+        What it was asked since the last time: id and method.
+        """
+        text, found = self.transport.value().decode(), []
+        self.transport.clear()
+        while text:
+            value, end = json.JSONDecoder().raw_decode(text)
+            found.append((value["id"], value.get("method")))
+            text = text[end:]
+        return found
+
+    def answer(self, messageId: int, result: object) -> None:
+        """
+        It answers a request.
+        """
+        data = json.dumps({"id": messageId, "result": result, "error": None})
+        self.protocol.dataReceived(data.encode())
+
+    def identify(self, system_id: str | None, hostname: str = "host") -> None:
+        """
+        It says who it is.
+        """
+        pairs = [["hostname", hostname]]
+        if system_id is not None:
+            pairs.append(["system-id", system_id])
+        self.answer(1, [{"rows": [{"external_ids": ["map", pairs]}]}])
+
+    def snapshot(self, *numbers: int) -> None:
+        """
+        It serves these VMs.
+        """
+        rows = {uuidOf(n): {"new": vmRow(f"tap{n}")} for n in numbers}
+        self.answer(2, {"Interface": rows} if rows else {})
+
+    def lose(self) -> None:
+        """
+        Its connection goes.
+        """
+        self.protocol.connectionLost(Failure(ConnectionDone()))
+
+
+class ListenerTests(SynchronousTestCase):
+    """
+    Tests for L{OvsdbListenerFactory}.
+    """
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.observer = Recorder()
+        self.port = 0
+        self.listen()
+
+    def listen(self, **options: Any) -> None:
+        """
+        A listener with these options.
+        """
+        self.listener = OvsdbListenerFactory([self.observer], clock=self.clock, **options)
+
+    def dial(self) -> Switch:
+        """
+        A switch dials in.
+        """
+        self.port += 1
+        return Switch(self.listener, self.port)
+
+    def synchronize(self, system_id: str, *numbers: int) -> Switch:
+        """
+        A switch dials in, says who it is and serves these VMs.
+        """
+        switch = self.dial()
+        switch.identify(system_id)
+        switch.snapshot(*numbers)
+        return switch
+
+    def reasons(self, logs: Any) -> list[str]:
+        """
+        Why connections were dropped.
+        """
+        return [str(log["reason"]) for log in logs if "reason" in log]
+
+    def test_manySwitches(self) -> None:
+        """
+        Each switch is asked who it is, then monitored, and events say whose
+        they are.
+        """
+        first = self.dial()
+        self.assertEqual(first.requests(), [(1, "transact")])
+        first.identify("one", "h1")
+        self.assertEqual(first.requests(), [(2, "monitor")])
+        first.snapshot(1)
+        self.synchronize("two", 2)
+        told = [(event.system_id, event.hostname, event.source) for event in self.observer.events]
+        self.assertEqual(told[:2], [("one", "h1", "tcp:10.0.0.1:1")] * 2)
+        self.assertEqual(told[2:], [("two", "host", "tcp:10.0.0.1:2")] * 2)
+        self.assertEqual(set(self.listener.monitors), {"one", "two"})
+
+    def test_comesBack(self) -> None:
+        """
+        A switch that comes back, from another port, is compared with what was
+        last known of it.
+        """
+        switch = self.synchronize("one", 1, 2)
+        switch.lose()
+        self.synchronize("one", 2, 3)
+        fold = Fold()
+        for event in self.observer.events:
+            fold.receive(event)
+        self.assertEqual({i.name for i in fold.interfaces.values()}, {"tap2", "tap3"})
+        self.assertEqual(self.observer.take()[-1], ("synchronized", "resync"))
+
+    def test_clone(self) -> None:
+        """
+        A second switch of the same system-id is refused while the first one
+        answers, with a warning that names both addresses.
+        """
+        first = self.synchronize("one", 1)
+        first.requests()
+        second = self.dial()
+        second.identify("one")
+        ((messageId, method),) = first.requests()
+        self.assertEqual(method, "echo")
+        with capturedLogs() as logs:
+            first.answer(messageId, [])
+        (reason,) = self.reasons(logs)
+        self.assertIn("connected already, from tcp:10.0.0.1:1", reason)
+        self.assertEqual(logs[0]["source"], "tcp:10.0.0.1:2")
+        self.assertTrue(second.transport.disconnecting)
+        self.assertTrue(self.listener.monitors["one"].inSync)
+
+    def test_warnsOfACloneOnce(self) -> None:
+        """
+        A clone dials again and again, and is warned of once, until it was
+        in the other's place.
+        """
+        first = self.synchronize("one", 1)
+        with capturedLogs() as logs:
+            for _ in range(3):
+                first.requests()
+                clone = self.dial()
+                clone.identify("one")
+                ((messageId, _),) = first.requests()
+                first.answer(messageId, [])
+                clone.lose()
+        self.assertEqual(len(self.reasons(logs)), 1)
+        first.lose()
+        self.assertEqual(self.listener._refused, {"one"})
+        self.synchronize("one", 1)
+        self.assertEqual(self.listener._refused, set())
+
+    def test_trickle(self) -> None:
+        """
+        A stranger that goes on sending and never says who it is may not stay
+        longer than one that is silent.
+        """
+        self.listen(snapshotTimeout=10)
+        switch = self.dial()
+        with capturedLogs() as logs:
+            for _ in range(30):
+                self.clock.advance(0.5)
+                switch.protocol.dataReceived(b'{"id":null,"method":"x","params":[]}')
+        self.assertTrue(switch.transport.disconnecting)
+        self.assertEqual(self.reasons(logs), ["has not said who it is for 10 s"])
+
+    def test_cloneThatRefusesEcho(self) -> None:
+        """
+        An error is an answer too.
+        """
+        first = self.synchronize("one", 1)
+        first.requests()
+        second = self.dial()
+        second.identify("one")
+        ((messageId, _),) = first.requests()
+        first.protocol.dataReceived(json.dumps({"id": messageId, "error": "no"}).encode())
+        self.assertTrue(second.transport.disconnecting)
+
+    def test_replacesTheSilent(self) -> None:
+        """
+        If the first one does not answer, the newcomer takes its place.
+        """
+        first = self.synchronize("one", 1)
+        second = self.dial()
+        second.identify("one")
+        self.clock.advance(5)
+        self.clock.advance(0)
+        self.assertTrue(first.transport.disconnecting)
+        second.snapshot(1)
+        self.assertEqual(
+            [event[0] for event in self.observer.take()],
+            ["online", "synchronized", "disconnected", "online", "synchronized"],
+        )
+
+    def test_newcomerGoesWhileTheOldIsAsked(self) -> None:
+        """
+        A newcomer that is gone again before the old one was given up takes
+        nobody's place.
+        """
+        self.synchronize("one", 1)
+        second = self.dial()
+        second.identify("one")
+        second.lose()
+        self.clock.advance(5)
+        self.assertNotIn("one", self.listener._sessions)
+
+    def test_nobody(self) -> None:
+        """
+        A switch without a system-id, one that refuses, and what is no OVSDB
+        server are dropped with one line each.
+        """
+        with capturedLogs() as logs:
+            anonymous = self.dial()
+            anonymous.identify(None)
+            refusing = self.dial()
+            refusing.protocol.dataReceived(b'{"id":1,"error":"unknown database"}')
+            stranger = self.dial()
+            stranger.protocol.dataReceived(b"GET / HTTP/1.1\r\n")
+        for switch in (anonymous, refusing, stranger):
+            self.assertTrue(switch.transport.disconnecting)
+        no, unknown, http = self.reasons(logs)
+        self.assertIn("no external_ids:system-id", no)
+        self.assertEqual(unknown, "unknown database")
+        self.assertIn("begins with b'G'", http)
+        self.assertEqual(self.observer.events, [])
+
+    def test_silent(self) -> None:
+        """
+        A peer that says nothing may stay for so long.
+        """
+        self.listen(snapshotTimeout=10)
+        switch = self.dial()
+        with capturedLogs() as logs:
+            for _ in range(30):
+                self.clock.advance(0.5)
+        self.assertTrue(switch.transport.disconnecting)
+        self.assertEqual(self.reasons(logs), ["has not said who it is for 10 s"])
+
+    def test_maxSwitches(self) -> None:
+        """
+        There is a limit on the switches that are known, and on connections
+        that have not said who they are; a known one may come back.
+        """
+        self.listen(maxSwitches=2)
+        first = self.synchronize("one")
+        self.synchronize("two")
+        with capturedLogs() as logs:
+            third = self.dial()
+            third.identify("three")
+            self.assertTrue(third.transport.disconnecting)
+            waiting = [self.dial(), self.dial()]
+            self.assertIsNone(self.dial().protocol)
+        self.assertEqual(self.reasons(logs), ["known already: 2 (--max-switches)"])
+        self.assertIn("refused", logs[-1]["log_format"])
+        waiting[0].lose()
+        first.lose()
+        self.synchronize("one", 1)
+        self.assertTrue(self.listener.monitors["one"].inSync)
+
+    def test_badSnapshot(self) -> None:
+        """
+        A session that breaks the protocol is dropped, and comes back.
+        """
+        switch = self.dial()
+        switch.identify("one")
+        switch.answer(2, [])
+        self.assertTrue(switch.transport.disconnecting)
+        switch.lose()
+        self.synchronize("one", 1)
+        self.assertEqual(self.observer.take()[-1], ("synchronized", "initial"))
+
+    def test_bug(self) -> None:
+        """
+        A bug of ours is logged with its traceback, and ends the connection.
+        """
+        self.listener._monitorOf = lambda *_: 1 / 0  # type: ignore
+        switch = self.dial()
+        switch.identify("one")
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.assertTrue(switch.transport.disconnecting)
+
+    def test_stop(self) -> None:
+        """
+        A stop closes every connection, tells Disconnected (stopped), and
+        keeps what is known for the next start.
+        """
+        self.successResultOf(self.listener.stop())
+        self.listener.start()
+        switches = [self.synchronize("one", 1), self.synchronize("two"), self.dial()]
+        self.observer.take()
+        stopped, again = self.listener.stop(), self.listener.stop()
+        self.assertEqual(self.observer.take(), [("disconnected", "stopped")] * 2)
+        self.assertIsNone(self.dial().protocol)
+        self.assertNoResult(stopped)
+        for switch in switches:
+            self.assertTrue(switch.transport.disconnecting)
+            switch.lose()
+        self.successResultOf(stopped)
+        self.successResultOf(again)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.listener.start()
+        self.synchronize("one", 1)
+        self.assertEqual(self.observer.take()[-1], ("synchronized", "resync"))
+
+    def test_stopCutsOff(self) -> None:
+        """
+        A peer that does not let its connection close is cut off.
+        """
+        switch = self.synchronize("one")
+        aborted: list[bool] = []
+        switch.transport.abortConnection = lambda: aborted.append(True)  # type: ignore
+        stopped = self.listener.stop()
+        self.clock.advance(1)
+        self.assertEqual(aborted, [True])
+        switch.lose()
+        self.successResultOf(stopped)

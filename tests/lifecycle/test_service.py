@@ -1,0 +1,201 @@
+# Copyright (c) The twisted_ovsdb authors.
+# See LICENSE for details.
+
+"""
+Tests for L{twisted_ovsdb.lifecycle.service}.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.application.service import IService
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IStreamServerEndpoint
+from twisted.internet.task import Clock
+from twisted.logger import capturedLogs
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+from zope.interface.verify import verifyObject
+
+from tests.endpoints.test_connector import ManualEndpoint
+from tests.fakes.support import Recorder, reply, vmRow
+from tests.lifecycle.test_listener import Switch
+from twisted_ovsdb import (
+    OvsdbListenerFactory,
+    OvsdbListenService,
+    OvsdbMonitorFactory,
+    OvsdbMonitorService,
+)
+
+
+class OvsdbMonitorServiceTests(SynchronousTestCase):
+    """
+    Tests for L{OvsdbMonitorService}.
+    """
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.endpoint = ManualEndpoint()
+        self.observer = Recorder()
+        self.factory = OvsdbMonitorFactory([self.observer], clock=self.clock)
+        self.service = OvsdbMonitorService(self.endpoint, self.factory)
+
+    def lose(self) -> None:
+        """
+        The connection goes.
+        """
+        self.endpoint.protocol.connectionLost(Failure(ConnectionDone()))
+
+    def test_interface(self) -> None:
+        """
+        It is a service.
+        """
+        verifyObject(IService, self.service)
+
+    def test_startAndStop(self) -> None:
+        """
+        It connects when started, and has closed when stopService fires.
+        """
+        self.service.startService()
+        transport = self.endpoint.accept()
+        stopped = self.service.stopService()
+        self.assertTrue(transport.disconnecting)
+        self.assertNoResult(stopped)
+        self.lose()
+        self.successResultOf(stopped)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_stopWhileConnecting(self) -> None:
+        """
+        A stop gives up the attempt.
+        """
+        self.service.startService()
+        self.successResultOf(self.service.stopService())
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_stopInBackOff(self) -> None:
+        """
+        A stop gives up the next attempt, and nothing connects afterwards.
+        """
+        self.service.startService()
+        self.endpoint.refuse()
+        self.successResultOf(self.service.stopService())
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.assertEqual(self.endpoint.attempts, 1)
+
+    def test_stopTwice(self) -> None:
+        """
+        Everyone who stops it learns when it has stopped.
+        """
+        self.service.startService()
+        self.endpoint.accept()
+        first, second = self.service.stopService(), self.service.stopService()
+        self.lose()
+        self.successResultOf(first)
+        self.successResultOf(second)
+        self.successResultOf(self.service.stopService())
+
+    def test_startAgain(self) -> None:
+        """
+        After a stop it starts again and compares with what it knew.
+        """
+        self.service.startService()
+        self.endpoint.accept()
+        self.endpoint.protocol.dataReceived(reply(1, {1: vmRow("tap1")}))
+        self.service.stopService()
+        self.lose()
+        self.service.startService()
+        self.endpoint.accept()
+        self.endpoint.protocol.dataReceived(reply(1, {}))
+        self.assertEqual(
+            self.observer.take(),
+            [
+                ("online", "vm", "tap1", "initial"),
+                ("synchronized", "initial"),
+                ("disconnected", "stopped"),
+                ("offline", "vm", "tap1", "resync"),
+                ("synchronized", "resync"),
+            ],
+        )
+
+    def test_startWhileStopping(self) -> None:
+        """
+        A start while it stops is a start when it has stopped.
+        """
+        self.service.startService()
+        self.endpoint.accept()
+        stopped = self.service.stopService()
+        self.service.startService()
+        self.assertEqual(self.endpoint.attempts, 1)
+        self.lose()
+        self.successResultOf(stopped)
+        self.assertEqual(self.endpoint.attempts, 2)
+
+
+@implementer(IStreamServerEndpoint)
+class ManualServerEndpoint:
+    """
+    An endpoint that listens when the test says so.
+    """
+
+    def __init__(self) -> None:
+        self.listening: Deferred[Any] = Deferred()
+        self.closed = 0
+
+    def listen(self, protocolFactory: Any) -> Deferred[Any]:
+        """
+        Begin to listen.
+        """
+        self.listening = Deferred()
+        return self.listening
+
+    def stopListening(self) -> None:
+        """
+        The port is closed.
+        """
+        self.closed += 1
+
+
+class OvsdbListenServiceTests(SynchronousTestCase):
+    """
+    Tests for L{OvsdbListenService}.
+    """
+
+    def setUp(self) -> None:
+        self.endpoint = ManualServerEndpoint()
+        self.observer = Recorder()
+        self.factory = OvsdbListenerFactory([self.observer], clock=Clock())
+        self.service = OvsdbListenService(self.endpoint, self.factory)
+
+    def test_stopTellsAtOnce(self) -> None:
+        """
+        Observers learn of the stop before stopService returns, while those
+        who write their events are there; the port is closed, and it may be
+        started again.
+        """
+        self.service.startService()
+        self.endpoint.listening.callback(self.endpoint)
+        switch = Switch(self.factory, 1)
+        switch.identify("one")
+        switch.snapshot()
+        self.observer.take()
+        stopped = self.service.stopService()
+        self.assertEqual(self.observer.take(), [("disconnected", "stopped")])
+        switch.lose()
+        self.successResultOf(stopped)
+        self.assertEqual(self.endpoint.closed, 1)
+        self.service.startService()
+        self.assertIsNotNone(Switch(self.factory, 2).protocol)
+
+    def test_cannotListen(self) -> None:
+        """
+        A place that cannot be listened at is told in one line.
+        """
+        self.service.startService()
+        with capturedLogs() as logs:
+            self.endpoint.listening.errback(OSError("Address already in use"))
+        self.assertEqual([log["reason"] for log in logs], ["Address already in use"])
+        self.successResultOf(self.service.stopService())

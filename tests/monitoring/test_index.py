@@ -1,0 +1,79 @@
+# Copyright (c) The twisted_ovsdb authors.
+# See LICENSE for details.
+
+"""
+Tests for L{twisted_ovsdb.monitoring.index}.
+"""
+
+from __future__ import annotations
+
+from operator import attrgetter
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.fakes.support import plain, uuid, vm
+from twisted_ovsdb.events import OvsInterface
+from twisted_ovsdb.monitoring.index import Index
+
+NUMBERS = st.integers(1, 4)
+CHANGES = st.lists(st.tuples(NUMBERS, st.sampled_from(["a", "b", "", "plain", "gone"])))
+
+
+def row(number: int, state: str) -> OvsInterface | None:
+    """
+    A row that has this iface-id, or no class, or is gone.
+    """
+    if state == "gone":
+        return None
+    return plain(number) if state == "plain" else vm(number, state)
+
+
+class IndexTests(SynchronousTestCase):
+    """
+    Tests for L{Index}.
+    """
+
+    @settings(max_examples=300, deadline=None, derandomize=True, database=None)
+    @given(before=CHANGES, after=CHANGES)
+    def test_follows(self, before: list[tuple[int, str]], after: list[tuple[int, str]]) -> None:
+        """
+        Whatever happened before it was first asked and afterwards, it finds
+        what looking at every row would.
+        """
+        rows: dict[str, OvsInterface] = {}
+        index = Index(rows, attrgetter("iface_id"))
+
+        def change(number: int, state: str) -> None:
+            old, new = rows.pop(uuid(number), None), row(number, state)
+            if new is not None:
+                rows[uuid(number)] = new
+            index.note(uuid(number), old, new)
+
+        def check() -> None:
+            for key in ("a", "b", "port", "c"):
+                expected = {r.uuid: r for r in rows.values() if r.kind and r.iface_id == key}
+                found = index.get(key)
+                self.assertEqual({r.uuid: r for r in found}, expected)
+                self.assertEqual(len(found), len(expected))
+
+        for number, state in before:
+            change(number, state)
+        self.assertFalse(index.made)
+        check()
+        for number, state in after:
+            change(number, state)
+            check()
+
+    def test_forgets(self) -> None:
+        """
+        Keys that nothing has any more take no memory.
+        """
+        index = Index({}, attrgetter("name"))
+        index.get("")
+        for number in range(9):
+            index.note(uuid(number), None, vm(number))
+            index.note(uuid(number), vm(number), vm(number, ofport=9))
+            index.note(uuid(number), vm(number, ofport=9), None)
+        self.assertEqual(index._found, {})

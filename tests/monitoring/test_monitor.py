@@ -1,0 +1,422 @@
+# Copyright (c) The twisted_ovsdb authors.
+# See LICENSE for details.
+
+"""
+Tests for L{twisted_ovsdb.monitoring.monitor} and L{twisted_ovsdb.monitoring.session}: an
+application that owns its connections.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.error import ConnectionLost
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+from twisted.logger import LogLevel, capturedLogs
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.fakes.support import Busy, Recorder, jsonRow, reply, update, vm, vmRow
+from twisted_ovsdb import InterfaceMonitor, OvsdbProtocol
+from twisted_ovsdb.errors import ProtocolViolation, RpcError, SessionLost
+from twisted_ovsdb.events import Disconnected, Synchronized
+
+
+class MonitorTestCase(SynchronousTestCase):
+    """
+    A monitor whose connections the test owns.
+    """
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.observer = Recorder()
+        self.monitor = self.makeMonitor([self.observer])
+
+    def makeMonitor(self, observers: list[Any], **options: Any) -> InterfaceMonitor:
+        """
+        A monitor on the test's clock.
+        """
+        return InterfaceMonitor(observers, source="tcp:test", clock=self.clock, **options)
+
+    def attach(self) -> Deferred[None]:
+        """
+        A new connection.
+        """
+        self.protocol, self.transport = OvsdbProtocol(), StringTransport()
+        self.protocol.makeConnection(self.transport)
+        return self.monitor.attach(self.protocol)
+
+    def snapshot(self, rows: dict[int, dict[str, Any]]) -> None:
+        """
+        The initial reply arrives.
+        """
+        self.protocol.dataReceived(reply(1, rows))
+
+    def update(self, rows: dict[int, Any]) -> None:
+        """
+        An update arrives.
+        """
+        self.protocol.dataReceived(update(rows))
+
+    def synchronize(self, rows: dict[int, dict[str, Any]]) -> None:
+        """
+        A new connection, and its snapshot.
+        """
+        attached = self.attach()
+        self.snapshot(rows)
+        self.successResultOf(attached)
+
+    def lose(self) -> None:
+        """
+        The connection goes.
+        """
+        self.protocol.connectionLost(Failure(ConnectionLost("gone")))
+
+
+class SessionTests(MonitorTestCase):
+    """
+    From the request to the loss.
+    """
+
+    def test_request(self) -> None:
+        """
+        The first request is monitor, on the six columns of Interface alone.
+        """
+        self.attach()
+        request = json.loads(self.transport.value())
+        columns = ["name", "type", "ofport", "error", "external_ids", "options"]
+        self.assertEqual(request["method"], "monitor")
+        self.assertIsNotNone(request["id"])
+        database, _, requests = request["params"]
+        self.assertEqual(database, "Open_vSwitch")
+        self.assertEqual(requests, {"Interface": [{"columns": columns}]})
+
+    def test_extraColumns(self) -> None:
+        """
+        Columns asked for beyond the six are monitored and told.
+        """
+        self.monitor = self.makeMonitor([self.observer], extraColumns=["link_state", "name"])
+        self.attach()
+        columns = json.loads(self.transport.value())["params"][2]["Interface"][0]["columns"]
+        self.assertEqual(columns[6:], ["link_state"])
+        self.snapshot({1: {**vmRow("tap1"), "link_state": "up"}})
+        event: Any = self.observer.events[0]
+        self.assertEqual(dict(event.interface.extra), {"link_state": "up"})
+
+    def test_snapshotAndUpdates(self) -> None:
+        """
+        The reply and each update become events.
+        """
+        self.synchronize({1: vmRow("tap1")})
+        self.assertTrue(self.monitor.inSync)
+        self.update({2: {"new": jsonRow("br-int", "internal")}})
+        self.update({1: {"old": vmRow("tap1")}})
+        self.assertEqual(
+            self.observer.take(),
+            [
+                ("online", "vm", "tap1", "initial"),
+                ("synchronized", "initial"),
+                ("online", "bridge", "br-int", "update"),
+                ("offline", "vm", "tap1", "update"),
+            ],
+        )
+
+    def test_refused(self) -> None:
+        """
+        When the server refuses, the caller learns it, and the connection is
+        still the caller's.
+        """
+        attached = self.attach()
+        self.protocol.dataReceived(b'{"id":1,"error":"unknown database"}')
+        self.failureResultOf(attached, RpcError)
+        self.assertIsNone(self.protocol.lost)
+        self.assertEqual(self.observer.events, [])
+
+    def test_badSnapshot(self) -> None:
+        """
+        A reply that is not understood ends the session and tells nothing.
+        """
+        attached = self.attach()
+        self.snapshot({1: vmRow("tap1"), 2: {"name": 5}})
+        self.failureResultOf(attached, ProtocolViolation)
+        self.assertIn("column name", str(self.protocol.lost))
+        self.assertTrue(self.transport.disconnecting)
+        self.assertEqual(self.observer.events, [])
+        self.assertFalse(self.monitor.inSync)
+
+    def test_badUpdate(self) -> None:
+        """
+        Of an update that is not understood nothing is told but its reason.
+        """
+        self.synchronize({})
+        self.update({1: {"new": vmRow("tap1")}, 2: {"new": {}}})
+        last = self.observer.events[-1]
+        assert isinstance(last, Disconnected)
+        self.assertIn("row 00000002", str(last.reason))
+        self.assertEqual(len(self.observer.events), 2)
+
+    def test_lostBeforeTheReply(self) -> None:
+        """
+        Nothing is told of a session that never synchronized.
+        """
+        attached = self.attach()
+        self.lose()
+        self.failureResultOf(attached, SessionLost)
+        self.assertEqual(self.observer.events, [])
+
+    def test_resync(self) -> None:
+        """
+        After an outage the snapshot is compared with what was known.
+        """
+        self.synchronize({1: vmRow("tap1"), 2: vmRow("tap2"), 3: vmRow("tap3")})
+        self.lose()
+        self.assertFalse(self.monitor.inSync)
+        self.observer.take()
+        self.synchronize({2: vmRow("tap2", ofport=2), 3: vmRow("tap3"), 4: vmRow("tap4")})
+        self.assertEqual(
+            self.observer.take(),
+            [
+                ("offline", "vm", "tap1", "resync"),
+                ("changed", "vm", "tap2", "resync"),
+                ("online", "vm", "tap4", "resync"),
+                ("online", "vm", "tap3", "replay"),
+                ("synchronized", "resync"),
+            ],
+        )
+
+    def test_F32_newDatabase(self) -> None:
+        """
+        The same names under new UUIDs are all offline, then all online (F32).
+        """
+        self.synchronize({1: vmRow("tap1"), 2: vmRow("tap2")})
+        self.lose()
+        self.observer.take()
+        self.synchronize({11: vmRow("tap1"), 12: vmRow("tap2")})
+        self.assertEqual(
+            [event[:3] for event in self.observer.take()],
+            [
+                ("offline", "vm", "tap1"),
+                ("offline", "vm", "tap2"),
+                ("online", "vm", "tap1"),
+                ("online", "vm", "tap2"),
+                ("synchronized", "resync"),
+            ],
+        )
+
+    def test_oneConnection(self) -> None:
+        """
+        A second connection is refused while there is one.
+        """
+        self.attach()
+        self.assertRaises(RuntimeError, self.attach)
+
+    def test_detach(self) -> None:
+        """
+        Letting go is one Disconnected (stopped), leaves the connection up,
+        and the next connection is a resync.
+        """
+        self.synchronize({1: vmRow("tap1")})
+        self.observer.take()
+        self.monitor.detach()
+        self.monitor.detach()
+        self.lose()
+        self.assertEqual(self.observer.take(), [("disconnected", "stopped")])
+        self.synchronize({1: vmRow("tap1")})
+        self.assertEqual(
+            self.observer.take(), [("online", "vm", "tap1", "replay"), ("synchronized", "resync")]
+        )
+
+    def test_detachFromAnObserver(self) -> None:
+        """
+        After a stop from inside eventReceived nothing more is told (F46).
+        """
+        monitor = self.monitor
+
+        class Stopper(Recorder):
+            def eventReceived(self, event: Any) -> None:
+                super().eventReceived(event)
+                monitor.detach()
+
+        stopper = Stopper()
+        monitor.addObserver(stopper)
+        self.synchronize({1: vmRow("tap1"), 2: vmRow("tap2")})
+        self.assertEqual(len(stopper.events), 1)
+
+    def test_explains(self) -> None:
+        """
+        A debug line says why an interface has no class, once, and not for
+        thousands at a time.
+        """
+        with capturedLogs() as logs:
+            self.synchronize({n: jsonRow(f"eth{n}") for n in range(1, 31)})
+            self.update({1: {"new": jsonRow("eth1", ofport=1), "old": {"ofport": ["set", []]}}})
+        lines = [log for log in logs if log["log_level"] is LogLevel.debug]
+        self.assertEqual(len(lines), 11)
+        self.assertIn("no iface-id", lines[0]["why"])
+        self.assertEqual(lines[-1]["count"], 20)
+
+
+class WhenSynchronizedTests(MonitorTestCase):
+    """
+    Tests for L{InterfaceMonitor.whenSynchronized}.
+    """
+
+    def test_waits(self) -> None:
+        """
+        Everyone who waits gets the interfaces that have a class; who cancels
+        does not disturb the others.
+        """
+        first, second, third = (self.monitor.whenSynchronized() for _ in range(3))
+        first.addCallback(lambda _: second.cancel())
+        self.synchronize({1: vmRow("tap1"), 2: jsonRow("eth0")})
+        self.successResultOf(first)
+        self.failureResultOf(second, CancelledError)
+        self.assertEqual(self.successResultOf(third), (vm(1),))
+
+    def test_atOnce(self) -> None:
+        """
+        In sync it fires at once, whatever observers do; in an outage it waits.
+        """
+        busy = Busy()
+        self.monitor.addObserver(busy)
+        self.synchronize({1: vmRow("tap1")})
+        self.assertEqual(self.successResultOf(self.monitor.whenSynchronized()), (vm(1),))
+        self.lose()
+        waiting = self.monitor.whenSynchronized()
+        self.assertNoResult(waiting)
+        self.synchronize({})
+        self.assertEqual(self.successResultOf(waiting), ())
+
+    def test_stopped(self) -> None:
+        """
+        A stop cancels it.
+        """
+        waiting = self.monitor.whenSynchronized()
+        self.monitor.detach()
+        self.failureResultOf(waiting, CancelledError)
+
+
+class ObserverTests(MonitorTestCase):
+    """
+    Observers that come and go.
+    """
+
+    def test_F47_late(self) -> None:
+        """
+        One added while in sync is told nothing within addObserver; then what
+        exists, with what has happened meanwhile, then what happens.
+        """
+        self.synchronize({1: vmRow("tap1")})
+        late = Recorder()
+        self.monitor.addObserver(late)
+        self.assertEqual(late.events, [])
+        self.update({2: {"new": vmRow("tap2")}})
+        self.clock.advance(0)
+        self.update({3: {"new": vmRow("tap3")}})
+        self.assertEqual(
+            late.take(),
+            [
+                ("online", "vm", "tap1", "initial"),
+                ("online", "vm", "tap2", "initial"),
+                ("synchronized", "initial"),
+                ("online", "vm", "tap3", "update"),
+            ],
+        )
+
+    def test_addedInAnOutage(self) -> None:
+        """
+        One added in an outage is told nothing until the next snapshot, which
+        is INITIAL for it alone.
+        """
+        self.synchronize({1: vmRow("tap1")})
+        self.lose()
+        self.observer.take()
+        late = Recorder()
+        self.monitor.addObserver(late)
+        self.clock.advance(0)
+        self.assertEqual(late.events, [])
+        self.synchronize({1: vmRow("tap1")})
+        self.assertEqual(
+            late.take(), [("online", "vm", "tap1", "initial"), ("synchronized", "initial")]
+        )
+        self.assertEqual(self.observer.take()[-1], ("synchronized", "resync"))
+
+    def test_refused(self) -> None:
+        """
+        What is no observer, is one already or is none is refused.
+        """
+        self.assertRaises(TypeError, self.monitor.addObserver, object())
+        self.assertRaises(ValueError, self.monitor.addObserver, self.observer)
+        self.assertRaises(ValueError, self.monitor.removeObserver, Recorder())
+
+    def test_remove(self) -> None:
+        """
+        One that was removed is told nothing more, and its Deferred is
+        cancelled.
+        """
+        busy = Busy()
+        self.monitor.addObserver(busy)
+        self.synchronize({1: vmRow("tap1")})
+        waiting = busy.waiting
+        assert waiting is not None
+        results: list[object] = []
+        waiting.addBoth(results.append)
+        self.monitor.removeObserver(busy)
+        self.monitor.removeObserver(self.observer)
+        self.observer.take()
+        self.update({2: {"new": vmRow("tap2")}})
+        self.assertEqual((len(busy.events), self.observer.events), (1, []))
+
+    def test_F46_meddling(self) -> None:
+        """
+        An observer may add another and remove itself from inside
+        eventReceived.
+        """
+        monitor, late = self.monitor, Recorder()
+
+        class Meddler(Recorder):
+            def eventReceived(self, event: Any) -> None:
+                super().eventReceived(event)
+                monitor.addObserver(late)
+                monitor.removeObserver(self)
+
+        meddler = Meddler()
+        monitor.addObserver(meddler)
+        self.synchronize({1: vmRow("tap1"), 2: vmRow("tap2")})
+        self.clock.advance(0)
+        self.assertEqual(len(meddler.events), 1)
+        self.assertEqual(len(late.events), 3)
+
+    def test_F45_busyHoldsUpNobody(self) -> None:
+        """
+        A busy observer holds up neither the others nor the connection, and
+        gets the difference when it is free.
+        """
+        busy = Busy()
+        self.monitor.addObserver(busy)
+        self.synchronize({1: vmRow("tap1"), 2: vmRow("tap2")})
+        for port in range(1, 50):
+            self.update({2: {"new": vmRow("tap2", ofport=port), "old": {"ofport": port - 1}}})
+        self.assertEqual(len(self.observer.take()), 3 + 49)
+        busy.freeAll()
+        last = busy.events[-1]
+        assert isinstance(last, Synchronized)
+        self.assertEqual(len(busy.events), 3)
+        self.assertEqual(last.interfaces[1].ofport, 49)
+
+    def test_removeWhileGreetingWaits(self) -> None:
+        """
+        A late observer that is removed before it was told anything is told
+        nothing, and a stop leaves no delayed call.
+        """
+        self.synchronize({1: vmRow("tap1")})
+        late, later = Recorder(), Recorder()
+        self.monitor.addObserver(late)
+        self.monitor.removeObserver(late)
+        self.monitor.addObserver(later)
+        self.monitor.detach()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.assertEqual((late.events, later.events), ([], []))

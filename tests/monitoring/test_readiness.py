@@ -1,0 +1,357 @@
+# Copyright (c) The twisted_ovsdb authors.
+# See LICENSE for details.
+
+"""
+Tests for L{twisted_ovsdb.monitoring.lookup} and L{twisted_ovsdb.monitoring.readiness}, by way of a
+factory.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred, TimeoutError
+from twisted.internet.task import Clock
+
+from tests.fakes.factorycase import FactoryTestCase
+from tests.fakes.support import Busy, Recorder, jsonRow, plain, reply, update, vm, vmRow
+from twisted_ovsdb import InterfaceKind, InterfaceMonitor, OvsInterface
+
+BRIDGE = jsonRow("br-int", "internal")
+UNASSIGNED = {"ofport": ["set", []]}
+
+
+class LookupTests(FactoryTestCase):
+    """
+    Tests for C{interfaces}, C{interfaceByName} and C{interfacesByIfaceId}.
+    """
+
+    def test_interfaces(self) -> None:
+        """
+        What exists and has a class, all or of one kind.
+        """
+        self.assertEqual(self.factory.interfaces(), ())
+        self.synchronize({1: vmRow("tap1"), 2: BRIDGE, 3: jsonRow("eth0")})
+        self.assertEqual([row.name for row in self.factory.interfaces()], ["tap1", "br-int"])
+        self.assertEqual(self.factory.interfaces(InterfaceKind.VM), (vm(1),))
+        self.assertEqual(self.factory.interfaces(InterfaceKind.TUNNEL), ())
+
+    def test_byName(self) -> None:
+        """
+        One interface by its name, if it has a class.
+        """
+        self.synchronize({1: vmRow("tap1"), 2: jsonRow("eth0")})
+        self.assertEqual(self.factory.interfaceByName("tap1"), vm(1))
+        self.assertIsNone(self.factory.interfaceByName("eth0"))
+        self.assertIsNone(self.factory.interfaceByName("tap2"))
+
+    def test_byIfaceId(self) -> None:
+        """
+        All interfaces that have an iface-id, of which there may be two.
+        """
+        self.synchronize({1: vmRow("tap1", "a"), 2: vmRow("tap2", "a"), 3: vmRow("tap3", "b")})
+        self.assertEqual(self.factory.interfacesByIfaceId("a"), (vm(1, "a"), vm(2, "a")))
+        self.assertEqual(self.factory.interfacesByIfaceId("c"), ())
+
+    def test_nameAgain(self) -> None:
+        """
+        A name that goes to another row within one update leads to that row,
+        whichever of the two is told first.
+        """
+        self.synchronize({1: vmRow("tap1")})
+        self.assertEqual(self.factory.interfaceByName("tap1"), vm(1))
+        for old, new in ((1, 2), (2, 1)):
+            changes: dict[int, Any] = {1: {}, 2: {}}
+            changes[old], changes[new] = {"old": vmRow("tap1")}, {"new": vmRow("tap1")}
+            self.receive(update(changes))
+            found = self.factory.interfaceByName("tap1")
+            assert found is not None
+            self.assertEqual(found.uuid, vm(new).uuid)
+            self.assertEqual(self.factory.interfacesByIfaceId("port"), (found,))
+
+    def test_now(self) -> None:
+        """
+        Answers follow each update, whatever observers do; in an outage they
+        are what was last known.
+        """
+        self.factory.addObserver(Busy())
+        self.synchronize({1: vmRow("tap1")})
+        self.receive(update({1: {"old": vmRow("tap1")}, 2: {"new": vmRow("tap2")}}))
+        self.assertEqual(self.factory.interfaces(), (vm(2),))
+        self.lose()
+        self.assertEqual(self.factory.interfaceByName("tap2"), vm(2))
+        self.factory.stop()
+        self.assertEqual(self.factory.interfacesByIfaceId("port"), (vm(2),))
+
+    def test_monitorAlone(self) -> None:
+        """
+        A monitor without a factory answers too.
+        """
+        monitor = InterfaceMonitor(clock=Clock())
+        self.assertEqual(monitor.interfaces(), ())
+        self.assertNoResult(monitor.whenReady("port"))
+
+
+class WhenReadyTests(FactoryTestCase):
+    """
+    Tests for C{whenReady}.
+    """
+
+    def assign(self, number: int, ofport: int, ifaceId: str = "port") -> None:
+        """
+        ovs-vswitchd assigns an OpenFlow port.
+        """
+        row = vmRow(f"tap{number}", ifaceId, ofport)
+        self.receive(update({number: {"new": row, "old": UNASSIGNED}}))
+
+    def failsLate(self, waiting: Deferred[OvsInterface]) -> str:
+        """
+        What the TimeoutError says.
+        """
+        self.assertNoResult(waiting)
+        self.clock.advance(1)
+        return str(self.failureResultOf(waiting, TimeoutError).value)
+
+    def test_atOnce(self) -> None:
+        """
+        It fires at once for a vm that is ready already, and schedules
+        nothing.
+        """
+        self.synchronize({1: vmRow("tap1", ofport=1), 2: vmRow("tap2", "other", 2)})
+        before = self.clock.getDelayedCalls()
+        waiting = self.factory.whenReady("other", 5)
+        self.assertEqual(self.successResultOf(waiting), vm(2, "other", 2))
+        self.assertEqual(self.clock.getDelayedCalls(), before)
+
+    def test_plugged(self) -> None:
+        """
+        A vm that is plugged in later is ready when it has its OpenFlow port,
+        not before; and only this vm's.
+        """
+        self.synchronize({})
+        waiting = self.factory.whenReady("port", 5)
+        self.receive(update({2: {"new": vmRow("tap2", "other", 2)}}))
+        self.receive(update({1: {"new": vmRow("tap1")}}))
+        self.assertNoResult(waiting)
+        self.assign(1, 7)
+        self.assertEqual(self.successResultOf(waiting), vm(1, ofport=7))
+        self.receive(update({1: {"new": vmRow("tap1", ofport=8), "old": {"ofport": 7}}}))
+
+    def test_firstSnapshot(self) -> None:
+        """
+        It may be asked before there is a connection, and fires with the
+        first snapshot.
+        """
+        waiting = self.factory.whenReady("port")
+        self.synchronize({1: vmRow("tap1", ofport=1)})
+        self.assertEqual(self.successResultOf(waiting), vm(1, ofport=1))
+
+    def test_failed(self) -> None:
+        """
+        A port that could not be made is not ready, nor is one that is
+        forgotten; the next one of this iface-id is.
+        """
+        self.synchronize({1: vmRow("tap1")})
+        waiting = self.factory.whenReady("port")
+        self.assign(1, -1)
+        self.receive(update({1: {"old": vmRow("tap1", ofport=-1)}}))
+        self.assertNoResult(waiting)
+        self.receive(update({2: {"new": vmRow("tap2", ofport=2)}}))
+        self.assertEqual(self.successResultOf(waiting), vm(2, ofport=2))
+
+    def test_onlyVMs(self) -> None:
+        """
+        An interface of another class is not what is waited for.
+        """
+        ids = {"iface-id": "port"}
+        patch = jsonRow("patch-ex", "patch", 1, external_ids=ids, options={"peer": "patch-int"})
+        self.synchronize({1: patch})
+        text = self.failsLate(self.factory.whenReady("port", 1))
+        self.assertIn("patch-ex has class patch", text)
+
+    def test_outage(self) -> None:
+        """
+        What was ready before an outage is not taken to be so: the next
+        snapshot tells.
+        """
+        self.synchronize({1: vmRow("tap1", ofport=1)})
+        self.lose()
+        waiting = self.factory.whenReady("port")
+        self.assertNoResult(waiting)
+        self.clock.advance(1)
+        self.synchronize({1: vmRow("tap1")})
+        self.assertNoResult(waiting)
+        self.assign(1, 3)
+        self.assertEqual(self.successResultOf(waiting), vm(1, ofport=3))
+
+    def test_waitsThroughAnOutage(self) -> None:
+        """
+        Who waits when the connection goes gets what the next snapshot has.
+        """
+        self.synchronize({1: vmRow("tap1")})
+        waiting = self.factory.whenReady("port")
+        self.lose()
+        self.clock.advance(1)
+        self.assertNoResult(waiting)
+        self.synchronize({1: vmRow("tap1", ofport=4)})
+        self.assertEqual(self.successResultOf(waiting), vm(1, ofport=4))
+
+    def test_busyObserver(self) -> None:
+        """
+        A busy observer holds up nobody who waits.
+        """
+        self.factory.addObserver(Busy())
+        self.synchronize({1: vmRow("tap1")})
+        waiting = self.factory.whenReady("port")
+        self.assign(1, 1)
+        self.successResultOf(waiting)
+
+    def test_oneStep(self) -> None:
+        """
+        It fires when all rows of a message have been applied.
+        """
+        self.synchronize({1: vmRow("tap1")})
+        known: list[object] = []
+        waiting = self.factory.whenReady("port")
+        waiting.addCallback(lambda _: known.extend(self.factory.interfaces()))
+        new = {"new": vmRow("tap1", ofport=1), "old": UNASSIGNED}
+        self.receive(update({1: new, 2: {"new": vmRow("tap2", "other")}}))
+        self.assertEqual(known, [vm(1, ofport=1), vm(2, "other")])
+
+    def test_several(self) -> None:
+        """
+        Each caller has a Deferred of its own: one that cancels, and one that
+        cancels another, leave the others alone.
+        """
+        self.synchronize({1: vmRow("tap1")})
+        first, second, third, fourth = (self.factory.whenReady("port") for _ in range(4))
+        first.addCallback(lambda _: second.cancel())
+        fourth.cancel()
+        self.failureResultOf(fourth, CancelledError)
+        self.assign(1, 1)
+        self.successResultOf(first)
+        self.failureResultOf(second, CancelledError)
+        self.successResultOf(third)
+        self.assertEqual(self.factory.monitor._readiness._waiting, {})
+
+    def test_stop(self) -> None:
+        """
+        A stop fails it with CancelledError and leaves no timer, whether or
+        not there is a connection; so for all who wait, also when one of them
+        cancels another.
+        """
+        before = self.factory.whenReady("port", 9)
+        self.factory.stop()
+        self.failureResultOf(before, CancelledError)
+        self.connector.connect()
+        self.synchronize({1: vmRow("tap1")})
+        first, second = self.factory.whenReady("port", 9), self.factory.whenReady("port", 9)
+        first.addErrback(lambda _: second.cancel())
+        stopped = self.factory.stop()
+        self.lose()
+        self.successResultOf(stopped)
+        self.successResultOf(first)
+        self.failureResultOf(second, CancelledError)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_stopWhenReady(self) -> None:
+        """
+        The factory may be stopped by who gets the interface: others who wait
+        are cancelled, and nothing more is told, not even to an observer that
+        was busy.
+        """
+        busy = Busy()
+        self.factory.addObserver(busy)
+        self.synchronize({1: vmRow("tap1")})
+        self.lose()
+        self.clock.advance(1)
+        first, second = self.factory.whenReady("port"), self.factory.whenReady("port")
+        first.addCallback(lambda _: self.factory.stop())
+        self.observer.take()
+        self.synchronize({1: vmRow("tap1", ofport=1)})
+        self.failureResultOf(second, CancelledError)
+        busy.free()
+        self.assertEqual(self.observer.take(), [])
+        self.assertEqual(busy.take(), [("online", "vm", "tap1", "initial")])
+        self.lose()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_askedWhileStopping(self) -> None:
+        """
+        Who asks anew after a stop gets nothing from what is known no more.
+        """
+        again: list[Any] = []
+
+        def stop(_: object) -> None:
+            self.factory.stop()
+            again.append(self.factory.whenReady("port"))
+
+        self.factory.whenSynchronized().addCallback(stop)
+        self.synchronize({1: vmRow("tap1", ofport=1)})
+        self.assertNoResult(again[0])
+
+    def test_late(self) -> None:
+        """
+        After the timeout it fails with Twisted's TimeoutError, as
+        Deferred.addTimeout does, and leaves no trace; the text says what is
+        lacking.
+        """
+        self.synchronize({1: vmRow("tap1", "a"), 2: vmRow("tap2", "b"), 3: jsonRow("tap3")})
+        broken = jsonRow("tap2", ofport=-1, error="no such device", external_ids={"iface-id": "b"})
+        self.receive(update({2: {"new": broken, "old": UNASSIGNED}}))
+        self.assertEqual(
+            self.failsLate(self.factory.whenReady("a", 1)),
+            "iface-id a is not ready after 1 s: tap1 has no OpenFlow port",
+        )
+        self.assertIn("tap2: no such device", self.failsLate(self.factory.whenReady("b", 1)))
+        self.assertIn("no interface has it", self.failsLate(self.factory.whenReady("c", 1)))
+        self.assertEqual(self.factory.monitor._readiness._waiting, {})
+        self.assign(1, 1, "a")
+
+    def test_lateInAnOutage(self) -> None:
+        """
+        The timeout counts in an outage too, and its text says so.
+        """
+        waiting = self.factory.whenReady("port", 1)
+        self.assertIn("not in sync with the server", self.failsLate(waiting))
+
+    def test_noClass(self) -> None:
+        """
+        The text also says when the rules give the interface no class.
+        """
+        self.makeFactory(rules=self.factory.monitor._rows.rules.dragonflow())
+        self.synchronize({1: vmRow("eth1", ofport=1)})
+        self.assertIn("eth1 has no class", self.failsLate(self.factory.whenReady("port", 1)))
+        self.assertIsNone(plain(1).kind)
+
+    def test_inTime(self) -> None:
+        """
+        One that is ready in time, or is cancelled, leaves no timer.
+        """
+        self.synchronize({1: vmRow("tap1")})
+        before = len(self.clock.getDelayedCalls())
+        ready, cancelled = self.factory.whenReady("port", 5), self.factory.whenReady("port", 5)
+        cancelled.cancel()
+        self.failureResultOf(cancelled, CancelledError)
+        self.assign(1, 1)
+        self.successResultOf(ready)
+        self.assertEqual(len(self.clock.getDelayedCalls()), before)
+
+
+class StopInACallbackTests(FactoryTestCase):
+    """
+    Who is told that the snapshot is there may stop the factory.
+    """
+
+    def test_nothingMore(self) -> None:
+        """
+        Then no observer is told anything of that snapshot.
+        """
+        self.factory.whenSynchronized().addCallback(lambda _: self.factory.stop())
+        self.accept()
+        self.receive(reply(1, {1: vmRow("tap1")}))
+        late = Recorder()
+        self.factory.addObserver(late)
+        self.lose()
+        self.assertEqual((self.observer.events, late.events), ([], []))
+        self.assertEqual(self.clock.getDelayedCalls(), [])

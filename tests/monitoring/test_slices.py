@@ -1,0 +1,307 @@
+# Copyright (c) The twisted_ovsdb authors.
+# See LICENSE for details.
+
+"""
+Large snapshots and updates: they are taken in and told in slices, between
+which the reactor turns; order, atomicity and brackets stay as they are.
+"""
+
+from __future__ import annotations
+
+import gc
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.error import ConnectionLost
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.fakes.support import Busy, Fold, Recorder, reply, update, vmRow
+from twisted_ovsdb import InterfaceMonitor, OvsdbProtocol, SessionLost
+from twisted_ovsdb.database import replica
+from twisted_ovsdb.errors import MonitorStopped
+from twisted_ovsdb.monitoring import delivery
+from twisted_ovsdb.wire import members
+
+
+class TurningClock(Clock):
+    """
+    A clock that runs, in each turn, only what was due at its beginning.
+    """
+
+    def turn(self) -> None:
+        """
+        One turn of a reactor.
+        """
+        calls, self.calls = self.calls, []
+        for call in calls:
+            if call.getTime() > self.rightNow:
+                self.calls.append(call)
+            elif call.active():
+                call.called = 1
+                call.func(*call.args, **call.kw)
+
+
+class SliceTests(SynchronousTestCase):
+    """
+    Ten interfaces, read three at a time and told two at a time.
+    """
+
+    def setUp(self) -> None:
+        self.patch(replica, "SNAPSHOT_SLICE", 3)
+        self.patch(delivery, "DELIVERY_SLICE", 2)
+        self.patch(members, "LARGE", 100)
+        self.patch(members, "ROWS", 100)
+        self.clock = TurningClock()
+        self.observer = Recorder()
+        self.monitor = InterfaceMonitor([self.observer], clock=self.clock)
+        self.connect()
+
+    def connect(self) -> Deferred[None]:
+        """
+        A new connection.
+        """
+        self.protocol, self.transport = OvsdbProtocol(), StringTransport()
+        self.protocol.makeConnection(self.transport)
+        self.attached = self.monitor.attach(self.protocol)
+        return self.attached
+
+    def paused(self) -> bool:
+        """
+        Whether the server's bytes are left waiting.
+        """
+        return self.transport.producerState == "paused"
+
+    def turns(self, count: int = 40) -> None:
+        """
+        The reactor turns.
+        """
+        for _ in range(count):
+            self.clock.turn()
+
+    def rows(self, count: int = 10) -> dict[int, dict[str, Any]]:
+        """
+        So many rows.
+        """
+        return {n: vmRow(f"tap{n}") for n in range(1, count + 1)}
+
+    def receive(self, data: bytes) -> None:
+        """
+        The server sends.
+        """
+        self.protocol.dataReceived(data)
+
+    def test_snapshot(self) -> None:
+        """
+        While a snapshot is read nothing is told and nothing further is read;
+        then everything is told, a slice a turn, and what followed in the
+        stream after it.
+        """
+        waiting = self.monitor.whenSynchronized()
+        self.receive(reply(1, self.rows()) + update({1: {"old": vmRow("tap1")}}))
+        self.assertTrue(self.paused())
+        self.turns(3)
+        self.assertEqual(len(self.observer.events), 2)
+        self.assertEqual(len(self.successResultOf(waiting)), 10)
+        told = 2
+        while told < 10:
+            self.assertTrue(self.paused())
+            self.turns(1)
+            told += 2
+            self.assertEqual(len(self.observer.events), told)
+        self.turns()
+        self.assertFalse(self.paused())
+        self.assertEqual(
+            self.observer.take()[10:],
+            [("synchronized", "initial"), ("offline", "vm", "tap1", "update")],
+        )
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.successResultOf(self.attached)
+
+    def test_collector(self) -> None:
+        """
+        Between slices the collector of cycles is as the application has it:
+        on, or off.
+        """
+        self.addCleanup(gc.enable)
+        for set, enabled in ((gc.enable, True), (gc.disable, False)):
+            set()
+            self.receive(reply(1, self.rows()))
+            self.assertTrue(self.paused())
+            self.assertIs(gc.isenabled(), enabled)
+            self.turns()
+            self.assertIs(gc.isenabled(), enabled)
+            self.protocol.connectionLost(Failure(ConnectionLost()))
+            self.connect()
+
+    def test_dataWhilePaused(self) -> None:
+        """
+        Bytes that come while reading is paused, as they may on TLS, wait.
+        """
+        self.receive(reply(1, self.rows()))
+        message = update({1: {"old": vmRow("tap1")}})
+        self.receive(message[:50])
+        self.receive(message[50:])
+        self.turns()
+        self.assertEqual(self.observer.take()[-1], ("offline", "vm", "tap1", "update"))
+
+    def test_update(self) -> None:
+        """
+        A large update is one step too, told in slices before the next one.
+        """
+        self.receive(reply(1, {}))
+        news = {n: {"new": row} for n, row in self.rows().items()}
+        gone = {n: {"old": row} for n, row in self.rows().items()}
+        self.receive(update(news) + update(gone))
+        self.assertEqual(len(self.observer.events), 1 + 2)
+        self.turns()
+        self.assertEqual(
+            [event[0] for event in self.observer.take()],
+            ["synchronized"] + ["online"] * 10 + ["offline"] * 10,
+        )
+        self.assertFalse(self.paused())
+
+    def test_busyObserverDoesNotPause(self) -> None:
+        """
+        An observer that is busy does not hold up the connection.
+        """
+        self.receive(reply(1, {}))
+        busy = Busy()
+        self.monitor.addObserver(busy)
+        self.turns(1)
+        news = {n: {"new": row} for n, row in self.rows(2).items()}
+        self.receive(update(news))
+        self.turns(2)
+        self.assertFalse(self.paused())
+        self.assertEqual(len(busy.events), 1)
+
+    def test_busyAtTheEndOfASlice(self) -> None:
+        """
+        An observer that becomes busy with the last event of a slice is told
+        the next one when it is free, and not by the next turn.
+        """
+        self.patch(delivery, "DELIVERY_SLICE", 1)
+        busy = Busy()
+        self.monitor.removeObserver(self.observer)
+        self.monitor.addObserver(busy)
+        self.receive(reply(1, self.rows()))
+        self.turns()
+        self.assertEqual(len(busy.events), 1)
+        self.assertFalse(self.paused())
+        for told in range(2, 12):
+            busy.free()
+            self.assertEqual(len(busy.events), told)
+        self.assertEqual(busy.take()[-1], ("synchronized", "initial"))
+
+    def test_lateObserver(self) -> None:
+        """
+        One that comes late is told in slices, and what happens meanwhile
+        waits until it has been told all.
+        """
+        self.receive(reply(1, self.rows()))
+        self.turns()
+        late = Recorder()
+        self.monitor.addObserver(late)
+        self.turns(1)
+        self.assertEqual(len(late.events), 2)
+        self.receive(update({11: {"new": vmRow("tap11")}}))
+        self.turns()
+        fold = Fold()
+        for event in late.events:
+            fold.receive(event)
+        self.assertEqual(len(fold.interfaces), 11)
+        self.assertFalse(self.paused())
+
+    def test_badRowInALaterSlice(self) -> None:
+        """
+        What is wrong in the last row is found before anything is told.
+        """
+        self.receive(reply(1, {**self.rows(), 11: {"name": 5}}))
+        self.turns()
+        self.assertIn("column name", str(self.protocol.lost))
+        self.assertEqual(self.observer.events, [])
+        self.failureResultOf(self.attached)
+
+    def test_lostWhileReading(self) -> None:
+        """
+        A session that goes while its snapshot is read leaves nothing of it.
+        """
+        self.receive(reply(1, self.rows()))
+        self.turns(1)
+        self.protocol.connectionLost(Failure(ConnectionLost()))
+        self.failureResultOf(self.attached, SessionLost)
+        self.turns()
+        self.assertEqual(self.observer.events, [])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_lostWhileTelling(self) -> None:
+        """
+        A session that goes while its snapshot is told: the rest is told with
+        the next one, and the sum is right.
+        """
+        self.receive(reply(1, self.rows()))
+        self.turns(4)
+        self.assertEqual(len(self.observer.events), 4)
+        self.protocol.abort(ConnectionLost())
+        self.turns()
+        self.assertEqual(len(self.observer.events), 4)
+        self.connect()
+        self.receive(reply(1, self.rows(5)))
+        self.turns()
+        fold = Fold()
+        for event in self.observer.events:
+            fold.receive(event)
+        self.assertTrue(fold.inSync)
+        self.assertEqual(len(fold.interfaces), 5)
+
+    def test_detachWhileReading(self) -> None:
+        """
+        Who lets go while a snapshot is read is told nothing of it, gets the
+        connection back unpaused, and no delayed call is left.
+        """
+        waiting = self.monitor.whenSynchronized()
+        self.receive(reply(1, self.rows()))
+        self.turns(1)
+        self.monitor.detach()
+        self.failureResultOf(waiting, CancelledError)
+        failure = self.failureResultOf(self.attached, SessionLost)
+        self.assertIsInstance(failure.value.reason, MonitorStopped)
+        self.assertFalse(self.paused())
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.receive(update({1: {"new": vmRow("tap1")}}))
+        self.assertEqual(self.observer.events, [])
+
+    def test_detachBeforeTheReply(self) -> None:
+        """
+        Who lets go before the reply is told nothing of it.
+        """
+        self.monitor.detach()
+        self.receive(reply(1, self.rows(1)))
+        self.failureResultOf(self.attached, SessionLost)
+        self.assertEqual(self.observer.events, [])
+
+    def test_detachWhileTelling(self) -> None:
+        """
+        Who lets go while a snapshot is told is told no more of it, and no
+        delayed call is left.
+        """
+        self.receive(reply(1, self.rows()))
+        self.turns(4)
+        self.monitor.detach()
+        self.turns()
+        self.assertEqual(len(self.observer.events), 4)
+        self.assertFalse(self.paused())
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_removeWhileTelling(self) -> None:
+        """
+        An observer that is removed while it is told holds up nothing.
+        """
+        self.receive(reply(1, self.rows()))
+        self.turns(4)
+        self.monitor.removeObserver(self.observer)
+        self.turns(1)
+        self.assertFalse(self.paused())
+        self.assertEqual(self.clock.getDelayedCalls(), [])

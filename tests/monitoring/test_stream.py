@@ -1,0 +1,322 @@
+# Copyright (c) The twisted_ovsdb authors.
+# See LICENSE for details.
+
+"""
+Tests for L{twisted_ovsdb.monitoring.stream}: C{async for event in factory.events()}.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.logger import LogLevel, capturedLogs, formatEvent
+from zope.interface.verify import verifyObject
+
+from tests.fakes.factorycase import FactoryTestCase
+from tests.fakes.support import summaries, update, vmRow
+from twisted_ovsdb import IOvsdbEventObserver
+from twisted_ovsdb.events import Event, Synchronized
+from twisted_ovsdb.monitoring.delivery import DELIVERY_SLICE, PATIENCE
+from twisted_ovsdb.monitoring.stream import Handover
+
+
+class Consumer:
+    """
+    Takes events in a coroutine, as users do, and is busy with each that it is
+    told to be busy with.
+
+    @ivar ended: fires when its loop is over.
+    """
+
+    def __init__(self, events: AsyncGenerator[Event, None], busy: bool = False) -> None:
+        self.events: list[Event] = []
+        self.busy = busy
+        self.working: Deferred[None] | None = None
+        self.ended = Deferred.fromCoroutine(self._consume(events))
+
+    async def _consume(self, events: AsyncGenerator[Event, None]) -> None:
+        async for event in events:
+            self.events.append(event)
+            if self.busy:
+                self.working = Deferred()
+                await self.working
+
+    def free(self) -> None:
+        """
+        Be done with the present event.
+        """
+        working, self.working = self.working, None
+        assert working is not None
+        working.callback(None)
+
+    def take(self) -> list[tuple[str, ...]]:
+        """
+        What came since the last time, in a few words.
+        """
+        events, self.events = self.events, []
+        return summaries(events)
+
+
+class StreamTests(FactoryTestCase):
+    """
+    Tests for C{factory.events}.
+    """
+
+    def observers(self) -> int:
+        """
+        How many observers the factory has, beside the test's own.
+        """
+        return len(self.factory.monitor._deliveries) - 1
+
+    def test_contract(self) -> None:
+        """
+        It is an observer as any other.
+        """
+        verifyObject(IOvsdbEventObserver, Handover(self.clock))
+
+    def test_events(self) -> None:
+        """
+        A consumer that keeps up gets what an observer gets.
+        """
+        consumer = Consumer(self.factory.events())
+        self.synchronize({1: vmRow("tap1")})
+        self.receive(update({2: {"new": vmRow("tap2")}}))
+        self.lose()
+        self.clock.advance(1)
+        self.synchronize({2: vmRow("tap2")})
+        self.assertEqual(consumer.events, self.observer.events)
+        self.assertEqual(len(consumer.take()), 7)
+        self.assertNoResult(consumer.ended)
+
+    def test_late(self) -> None:
+        """
+        One that begins while in sync gets what exists now, as INITIAL, and
+        then what happens.
+        """
+        self.synchronize({1: vmRow("tap1")})
+        consumer = Consumer(self.factory.events())
+        self.assertEqual(consumer.events, [])
+        self.clock.advance(0)
+        self.receive(update({2: {"new": vmRow("tap2")}}))
+        self.assertEqual(
+            consumer.take(),
+            [
+                ("online", "vm", "tap1", "initial"),
+                ("synchronized", "initial"),
+                ("online", "vm", "tap2", "update"),
+            ],
+        )
+
+    def test_busy(self) -> None:
+        """
+        While the consumer is busy, nothing piles up: what happens meanwhile
+        reaches it as one difference.
+        """
+        self.synchronize({1: vmRow("tap1")})
+        consumer = Consumer(self.factory.events(), busy=True)
+        self.clock.advance(0)
+        self.assertEqual(consumer.take(), [("online", "vm", "tap1", "initial")])
+        for port in range(1, 50):
+            new = {"new": vmRow("tap1", ofport=port), "old": {"ofport": port - 1}}
+            self.receive(update({1: new}))
+            self.receive(update({2: {"new": vmRow("tap2")}}))
+            self.receive(update({2: {"old": vmRow("tap2")}}))
+        self.assertEqual(consumer.take(), [])
+        consumer.free()
+        self.assertEqual(consumer.take(), [("changed", "vm", "tap1", "initial")])
+        consumer.free()
+        last = consumer.events[-1]
+        assert isinstance(last, Synchronized)
+        self.assertEqual(last.interfaces[0].ofport, 49)
+        consumer.busy = False
+        consumer.free()
+        self.receive(update({3: {"new": vmRow("tap3")}}))
+        self.assertEqual(consumer.take()[-1], ("online", "vm", "tap3", "update"))
+
+    def test_several(self) -> None:
+        """
+        Several consumers do not disturb one another.
+        """
+        slow, fast = Consumer(self.factory.events(), busy=True), Consumer(self.factory.events())
+        self.synchronize({1: vmRow("tap1"), 2: vmRow("tap2")})
+        self.assertEqual((len(slow.take()), len(fast.take())), (1, 3))
+
+    def test_stop(self) -> None:
+        """
+        A stop ends the loop: after Disconnected, for one that waits for an
+        event; without more, for one that is busy.
+        """
+        consumer = Consumer(self.factory.events())
+        busy = Consumer(self.factory.events(), busy=True)
+        self.synchronize({1: vmRow("tap1")})
+        self.assertNoResult(consumer.ended)
+        self.factory.stop()
+        self.successResultOf(consumer.ended)
+        self.assertEqual(consumer.take()[-1], ("disconnected", "stopped"))
+        self.assertNoResult(busy.ended)
+        busy.free()
+        self.successResultOf(busy.ended)
+        self.assertEqual(len(busy.events), 1)
+        self.lose()
+        self.assertEqual((self.observers(), self.clock.getDelayedCalls()), (0, []))
+
+    def test_stopWithoutConnection(self) -> None:
+        """
+        A stop ends the loop also when there is no connection, and when the
+        loop had not begun.
+        """
+        later = self.factory.events()
+        consumer = Consumer(self.factory.events())
+        self.factory.stop()
+        self.successResultOf(consumer.ended)
+        self.successResultOf(Consumer(later).ended)
+        self.assertEqual((consumer.events, self.observers()), ([], 0))
+
+    def test_stopFromTheLoop(self) -> None:
+        """
+        The consumer may stop the factory: its loop is over with that event.
+        """
+
+        async def consume() -> int:
+            taken = 0
+            async for _ in self.factory.events():
+                taken += 1
+                self.factory.stop()
+            return taken
+
+        taken = Deferred.fromCoroutine(consume())
+        self.synchronize({1: vmRow("tap1"), 2: vmRow("tap2")})
+        self.assertEqual((self.successResultOf(taken), self.observers()), (1, 0))
+
+    def test_startAgain(self) -> None:
+        """
+        After a stop, a new loop gets the events of the next start.
+        """
+        self.factory.stop()
+        consumer = Consumer(self.factory.events())
+        self.connector.connect()
+        self.synchronize({1: vmRow("tap1")})
+        self.assertEqual(len(consumer.events), 2)
+
+    def test_leave(self) -> None:
+        """
+        Leaving the loop is the end of it: nobody stays behind as an observer.
+        """
+
+        async def first() -> Event:
+            async for event in self.factory.events():
+                return event
+            raise AssertionError("ended")
+
+        event = Deferred.fromCoroutine(first())
+        self.assertEqual(self.observers(), 1)
+        self.synchronize({1: vmRow("tap1"), 2: vmRow("tap2")})
+        self.assertEqual(summaries([self.successResultOf(event)])[0][2], "tap1")
+        gc.collect()
+        self.assertEqual(self.observers(), 0)
+
+    def test_failure(self) -> None:
+        """
+        A loop whose body fails is the consumer's matter, and disturbs no
+        other observer.
+        """
+
+        async def fail() -> None:
+            async with aclosing(self.factory.events()) as events:
+                async for _ in events:
+                    raise ZeroDivisionError
+
+        failing = Deferred.fromCoroutine(fail())
+        self.synchronize({1: vmRow("tap1")})
+        self.failureResultOf(failing, ZeroDivisionError)
+        self.assertEqual((self.observers(), len(self.observer.events)), (0, 2))
+
+    def test_close(self) -> None:
+        """
+        Closing it removes its observer, and it is over.
+        """
+        self.synchronize({1: vmRow("tap1")})
+        events = self.factory.events()
+
+        async def take() -> object:
+            return await anext(events, None)
+
+        first = Deferred.fromCoroutine(take())
+        self.clock.advance(0)
+        self.successResultOf(first)
+        self.assertEqual(self.observers(), 1)
+        closing: Any = events.aclose()
+        self.successResultOf(Deferred.fromCoroutine(closing))
+        self.assertEqual(self.observers(), 0)
+        self.assertIsNone(self.successResultOf(Deferred.fromCoroutine(take())))
+
+    def test_cancel(self) -> None:
+        """
+        Cancelling the consumer while it waits removes its observer.
+        """
+        consumer = Consumer(self.factory.events())
+        self.synchronize({1: vmRow("tap1")})
+        consumer.ended.cancel()
+        self.failureResultOf(consumer.ended, CancelledError)
+        self.assertEqual(self.observers(), 0)
+        self.receive(update({2: {"new": vmRow("tap2")}}))
+        self.assertEqual(len(consumer.events), 2)
+
+    def test_unused(self) -> None:
+        """
+        One that is never looped over costs nothing.
+        """
+        events = self.factory.events()
+        self.assertEqual(self.observers(), 0)
+        del events
+        gc.collect()
+        self.assertEqual(len(self.factory.monitor._streams), 0)
+
+    def test_dropped(self) -> None:
+        """
+        When nobody holds the factory and its consumer any more, they go
+        without a sound.
+        """
+        waiting, busy = Consumer(self.factory.events()), Consumer(self.factory.events(), busy=True)
+        self.synchronize({1: vmRow("tap1")})
+        self.assertEqual((len(waiting.events), len(busy.events)), (2, 1))
+        del waiting, busy
+        self.makeFactory()
+        gc.collect()
+        self.assertEqual(self.flushLoggedErrors(), [])
+
+    def test_fair(self) -> None:
+        """
+        A consumer that was busy for a while and then never waits leaves the
+        reactor a turn after so many events, and gets all of them; a stop in
+        between leaves nothing behind.
+        """
+        many = {n: vmRow(f"tap{n}") for n in range(1, DELIVERY_SLICE + 100)}
+        consumer = Consumer(self.factory.events(), busy=True)
+        stopped = Consumer(self.factory.events(), busy=True)
+        self.synchronize(many)
+        for each in (consumer, stopped):
+            each.busy = False
+            each.free()
+            self.assertEqual(len(each.events), DELIVERY_SLICE)
+        stopped.ended.cancel()
+        self.failureResultOf(stopped.ended, CancelledError)
+        self.clock.advance(0)
+        self.assertEqual(len(consumer.events), len(many) + 1)
+        self.assertIsInstance(consumer.events[-1], Synchronized)
+        self.assertEqual(len(stopped.events), DELIVERY_SLICE)
+
+    def test_slow(self) -> None:
+        """
+        The warning of slow observers says who is meant.
+        """
+        with capturedLogs() as logs:
+            Consumer(self.factory.events(), busy=True)
+            self.synchronize({1: vmRow("tap1")})
+            self.advance(PATIENCE)
+        [warning] = [log for log in logs if log["log_level"] is LogLevel.warn]
+        self.assertIn("the consumer of events()", str(formatEvent(warning)))

@@ -1,0 +1,189 @@
+# Copyright (c) The twisted_ovsdb authors.
+# See LICENSE for details.
+
+"""
+Tests for L{twisted_ovsdb.observers.filters}.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.error import ConnectionLost
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
+
+from tests.fakes.support import Busy, Recorder, jsonRow, vm, vmRow
+from tests.monitoring.test_monitor import MonitorTestCase
+from twisted_ovsdb import (
+    Cause,
+    Disconnected,
+    InterfaceKind,
+    InterfaceOnline,
+    IOvsdbEventObserver,
+    Synchronized,
+    onlyKinds,
+    withoutReplays,
+)
+
+BRIDGE = jsonRow("br-int", "internal")
+PATCH = jsonRow("patch-ex", "patch", options={"peer": "patch-int"})
+
+
+class OnlyKindsTests(MonitorTestCase):
+    """
+    Tests for L{onlyKinds}.
+    """
+
+    def test_interfaces(self) -> None:
+        """
+        Of interfaces only those classes are told, in every kind of event;
+        Synchronized lists these alone, and Disconnected is told as ever.
+        """
+        wanted = Recorder()
+        self.monitor.addObserver(onlyKinds(wanted, InterfaceKind.VM, InterfaceKind.PATCH))
+        self.synchronize({1: vmRow("tap1"), 2: BRIDGE, 3: PATCH})
+        last = wanted.events[-1]
+        assert isinstance(last, Synchronized)
+        self.assertEqual([row.name for row in last.interfaces], ["tap1", "patch-ex"])
+        self.update({1: {"new": vmRow("tap1", ofport=1), "old": {"ofport": ["set", []]}}})
+        self.update({1: {"old": vmRow("tap1", ofport=1)}, 2: {"old": BRIDGE}})
+        self.lose()
+        self.assertEqual(
+            [told[:1] + told[2:3] for told in wanted.take()],
+            [
+                ("online", "tap1"),
+                ("online", "patch-ex"),
+                ("synchronized",),
+                ("changed", "tap1"),
+                ("offline", "tap1"),
+                ("disconnected",),
+            ],
+        )
+        everything = self.observer.events[3]
+        assert isinstance(everything, Synchronized)
+        self.assertEqual(len(everything.interfaces), 3, "others are not affected")
+
+    def test_anotherClass(self) -> None:
+        """
+        An interface that comes to have one of the classes is online then, and
+        one that loses it is offline.
+        """
+        wanted = Recorder()
+        self.monitor.addObserver(onlyKinds(wanted, InterfaceKind.VM))
+        self.synchronize({1: BRIDGE})
+        wanted.take()
+        ids = {"external_ids": ["map", [["iface-id", "port"]]]}
+        self.update({1: {"new": {**BRIDGE, **ids}, "old": {"external_ids": ["map", []]}}})
+        self.update({1: {"new": BRIDGE, "old": ids}})
+        self.assertEqual(
+            wanted.take(),
+            [("online", "vm", "br-int", "update"), ("offline", "vm", "br-int", "update")],
+        )
+
+    def test_busy(self) -> None:
+        """
+        Being busy reaches through the filter: what happens meanwhile is told
+        as one difference.
+        """
+        busy = Busy()
+        self.monitor.addObserver(onlyKinds(busy, InterfaceKind.VM))
+        self.synchronize({1: vmRow("tap1")})
+        self.update({2: {"new": vmRow("tap2")}})
+        self.update({2: {"old": vmRow("tap2")}})
+        busy.freeAll()
+        self.assertEqual(
+            busy.take(), [("online", "vm", "tap1", "initial"), ("synchronized", "initial")]
+        )
+
+    def test_remove(self) -> None:
+        """
+        The filter is what was added, and it is what can be removed.
+        """
+        wanted = Recorder()
+        filtered = onlyKinds(wanted, InterfaceKind.VM)
+        self.monitor.addObserver(filtered)
+        self.assertRaises(ValueError, self.monitor.removeObserver, wanted)
+        self.monitor.removeObserver(filtered)
+        self.synchronize({1: vmRow("tap1")})
+        self.assertEqual(wanted.events, [])
+
+
+class WithoutReplaysTests(MonitorTestCase):
+    """
+    Tests for L{withoutReplays}.
+    """
+
+    def test_outage(self) -> None:
+        """
+        After an outage it tells what differs and not what is the same, while
+        other observers of the same monitor are told that too.
+        """
+        wanted = Recorder()
+        self.monitor.addObserver(withoutReplays(wanted))
+        self.synchronize({1: vmRow("tap1"), 2: vmRow("tap2")})
+        self.lose()
+        wanted.take()
+        self.observer.take()
+        self.synchronize({1: vmRow("tap1"), 2: vmRow("tap2", ofport=2), 3: vmRow("tap3")})
+        differences = [
+            ("changed", "vm", "tap2", "resync"),
+            ("online", "vm", "tap3", "resync"),
+        ]
+        synchronized = ("synchronized", "resync")
+        self.assertEqual(wanted.take(), [*differences, synchronized])
+        replay = ("online", "vm", "tap1", "replay")
+        self.assertEqual(self.observer.take(), [*differences, replay, synchronized])
+
+
+class EachFilterTests(SynchronousTestCase):
+    """
+    What holds for both.
+    """
+
+    def test_contract(self) -> None:
+        """
+        A filter is an observer, and shows in the log whom it is put around.
+        """
+        for observer in (
+            onlyKinds(Recorder(), InterfaceKind.VM),
+            withoutReplays(Recorder()),
+        ):
+            verifyObject(IOvsdbEventObserver, observer)
+            self.assertIn("Recorder", repr(observer))
+
+    def test_composed(self) -> None:
+        """
+        Filters can be put around one another.
+        """
+        wanted = Recorder()
+        observer = withoutReplays(onlyKinds(wanted, InterfaceKind.VM))
+        told: list[Any] = [
+            InterfaceOnline(vm(1), Cause.REPLAY, "tcp:test"),
+            InterfaceOnline(vm(2), Cause.RESYNC, "tcp:test"),
+            Disconnected(ConnectionLost("gone"), "tcp:test"),
+            object(),
+        ]
+        for event in told:
+            observer.eventReceived(event)
+        self.assertEqual(wanted.events, told[1:], "events that are not known are passed on")
+
+    def test_result(self) -> None:
+        """
+        What the observer returns is what the filter returns.
+        """
+        result: Any = object()
+        event = InterfaceOnline(vm(1), Cause.UPDATE, "tcp:test")
+        self.assertIs(onlyKinds(Recorder([result]), InterfaceKind.VM).eventReceived(event), result)
+        self.assertIs(withoutReplays(Recorder([result])).eventReceived(event), result)
+
+    def test_refused(self) -> None:
+        """
+        What is no observer, or no class, or none at all, is refused at once.
+        """
+        nobody: Any = object()
+        nothing: Any = "switch"
+        self.assertRaises(TypeError, onlyKinds, nobody, InterfaceKind.VM)
+        self.assertRaises(TypeError, withoutReplays, nobody)
+        self.assertRaises(ValueError, onlyKinds, Recorder())
+        self.assertRaises(ValueError, onlyKinds, Recorder(), nothing)

@@ -1,0 +1,458 @@
+# Copyright (c) The twisted_ovsdb authors.
+# See LICENSE for details.
+
+"""
+Tests for L{twisted_ovsdb.openvswitch.tracker}.
+"""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.fakes.support import Fold, interface, jsonRow, plain, summaries, uuid, vm
+from twisted_ovsdb.events import (
+    Cause,
+    Event,
+    InterfaceChanged,
+    InterfaceOffline,
+    InterfaceOnline,
+    OvsInterface,
+    Synchronized,
+)
+from twisted_ovsdb.openvswitch.tracker import Present, Tracker, Transition, transition
+
+TUNNEL = interface(1, jsonRow("tap1", "vxlan", options={"remote_ip": "10.0.0.1"}))
+
+
+class TransitionTests(SynchronousTestCase):
+    """
+    Tests for L{transition}.
+    """
+
+    def test_table(self) -> None:
+        """
+        Every pair of what was told and what is so has one meaning.
+        """
+        for told, now, expected in (
+            (None, None, None),
+            (None, plain(1), None),
+            (None, vm(1), Transition.ONLINE),
+            (vm(1), None, Transition.OFFLINE),
+            (vm(1), plain(1), Transition.OFFLINE),
+            (vm(1), vm(1, ofport=3), Transition.CHANGED),
+            (vm(1, ofport=3), vm(1, ofport=-1), Transition.CHANGED),
+            (vm(1, "a"), vm(1, "b"), Transition.OFFLINE),
+            (vm(1), TUNNEL, Transition.OFFLINE),
+        ):
+            self.assertIs(transition(told, now), expected, (told, now))
+
+
+class World:
+    """
+    What is so now, with any number of trackers.
+    """
+
+    def __init__(self) -> None:
+        self.rows: dict[str, OvsInterface] = {}
+        self.present = Present(self.rows, "tcp:test")
+        self.trackers: list[Tracker] = []
+
+    def track(self, replay: bool = True) -> Tracker:
+        """
+        A tracker for one more observer.
+        """
+        tracker = Tracker(self.present, replay)
+        self.trackers.append(tracker)
+        return tracker
+
+    def put(self, *interfaces: OvsInterface) -> None:
+        """
+        Rows are inserted or modified.
+        """
+        for now in interfaces:
+            before = self.rows.get(now.uuid)
+            if before == now:
+                continue
+            self.rows[now.uuid] = now
+            for tracker in self.trackers:
+                tracker.note(now.uuid, before, now)
+
+    def remove(self, *numbers: int) -> None:
+        """
+        Rows are deleted.
+        """
+        for number in numbers:
+            before = self.rows.pop(uuid(number), None)
+            if before is not None:
+                for tracker in self.trackers:
+                    tracker.note(before.uuid, before, None)
+
+    def synchronize(self) -> None:
+        """
+        A snapshot has been applied.
+        """
+        self.present.session += 1
+        self.present.inSync = True
+
+    def lose(self, reason: str = "gone") -> None:
+        """
+        The session is lost.
+        """
+        self.present.inSync = False
+        self.present.reason = RuntimeError(reason)
+
+
+def drain(tracker: Tracker, limit: int = 10**6) -> list[Event]:
+    """
+    What a tracker tells, C{limit} events at most.
+    """
+    events: list[Event] = []
+    while len(events) < limit:
+        event = tracker.nextEvent()
+        if event is None:
+            break
+        events.append(event)
+    return events
+
+
+class TrackerTests(SynchronousTestCase):
+    """
+    Tests for L{Tracker}.
+    """
+
+    def setUp(self) -> None:
+        self.world = World()
+        self.tracker = self.world.track()
+
+    def told(self) -> list[tuple[str, ...]]:
+        """
+        What is told now, in a few words.
+        """
+        return summaries(drain(self.tracker))
+
+    def inSync(self, *interfaces: OvsInterface) -> None:
+        """
+        Begin with these interfaces told.
+        """
+        self.world.put(*interfaces)
+        self.world.synchronize()
+        drain(self.tracker)
+
+    def test_nothingBeforeTheFirstSnapshot(self) -> None:
+        """
+        Rows that are known while there is no snapshot are claimed to nobody.
+        """
+        self.world.put(vm(1))
+        self.assertEqual(self.told(), [])
+
+    def test_initial(self) -> None:
+        """
+        The first snapshot is told as INITIAL, and what has no class is not.
+        """
+        self.world.put(vm(1), plain(2), vm(3))
+        self.world.synchronize()
+        events = drain(self.tracker)
+        self.assertEqual(
+            summaries(events),
+            [
+                ("online", "vm", "tap1", "initial"),
+                ("online", "vm", "tap3", "initial"),
+                ("synchronized", "initial"),
+            ],
+        )
+        last = events[-1]
+        assert isinstance(last, Synchronized)
+        self.assertEqual(last.interfaces, (vm(1), vm(3)))
+        self.assertEqual(last.source, "tcp:test")
+
+    def test_emptySnapshot(self) -> None:
+        """
+        An empty database is synchronized too.
+        """
+        self.world.synchronize()
+        self.assertEqual(self.told(), [("synchronized", "initial")])
+
+    def test_updateInOrder(self) -> None:
+        """
+        Within one step: what is offline, then what has changed, then what is
+        online, whatever the order in the message.
+        """
+        self.inSync(vm(1), vm(2))
+        self.world.put(vm(3), vm(2, ofport=7))
+        self.world.remove(1)
+        self.assertEqual(
+            self.told(),
+            [
+                ("offline", "vm", "tap1", "update"),
+                ("changed", "vm", "tap2", "update"),
+                ("online", "vm", "tap3", "update"),
+            ],
+        )
+
+    def test_changedHasPrevious(self) -> None:
+        """
+        A changed event has the interface before and after.
+        """
+        self.inSync(vm(1))
+        self.world.put(vm(1, ofport=5))
+        self.assertEqual(
+            drain(self.tracker),
+            [InterfaceChanged(vm(1, ofport=5), Cause.UPDATE, "tcp:test", vm(1))],
+        )
+
+    def test_anotherIfaceId(self) -> None:
+        """
+        Another iface-id under the same UUID: the old is offline as it was
+        known, then the new is online.
+        """
+        self.inSync(vm(1, "a"))
+        self.world.put(vm(1, "b"))
+        off, on = drain(self.tracker)
+        assert isinstance(off, InterfaceOffline) and isinstance(on, InterfaceOnline)
+        self.assertEqual((off.interface, on.interface), (vm(1, "a"), vm(1, "b")))
+
+    def test_classLostAndGained(self) -> None:
+        """
+        An interface without a class is offline; with one, online.
+        """
+        self.inSync(vm(1))
+        self.world.put(plain(1))
+        self.assertEqual(self.told(), [("offline", "vm", "tap1", "update")])
+        self.world.put(TUNNEL)
+        self.assertEqual(self.told(), [("online", "tunnel", "tap1", "update")])
+
+    def test_transientVanishes(self) -> None:
+        """
+        What came and went while nobody could be told is not told.
+        """
+        self.inSync(vm(1))
+        self.world.put(vm(2), vm(1, ofport=4))
+        self.world.remove(2)
+        self.world.put(vm(1))
+        self.assertEqual(self.tracker.waiting, 0)
+        self.assertEqual(self.told(), [])
+
+    def test_goneAndBackMerges(self) -> None:
+        """
+        Offline and online of one UUID leave a change if class and iface-id
+        are as told, and are both told if not.
+        """
+        self.inSync(vm(1), vm(2, "a"))
+        self.world.remove(1, 2)
+        self.world.put(vm(1, ofport=9), vm(2, "b"))
+        self.assertEqual(
+            self.told(),
+            [
+                ("offline", "vm", "tap2", "update"),
+                ("changed", "vm", "tap1", "update"),
+                ("online", "vm", "tap2", "update"),
+            ],
+        )
+
+    def test_row1InSyncWithoutOutage(self) -> None:
+        """
+        Told in sync, and in sync: the difference, UPDATE.
+        """
+        self.inSync(vm(1))
+        self.world.put(vm(2))
+        self.assertEqual(self.told(), [("online", "vm", "tap2", "update")])
+
+    def test_row2InSyncAfterOutages(self) -> None:
+        """
+        Told in sync, and in sync after outages: one Disconnected with the
+        latest reason, the difference, the replay of the rest, Synchronized.
+        """
+        self.inSync(vm(1), vm(2), vm(3))
+        self.world.lose("first")
+        self.world.synchronize()
+        self.world.remove(1)
+        self.world.lose("second")
+        self.world.put(vm(2, ofport=2), vm(4))
+        self.world.synchronize()
+        self.assertEqual(
+            self.told(),
+            [
+                ("disconnected", "second"),
+                ("offline", "vm", "tap1", "resync"),
+                ("changed", "vm", "tap2", "resync"),
+                ("online", "vm", "tap4", "resync"),
+                ("online", "vm", "tap3", "replay"),
+                ("synchronized", "resync"),
+            ],
+        )
+
+    def test_row3Down(self) -> None:
+        """
+        Told in sync, and down: the difference, UPDATE, then Disconnected.
+        """
+        self.inSync(vm(1))
+        self.world.put(vm(2))
+        self.world.lose()
+        self.assertEqual(
+            self.told(), [("online", "vm", "tap2", "update"), ("disconnected", "gone")]
+        )
+
+    def test_row4DownAndInSync(self) -> None:
+        """
+        Told down, and in sync: the difference, the replay, Synchronized.
+        """
+        self.inSync(vm(1), vm(2))
+        self.world.lose()
+        drain(self.tracker)
+        self.world.remove(2)
+        self.world.synchronize()
+        self.assertEqual(
+            self.told(),
+            [
+                ("offline", "vm", "tap2", "resync"),
+                ("online", "vm", "tap1", "replay"),
+                ("synchronized", "resync"),
+            ],
+        )
+
+    def test_row5Down(self) -> None:
+        """
+        Told down, and down: nothing, whatever happens meanwhile.
+        """
+        self.inSync(vm(1))
+        self.world.lose()
+        drain(self.tracker)
+        self.world.put(vm(2))
+        self.world.lose("again")
+        self.assertEqual(self.told(), [])
+
+    def test_noReplay(self) -> None:
+        """
+        Without replay an outage that changed nothing is told as such.
+        """
+        self.tracker = self.world.track(replay=False)
+        self.inSync(vm(1))
+        self.world.lose()
+        self.world.synchronize()
+        self.assertEqual(self.told(), [("disconnected", "gone"), ("synchronized", "resync")])
+
+    def test_lostInTheMidstOfTheFirstBracket(self) -> None:
+        """
+        A session that goes before an observer was told all of its snapshot:
+        the next one is INITIAL still, and what was told already is replayed.
+        """
+        self.world.put(vm(1), vm(2))
+        self.world.synchronize()
+        drain(self.tracker, 1)
+        self.world.lose()
+        self.assertEqual(self.told(), [])
+        self.world.synchronize()
+        self.assertEqual(
+            self.told(),
+            [
+                ("online", "vm", "tap2", "initial"),
+                ("online", "vm", "tap1", "replay"),
+                ("synchronized", "initial"),
+            ],
+        )
+
+    def test_changeWithinABracket(self) -> None:
+        """
+        What is told in a bracket is not replayed in it; what changes and
+        changes back before it is replayed, is.
+        """
+        self.inSync(vm(1), vm(2), vm(3))
+        self.world.lose()
+        self.world.synchronize()
+        drain(self.tracker, 1)
+        self.world.put(vm(2, ofport=2), vm(3, ofport=3))
+        self.world.put(vm(3))
+        self.assertEqual(
+            self.told(),
+            [
+                ("changed", "vm", "tap2", "resync"),
+                ("online", "vm", "tap1", "replay"),
+                ("online", "vm", "tap3", "replay"),
+                ("synchronized", "resync"),
+            ],
+        )
+
+    def test_lateObserver(self) -> None:
+        """
+        One that comes late is told what exists as INITIAL.
+        """
+        self.inSync(vm(1), plain(2))
+        late = self.world.track()
+        self.world.put(vm(3))
+        self.assertEqual(
+            summaries(drain(late)),
+            [
+                ("online", "vm", "tap1", "initial"),
+                ("online", "vm", "tap3", "initial"),
+                ("synchronized", "initial"),
+            ],
+        )
+
+
+NUMBERS = st.integers(1, 5)
+STATES = st.sampled_from(["a", "b", "ofport", "tunnel", "plain", "gone"])
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("put"), st.lists(st.tuples(NUMBERS, STATES), max_size=4)),
+        st.tuples(st.just("lose"), st.none()),
+        st.tuples(st.just("synchronize"), st.none()),
+        st.tuples(st.just("tell"), st.integers(1, 4)),
+        st.tuples(st.just("tellAll"), st.none()),
+    ),
+    max_size=40,
+)
+
+
+def state(number: int, name: str) -> OvsInterface:
+    """
+    An interface in one of the states that the schedules know.
+    """
+    if name == "plain":
+        return plain(number)
+    if name == "tunnel":
+        row = jsonRow(f"tap{number}", "gre", 1, options={"remote_ip": "10.0.0.1"})
+        return interface(number, row)
+    return vm(number, "b" if name == "b" else "a", 5 if name == "ofport" else None)
+
+
+class ScheduleTests(SynchronousTestCase):
+    """
+    Any schedule of changes, outages and slowness.
+    """
+
+    @settings(max_examples=1500, deadline=None, derandomize=True, database=None)
+    @given(steps=STEPS, replay=st.booleans())
+    def test_events(self, steps: list[tuple[str, object]], replay: bool) -> None:
+        """
+        Whatever happens in whatever order, the events that an observer was
+        told never contradict each other, what waits stays bounded, and when
+        all is told they add up to what is so.
+        """
+        world = World()
+        tracker = world.track(replay)
+        fold = Fold(replay)
+        for what, argument in [*steps, ("synchronize", None), ("tellAll", None)]:
+            if what == "put":
+                assert isinstance(argument, list)
+                # In an outage nothing is known to change: a snapshot tells.
+                for number, name in argument:
+                    if name == "gone":
+                        world.remove(number)
+                    else:
+                        world.put(state(number, name))
+            elif what == "lose":
+                world.lose()
+            elif what == "synchronize":
+                world.lose()
+                world.synchronize()
+            else:
+                limit = argument if isinstance(argument, int) else 10**6
+                for event in drain(tracker, limit):
+                    fold.receive(event)
+            present = sum(row.kind is not None for row in world.rows.values())
+            assert tracker.waiting <= len(fold.interfaces) + present
+        assert fold.inSync
+        expected = {u: row for u, row in world.rows.items() if row.kind is not None}
+        assert fold.interfaces == expected

@@ -1,0 +1,362 @@
+# Copyright (c) The twisted_ovsdb authors.
+# See LICENSE for details.
+
+"""
+Tests for L{twisted_ovsdb.testing}: what users find in their own tests.
+C{tests.live.test_memory} holds the server beside the real one.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from attrs.exceptions import FrozenInstanceError
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import UNIXClientEndpoint, UNIXServerEndpoint, connectProtocol
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+
+from tests.fakes.support import Fold, summaries
+from twisted_ovsdb import (
+    Cause,
+    InterfaceChanged,
+    InterfaceOnline,
+    OvsdbProtocol,
+    TransactionFailed,
+)
+from twisted_ovsdb.events import Event
+from twisted_ovsdb.testing import MemoryServer, RecordingObserver, connectedFactory
+
+
+class MemoryServerTests(SynchronousTestCase):
+    """
+    One server, one factory, one observer.
+    """
+
+    def setUp(self) -> None:
+        self.server, self.observer = MemoryServer(), RecordingObserver()
+        self.factory = connectedFactory(self.server, self.observer)
+        self.observer.expect("synchronized initial")
+
+    def scene(self) -> None:
+        """
+        One interface of each kind.
+        """
+        self.server.addBridge("br-int")
+        self.server.addBridge("br-ex")
+        self.server.addPort("br-int", "tap1", iface_id="vm-1")
+        self.server.addTunnel("br-int", "df-2", remote_ip="192.0.2.2")
+        self.server.addPatchPair("br-int", "patch-ex", "br-ex", "patch-int")
+
+    def test_kinds(self) -> None:
+        """
+        Each kind comes online when it is added, and a patch pair at once.
+        """
+        self.scene()
+        events = self.observer.expect(
+            "online bridge br-int update",
+            "online bridge br-ex",
+            "online vm tap1",
+            "online tunnel df-2",
+            "online patch patch-ex",
+            "online patch patch-int",
+        )
+        told: list[Any] = list(events)
+        self.assertEqual(told[0].interface.ofport, 65534)
+        self.assertEqual(told[2].interface.iface_id, "vm-1")
+        tunnel, *patches = (event.interface for event in told[3:])
+        self.assertEqual((tunnel.type, tunnel.remote_ip), ("geneve", "192.0.2.2"))
+        self.assertEqual([patch.peer for patch in patches], ["patch-int", "patch-ex"])
+        self.assertEqual({event.source for event in told}, {"memory"})
+
+    def test_frozen(self) -> None:
+        """
+        No observer can change what another one is told.
+        """
+        self.server.addBridge("br-int")
+        self.server.setInterface("br-int", error="bad")
+        self.server.deleteBridge("br-int")
+        told: list[Any] = list(self.observer.take())
+        online, changed, offline = told
+        self.assertEqual(online, InterfaceOnline(changed.previous, Cause.UPDATE, "memory"))
+        for event in (online, changed, offline):
+            with self.assertRaises(FrozenInstanceError):
+                event.source = "elsewhere"
+            with self.assertRaises(FrozenInstanceError):
+                event.interface.name = "other"
+
+    def test_ofport(self) -> None:
+        """
+        A port has no OpenFlow port until it is assigned: the lowest that is
+        free on its bridge, or the one that is named.
+        """
+        self.scene()
+        self.observer.take()
+        self.server.assignOfport("tap1")
+        (event,) = self.observer.expect("changed vm tap1")
+        assert isinstance(event, InterfaceChanged)
+        self.assertEqual((event.previous.ofport, event.interface.ofport), (None, 1))
+        self.server.assignOfport("df-2")
+        self.server.assignOfport("tap1", -1)
+        second, failed = self.observer.expect("changed tunnel df-2", "changed vm tap1")
+        assert isinstance(second, InterfaceChanged) and isinstance(failed, InterfaceChanged)
+        self.assertEqual((second.interface.ofport, failed.interface.ofport), (2, -1))
+        self.assertFalse(failed.interface.ready)
+        self.server.assignOfport("patch-int")
+        (other,) = self.observer.expect("changed patch patch-int")
+        assert isinstance(other, InterfaceChanged)
+        self.assertEqual(other.interface.ofport, 1)
+
+    def test_columns(self) -> None:
+        """
+        Any column can be given, and set.
+        """
+        self.server.addBridge("br-int")
+        self.server.addPort("br-int", "p", type="internal", external_ids={"a": "b"}, ofport=9)
+        self.observer.expect("online bridge br-int")
+        self.server.setInterface("p", external_ids={"iface-id": "x"}, error="bad")
+        (event,) = self.observer.take()
+        told: Any = event
+        self.assertEqual((told.interface.error, told.interface.ofport), ("bad", 9))
+
+    def test_removal(self) -> None:
+        """
+        A bridge takes its ports with it, in one step.
+        """
+        self.scene()
+        self.observer.take()
+        self.server.deletePort("tap1")
+        self.observer.expect("offline vm tap1")
+        self.server.deleteBridge("br-int")
+        gone = self.observer.take()
+        self.assertEqual(
+            sorted(summary[2] for summary in summaries(gone)), ["br-int", "df-2", "patch-ex"]
+        )
+
+    def test_outage(self) -> None:
+        """
+        What differs after an outage is told when the client is back.
+        """
+        self.scene()
+        self.observer.take()
+        self.server.kill()
+        self.observer.expect("disconnected")
+        self.server.deletePort("tap1")
+        self.server.advance(60)
+        self.observer.expect()
+        self.server.start()
+        self.server.advance(10)
+        told = self.observer.take()
+        self.assertEqual(summaries(told)[0], ("offline", "vm", "tap1", "resync"))
+        self.assertEqual({summary[-1] for summary in summaries(told)[1:-1]}, {"replay"})
+        self.assertEqual(summaries(told)[-1], ("synchronized", "resync"))
+
+    def test_restart(self) -> None:
+        """
+        Rows stay over a restart, ephemeral columns do not.
+        """
+        observer = RecordingObserver()
+        connectedFactory(self.server, observer, extraColumns=("link_state",), replay=False)
+        self.server.addBridge("br-int", link_state="up")
+        observer.take()
+        self.server.restart()
+        self.server.advance(10)
+        observer.expect("disconnected", "changed bridge br-int resync", "synchronized resync")
+
+    def test_stall(self) -> None:
+        """
+        A server that does nothing any more is given up, and found again.
+        """
+        self.server.stall()
+        self.server.advance(4)
+        self.observer.expect()
+        self.server.advance(10)
+        self.observer.expect("disconnected")
+        self.server.advance(60)
+        self.server.resume()
+        self.server.advance(70)
+        self.observer.expect("synchronized resync")
+
+    def test_stalledShortly(self) -> None:
+        """
+        One that goes on in time has missed nothing.
+        """
+        self.server.addBridge("br-int")
+        self.server.stall()
+        self.server.advance(7)
+        self.server.resume()
+        self.server.advance(60)
+        self.observer.expect("online bridge br-int")
+
+    def test_dropDatabase(self) -> None:
+        """
+        Without its database a server refuses; a new one has other rows.
+        """
+        self.server.addBridge("br-int")
+        self.observer.take()
+        self.server.dropDatabase()
+        self.server.advance(60)
+        self.observer.expect("disconnected")
+        self.server.createDatabase()
+        self.server.advance(60)
+        self.observer.expect("offline bridge br-int resync", "synchronized resync")
+
+    def test_fold(self) -> None:
+        """
+        The events add up, whatever happens.
+        """
+        self.scene()
+        self.server.restart()
+        self.server.advance(10)
+        self.server.deleteBridge("br-ex")
+        fold = Fold()
+        late = connectedFactory(self.server, recorder := RecordingObserver())
+        for event in recorder.take():
+            fold.receive(event)
+        self.assertEqual(len(fold.interfaces), 4)
+        self.assertEqual(len(late.monitor._replica.rows), 4)
+
+    def test_nothingLeft(self) -> None:
+        """
+        After the factory's stop nothing waits on the clock.
+        """
+        stopped = self.factory.stop()
+        self.server.advance(0)
+        self.successResultOf(stopped)
+        self.server.advance(60)
+        self.assertEqual(self.server.clock.getDelayedCalls(), [])
+        self.observer.expect("disconnected")
+
+    def test_mistakes(self) -> None:
+        """
+        What cannot be done is a ValueError that names it, and changes nothing.
+        """
+        self.server.addBridge("br-int")
+        for wrong, named in (
+            (lambda: self.server.addPort("br-x", "tap1"), "no Bridge has the name br-x"),
+            (lambda: self.server.deletePort("tap9"), "no Port has the name tap9"),
+            (lambda: self.server.setInterface("br-int", nonsense=1), "nonsense"),
+            (lambda: self.server.setInterface("br-int", type=1), "type"),
+            (lambda: self.server.addBridge("br-int"), "br-int"),
+        ):
+            self.assertIn(named, str(self.assertRaises(ValueError, wrong)))
+        self.observer.expect("online bridge br-int")
+
+    def test_notConnected(self) -> None:
+        """
+        Without a server there is no connected factory.
+        """
+        self.server.kill()
+        error = self.assertRaises(AssertionError, connectedFactory, self.server)
+        self.assertIn("not in sync", str(error))
+
+    def test_clock(self) -> None:
+        """
+        The clock may be one's own, to be shared with other things.
+        """
+        clock = Clock()
+        self.assertIs(MemoryServer(clock).clock, clock)
+
+    def test_anyTime(self) -> None:
+        """
+        Probes come and go at whatever fraction of a second time begins.
+        """
+        clock = Clock()
+        # Where now - since < limit, and since + limit - now is 0.
+        clock.advance(3.8413583915717853)
+        server, observer = MemoryServer(clock), RecordingObserver()
+        connectedFactory(server, observer)
+        server.advance(20)
+        observer.expect("synchronized initial")
+
+    def test_badClient(self) -> None:
+        """
+        Who does not speak the protocol is dropped.
+        """
+        protocol = OvsdbProtocol()
+        lost: list[BaseException] = []
+        protocol.whenLost().addCallback(lost.append)
+        self.server._network.connect(protocol)
+        transport: Any = protocol.transport
+        transport.write(b"rubbish")
+        self.server.advance(0)
+        self.assertEqual(len(lost), 1)
+
+
+class RecordingObserverTests(SynchronousTestCase):
+    """
+    Tests for L{RecordingObserver}.
+    """
+
+    def test_expect(self) -> None:
+        """
+        What differs from what was told is shown with it, and each event is
+        expected once.
+        """
+        server, observer = MemoryServer(), RecordingObserver()
+        connectedFactory(server, observer)
+        server.addBridge("br-int")
+        for wrong in (
+            (),
+            ("synchronized",),
+            ("synchronized", "online vm br-int"),
+            ("synchronized resync", "online bridge br-int"),
+            ("synchronized", "online bridge br-int", "disconnected"),
+        ):
+            again = RecordingObserver()
+            again.events = list(observer.events)
+            error = self.assertRaises(AssertionError, again.expect, *wrong)
+            self.assertIn(
+                "told:\n  synchronized initial\n  online bridge br-int update", str(error)
+            )
+        observer.expect("synchronized", "online bridge br-int")
+        observer.expect()
+
+    def test_take(self) -> None:
+        """
+        Each event is taken once.
+        """
+        server, observer = MemoryServer(), RecordingObserver()
+        connectedFactory(server, observer)
+        taken: list[Event] = observer.take()
+        self.assertEqual(summaries(taken), [("synchronized", "initial")])
+        self.assertEqual(observer.take(), [])
+
+
+class SocketTests(TestCase):
+    """
+    The same server over a real socket.
+    """
+
+    async def test_listen(self) -> None:
+        """
+        It answers, tells of changes, and refuses what is wrong.
+        """
+        from twisted.internet import reactor
+
+        server = MemoryServer()
+        path = self.mktemp()[-90:]
+        port = await server.listen(UNIXServerEndpoint(reactor, path))
+        self.addCleanup(port.stopListening)
+        protocol: OvsdbProtocol = await connectProtocol(
+            UNIXClientEndpoint(reactor, path), OvsdbProtocol()
+        )
+
+        def close() -> Deferred[BaseException]:
+            protocol.abort(RuntimeError("the test is over"))
+            return protocol.whenLost()
+
+        self.addCleanup(close)
+        told: Deferred[Any] = Deferred()
+        self.assertEqual(await protocol.listDatabases(), ["Open_vSwitch"])
+        first = await protocol.monitor(
+            "Open_vSwitch", "m", {"Interface": {"columns": ["name"]}}, told.callback
+        )
+        self.assertEqual(first, {})
+        server.addBridge("br-int")
+        self.assertEqual(
+            json.dumps([*(await told)["Interface"].values()]), '[{"new": {"name": "br-int"}}]'
+        )
+        wrong = protocol.transact("Open_vSwitch", {"op": "insert", "table": "Zed", "row": {}})
+        await self.assertFailure(wrong, TransactionFailed)

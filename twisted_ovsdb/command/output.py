@@ -1,0 +1,87 @@
+# Copyright (c) The twisted_ovsdb authors.
+# See LICENSE for details.
+
+"""
+Where the command's JSON Lines go: a file, a named pipe or standard output.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from typing import Final
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from twisted_ovsdb.command.linewriter import LineWriter
+from twisted_ovsdb.observers.base import JSONLinesObserver
+
+STANDARD_OUTPUT: Final = "-"
+
+
+def openAppend(path: str) -> int:
+    """
+    Open a file to append to it. A named pipe is opened so that its reader may
+    come later, and come again: lines wait for it.
+
+    @raise OSError: if it cannot be opened.
+    """
+    how = os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC
+    isPipe = os.path.exists(path) and stat.S_ISFIFO(os.stat(path).st_mode)
+    return os.open(path, how | (os.O_RDWR if isPipe else os.O_WRONLY), 0o666)
+
+
+class EventsService(Service):
+    """
+    Writes JSON Lines from start to stop.
+    """
+
+    _log = Logger()
+
+    def __init__(self, events: str) -> None:
+        """
+        @param events: a path, or C{-} for standard output.
+        """
+        self._events = events
+        self._descriptor: int | None = None
+        self._writer: LineWriter | None = None
+        self.observer = JSONLinesObserver(self._write)
+
+    def startService(self) -> None:
+        """
+        Open the file: not earlier, because twistd forks before this.
+        """
+        Service.startService(self)
+        from twisted.internet import reactor
+
+        if self._events == STANDARD_OUTPUT:
+            # sys.stdout writes to the log by now.
+            assert sys.__stdout__ is not None
+            descriptor = sys.__stdout__.fileno()
+        else:
+            descriptor = self._descriptor = openAppend(self._events)
+        self._writer = LineWriter(descriptor, reactor, self._closed)
+
+    def stopService(self) -> None:
+        """
+        Close the file.
+        """
+        Service.stopService(self)
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def _write(self, line: bytes) -> Deferred[None] | None:
+        return self._writer.write(line) if self._writer is not None else None
+
+    def _closed(self, reason: str) -> None:
+        from twisted.internet import reactor
+
+        self._log.info("--events {events}: {reason}: stopping", events=self._events, reason=reason)
+        reactor.callLater(0, reactor.stop)

@@ -1,0 +1,116 @@
+# Copyright (c) The twisted_ovsdb authors.
+# See LICENSE for details.
+
+"""
+Where to listen for switches that dial in, in one line of text: as Open
+vSwitch writes it, or as Twisted does.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+import attrs
+from twisted.internet.abstract import isIPAddress, isIPv6Address
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import TCP4ServerEndpoint, TCP6ServerEndpoint, serverFromString
+from twisted.internet.interfaces import (
+    IListeningPort,
+    IProtocolFactory,
+    IReactorTime,
+    IStreamServerEndpoint,
+)
+from zope.interface import implementer
+
+from twisted_ovsdb.endpoints.addresses import OVSDB_PORT
+from twisted_ovsdb.endpoints.secure import secureServerFactory
+from twisted_ovsdb.endpoints.tls import TLSOptions
+
+EXPECTED: Final = (
+    "expected ptcp:[PORT][:ADDRESS], pssl:[PORT][:ADDRESS], or a Twisted server endpoint string"
+)
+
+# ptcp:6640, ptcp:6640:127.0.0.1, ptcp:6640:[::1], ptcp:, ptcp::127.0.0.1
+_PASSIVE: Final = re.compile(
+    r"(ptcp|pssl)(?::(\d*)(?::(?:\[([^\]]+)\]|([\d.]+)))?)?", re.IGNORECASE
+)
+
+
+@implementer(IStreamServerEndpoint)
+@attrs.frozen
+class TLSServerEndpoint:
+    """
+    Listens on another endpoint, and secures what connects.
+    """
+
+    endpoint: IStreamServerEndpoint
+    tls: TLSOptions
+    clock: IReactorTime
+
+    def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:
+        """
+        Listen.
+        """
+        secured = secureServerFactory(self.tls, protocolFactory, self.clock)
+        result: Deferred[IListeningPort] = self.endpoint.listen(secured)
+        return result
+
+
+def isPassiveTLS(text: str) -> bool:
+    """
+    Whether a place to listen is one that Open vSwitch's TLS options are for.
+    """
+    return text.lower().startswith("pssl")
+
+
+def serverFromRemote(
+    reactor: Any, text: str, tls: TLSOptions | None = None
+) -> IStreamServerEndpoint:
+    """
+    Make an endpoint of a place to listen. Nothing is opened yet.
+
+    Open vSwitch's notation (ovsdb(7)) is C{ptcp:[PORT][:ADDRESS]} and
+    C{pssl:[PORT][:ADDRESS]}, with 6640 and every IPv4 address by default and
+    an IPv6 address in brackets.
+
+    @param reactor: the reactor.
+    @param tls: what C{pssl:} is secured with: switches have to present a
+        certificate of its CA.
+    @raise ValueError: if it is neither notation. The text begins with the
+        place, and says what was expected.
+    """
+    match = _PASSIVE.fullmatch(text)
+    if match is None:
+        return _twisteds(reactor, text)
+    scheme, digits, address6, address4 = match.groups()
+    port = int(digits) if digits else OVSDB_PORT
+    if not 0 < port < 65536:
+        raise ValueError(f"{text}: {port} is no port from 1 to 65535; {EXPECTED}")
+    endpoint: Any
+    if address6 is not None:
+        if not isIPv6Address(address6):
+            raise ValueError(f"{text}: {address6} is no IPv6 address; {EXPECTED}")
+        endpoint = TCP6ServerEndpoint(reactor, port, interface=address6)
+    else:
+        if address4 is not None and not isIPAddress(address4):
+            raise ValueError(f"{text}: {address4} is no address; {EXPECTED}")
+        endpoint = TCP4ServerEndpoint(reactor, port, interface=address4 or "")
+    if scheme.lower() == "ptcp":
+        found: IStreamServerEndpoint = endpoint
+        return found
+    if tls is None:
+        raise ValueError(f"{text}: needs --private-key, --certificate and --ca-cert")
+    return TLSServerEndpoint(endpoint, tls, reactor)
+
+
+def _twisteds(reactor: Any, text: str) -> IStreamServerEndpoint:
+    if text.lower().startswith(("ptcp", "pssl")):
+        raise ValueError(f"{text}: {EXPECTED}")
+    try:
+        endpoint: IStreamServerEndpoint = serverFromString(reactor, text)
+    # Twisted reads files for some, and a plugin may raise anything.
+    except Exception as e:
+        reason = " ".join(str(e).split()) or type(e).__name__
+        raise ValueError(f"{text}: {reason}; {EXPECTED}") from e
+    return endpoint

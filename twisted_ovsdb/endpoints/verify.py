@@ -1,0 +1,157 @@
+# Copyright (c) The twisted_ovsdb authors.
+# See LICENSE for details.
+
+"""
+Who the other side of a TLS connection is: judged while the handshake goes on,
+so that the peer hears of a refusal as TLS tells it, and nothing else of us.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from twisted.internet.abstract import isIPAddress, isIPv6Address
+from twisted.internet.interfaces import (
+    IOpenSSLClientConnectionCreator,
+    IOpenSSLServerConnectionCreator,
+)
+from zope.interface import implementer
+
+from twisted_ovsdb.endpoints.tls import TLSOptions
+
+if TYPE_CHECKING:
+    from cryptography.x509 import Certificate
+    from OpenSSL import SSL
+
+_MANY: Final = 5
+"""Names that a line still has room for."""
+
+
+@implementer(IOpenSSLClientConnectionCreator, IOpenSSLServerConnectionCreator)
+class VerifyingCreator:
+    """
+    Makes TLS connections that refuse a peer without a certificate of the
+    authority. (Twisted's own creator for clients takes a certificate without
+    subjectAltName for one of any host.)
+
+    The protocol that TLS wraps has a method C{refused}, which is called with
+    the reason.
+    """
+
+    def __init__(self, options: TLSOptions, host: str = "") -> None:
+        """
+        @param host: for clients: the server's name or address.
+        @raise TLSFailure: if the files cannot be used.
+        """
+        self._context = options.makeContext()
+        self._host = host
+        self._verifyHostname = options.verifyHostname
+
+    def clientConnectionForTLS(self, tlsProtocol: Any) -> SSL.Connection:
+        """
+        Make a connection to a server.
+        """
+        expected = self._host if self._verifyHostname else None
+        connection = self._connection(tlsProtocol, expected)
+        if not isAddress(self._host):
+            connection.set_tlsext_host_name(asciiName(self._host).encode("ascii"))
+        return connection
+
+    def serverConnectionForTLS(self, tlsProtocol: Any) -> SSL.Connection:
+        """
+        Make a connection to a client.
+        """
+        return self._connection(tlsProtocol, None)
+
+    def _connection(self, tlsProtocol: Any, expected: str | None) -> SSL.Connection:
+        from OpenSSL import SSL
+
+        connection = SSL.Connection(self._context, None)
+        connection.set_verify(
+            SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT,
+            _judge(expected, tlsProtocol.wrappedProtocol.refused),
+        )
+        return connection
+
+
+def _judge(
+    expected: str | None, refused: Callable[[str], object]
+) -> Callable[[SSL.Connection, Any, int, int, int], bool]:
+    """
+    Make what OpenSSL asks of each certificate, from the authority's down.
+    """
+
+    def judge(_: object, certificate: Any, code: int, depth: int, ok: int) -> bool:
+        trouble = None
+        if not ok:
+            trouble = _describeCode(code)
+        elif depth == 0 and expected is not None:
+            trouble = nameTrouble(certificate.to_cryptography(), expected)
+        if trouble is not None:
+            refused(f"certificate verify failed: {trouble}")
+        return trouble is None
+
+    return judge
+
+
+def _describeCode(code: int) -> str:
+    from OpenSSL import SSL
+
+    for name, value in vars(SSL.X509VerificationCodes).items():
+        if value == code and name.startswith("ERR_"):
+            words = name.removeprefix("ERR_").replace("_", " ").lower()
+            return re.sub(r"\bcert\b", "certificate", words)
+    return f"error {code}"
+
+
+def nameTrouble(certificate: Certificate, host: str) -> str | None:
+    """
+    Why a certificate is not one for this host (RFC 6125). It fails closed:
+    one without subjectAltName is for nobody, whatever its subject says.
+
+    @return: None if it is.
+    """
+    from cryptography import x509
+    from service_identity import CertificateError, VerificationError
+    from service_identity.cryptography import (
+        verify_certificate_hostname,
+        verify_certificate_ip_address,
+    )
+
+    try:
+        extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+        if isAddress(host):
+            # A zone is known to this machine only.
+            verify_certificate_ip_address(certificate, host.partition("%")[0])
+        else:
+            verify_certificate_hostname(certificate, asciiName(host))
+    except x509.ExtensionNotFound:
+        return f"the certificate has no subjectAltName, and so is not for {host}"
+    except (CertificateError, VerificationError):
+        names = [str(name.value) for name in extension.value]
+        more = ", ..." if len(names) > _MANY else ""
+        return f"the certificate is for {', '.join(names[:_MANY])}{more}, not for {host}"
+    except (ValueError, x509.DuplicateExtension) as e:
+        return f"the certificate cannot be read: {e}"
+    return None
+
+
+def isAddress(host: str) -> bool:
+    """
+    Whether this is an IP address, not a name.
+    """
+    return isIPAddress(host) or isIPv6Address(host)
+
+
+def asciiName(host: str) -> str:
+    """
+    A host's name as certificates and TLS have it.
+    """
+    name = host.rstrip(".")
+    if name.isascii():
+        return name
+    import idna
+
+    return idna.encode(name).decode("ascii")

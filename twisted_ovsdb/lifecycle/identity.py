@@ -1,0 +1,48 @@
+# Copyright (c) The twisted_ovsdb authors.
+# See LICENSE for details.
+
+"""
+Which switch it is that a connection leads to: a host may come from another
+address, and an address may be another host's tomorrow.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import Deferred
+
+from twisted_ovsdb.connection.protocol import OvsdbProtocol
+from twisted_ovsdb.errors import ProtocolViolation, describe
+from twisted_ovsdb.events import SwitchIdentity
+from twisted_ovsdb.wire.notation import stringMap
+
+
+def identify(protocol: OvsdbProtocol, database: str = "Open_vSwitch") -> Deferred[SwitchIdentity]:
+    """
+    Ask a server for C{external_ids:system-id} and C{external_ids:hostname} of
+    its Open_vSwitch table (ovs-vswitchd.conf.db(5)): one C{select} of RFC
+    7047, section 5.2.2.
+
+    @return: the identity, in which what the switch does not tell is None.
+        L{RpcError <twisted_ovsdb.RpcError>} if the server refuses
+        or the database has no such table,
+        L{ProtocolViolation} for an answer that is none,
+        L{SessionLost <twisted_ovsdb.SessionLost>} if the connection goes.
+    """
+    select = {"op": "select", "table": "Open_vSwitch", "where": [], "columns": ["external_ids"]}
+    return protocol.transact(database, select).addCallback(_identityOf)
+
+
+def _identityOf(results: Any) -> SwitchIdentity:
+    try:
+        rows = results[0]["rows"]
+        row = rows[0] if rows else {"external_ids": ["map", []]}
+    except (TypeError, KeyError, IndexError) as e:
+        raise ProtocolViolation(f"not the rows of a select: {describe(results)}") from e
+    if type(row) is not dict:
+        raise ProtocolViolation(f"not a row: {describe(row)}")
+    external_ids = stringMap(row, "external_ids")
+    return SwitchIdentity(
+        external_ids.get("system-id") or None, external_ids.get("hostname") or None
+    )

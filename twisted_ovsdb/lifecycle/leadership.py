@@ -1,0 +1,86 @@
+# Copyright (c) The twisted_ovsdb authors.
+# See LICENSE for details.
+
+"""
+Whether a member of a clustered database (ovsdb(7)) leads its cluster.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import attrs
+
+from twisted_ovsdb.connection.protocol import OvsdbProtocol
+from twisted_ovsdb.database.replica import Replica
+from twisted_ovsdb.errors import NotLeader, RpcError
+from twisted_ovsdb.wire.notation import JSONRow, datum, string
+
+MONITOR_ID: Final = "twisted_ovsdb_cluster"
+
+_COLUMNS: Final = ["name", "model", "connected", "leader"]
+
+
+@attrs.frozen
+class _Database:
+    """
+    A row of _Server.Database (ovsdb-server(5)).
+    """
+
+    name: str
+    isLeader: bool
+    isConnected: bool
+
+    @classmethod
+    def read(cls, uuid: str, row: JSONRow) -> _Database:
+        """
+        Read a row; a database that is not clustered leads itself.
+        """
+        clustered = string(row, "model") == "clustered"
+        return cls(
+            string(row, "name"),
+            not clustered or datum(row, "leader") is True,
+            not clustered or datum(row, "connected") is True,
+        )
+
+
+class Leadership:
+    """
+    Watches whether a server leads the cluster of a database, and aborts the
+    connection with L{NotLeader} as soon as it does not.
+    """
+
+    def __init__(self, protocol: OvsdbProtocol, database: str) -> None:
+        self._protocol = protocol
+        self._database = database
+        self._replica = Replica("Database", _Database.read)
+
+    async def follow(self) -> None:
+        """
+        Ask, and go on watching.
+
+        @raise NotLeader: if it does not lead now. A server so old that it
+            has no C{_Server} database knows no clusters.
+        """
+        try:
+            tables = await self._protocol.monitor(
+                "_Server", MONITOR_ID, {"Database": [{"columns": _COLUMNS}]}, self._update
+            )
+        except RpcError as e:
+            if e.error != "unknown database":
+                raise
+            return
+        list(self._replica.replace(self._replica.readWholeSnapshot(tables)))
+        self._check()
+
+    def _update(self, tables: Any) -> None:
+        list(self._replica.apply(self._replica.readUpdate(tables)))
+        self._check()
+
+    def _check(self) -> None:
+        for row in self._replica.rows.values():
+            if row.name == self._database:
+                if not row.isConnected:
+                    raise NotLeader("this server is cut off from its cluster")
+                if not row.isLeader:
+                    raise NotLeader("this server does not lead its cluster")

@@ -1,0 +1,9 @@
+# Copyright (c) The twisted_ovsdb authors.
+# See LICENSE for details.
+
+"""
+What is known of a switch, and what each observer was told of it: the session on
+one connection, the monitor that outlives it, delivery to observers, and what can
+be asked. It uses L{twisted_ovsdb.connection}, L{twisted_ovsdb.openvswitch} and
+what these may use.
+"""

@@ -1,0 +1,22 @@
+# Copyright (c) The twisted_ovsdb authors.
+# See LICENSE for details.
+
+"""
+For the tests of your own: an OVSDB server in memory, an observer that records,
+and a factory that is connected to one. No Open vSwitch, no network and no
+real time are needed, and the client is the real one::
+
+    server, observer = MemoryServer(), RecordingObserver()
+    factory = connectedFactory(server, observer)
+    server.addBridge("br-int")
+    server.addPort("br-int", "tap1", iface_id="vm-1")
+    observer.expect("synchronized initial", "online bridge br-int", "online vm tap1")
+
+When a method of the server returns, all that it has caused is over: who
+observes has been told.
+"""
+
+from twisted_ovsdb.testing.recording import RecordingObserver
+from twisted_ovsdb.testing.server import MemoryServer, connectedFactory
+
+__all__ = ["MemoryServer", "RecordingObserver", "connectedFactory"]
