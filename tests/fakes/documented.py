@@ -16,9 +16,7 @@ from pathlib import Path
 
 import attrs
 
-import twisted_ovsdb
-
-CHECKOUT = Path(twisted_ovsdb.__file__).parent.parent
+CHECKOUT = Path(__file__).parents[2]
 
 PAGES = [CHECKOUT / "README.md", *sorted((CHECKOUT / "docs").glob("*.rst"))]
 
