@@ -80,7 +80,7 @@ PLAIN = f"{HERE}.TWISTD"
 # Arguments, and what the one line has to name.
 REFUSED: list[tuple[list[str], list[str]]] = [
     (["--endpoint", "tcp:"], ["--endpoint tcp:: has no host", "unix:/var/run"]),
-    (["--endpoint", "tcp:host:0"], ["--endpoint tcp:host:0: '0' is no port"]),
+    (["--endpoint", "tcp:host:0"], ["--endpoint tcp:host:0: '0' is not a port"]),
     (["--endpoint", "foo:bar"], ["--endpoint foo:bar", "'foo'"]),
     (["--endpoint", "tcp:host:port"], ["--endpoint tcp:host:port"]),
     (["--endpoint", "tls:"], ["--endpoint tls:"]),

@@ -11,7 +11,13 @@ from typing import Any
 
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred, fail
-from twisted.internet.endpoints import HostnameEndpoint, TCP4ClientEndpoint, UNIXClientEndpoint
+from twisted.internet.endpoints import (
+    HostnameEndpoint,
+    TCP4ClientEndpoint,
+    TCP6ClientEndpoint,
+    UNIXClientEndpoint,
+    clientFromString,
+)
 from twisted.internet.error import (
     ConnectionDone,
     ConnectionRefusedError,
@@ -33,7 +39,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
-from twisted_ovsdb import EndpointConnector
+from twisted_ovsdb.endpoints.cluster import ClusterEndpoint
+from twisted_ovsdb.endpoints.connector import EndpointConnector
+from twisted_ovsdb.endpoints.remotes import clientFromRemote
 
 ADDRESS = IPv4Address("TCP", "127.0.0.1", 6640)
 
@@ -308,13 +316,27 @@ class EndpointConnectorTests(SynchronousTestCase):
 
     def test_destinationBefore(self) -> None:
         """
-        Before the first connection the destination names the endpoint.
+        Before the first connection the destination tells where the endpoint
+        leads. For an endpoint that does not tell it, it is what C{repr} gives,
+        or the class's name, but never a number of a place in memory.
         """
         reactor = MemoryReactorClock()
+        telling = clientFromRemote(reactor, "tcp:[::1]")
+
+        class Shown(ManualEndpoint):
+            def __repr__(self) -> str:
+                return "<Shown>"
+
         for endpoint, expected in (
             (TCP4ClientEndpoint(reactor, "127.0.0.1", 6640), "tcp:127.0.0.1:6640"),
+            (TCP6ClientEndpoint(reactor, "::1", 6640), "tcp:[::1]:6640"),
+            (HostnameEndpoint(reactor, "host", 6640), "tcp:host:6640"),
             (UNIXClientEndpoint(reactor, "/run/db.sock"), "unix:/run/db.sock"),
-            (self.endpoint, repr(self.endpoint)),
+            (clientFromString(reactor, "tcp:host=10.0.0.1:port=1"), "tcp:10.0.0.1:1"),
+            (telling, "tcp:[::1]:6640"),
+            (ClusterEndpoint([telling, Shown()], shuffle=False), "tcp:[::1]:6640,<Shown>"),
+            (Shown(), "<Shown>"),
+            (self.endpoint, "ManualEndpoint"),
         ):
             connector = EndpointConnector(endpoint, self.factory)
             self.assertEqual(str(connector.getDestination()), expected)

@@ -25,6 +25,7 @@ from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from tests.fakes.pki import Authority
+from twisted_ovsdb.endpoints.addresses import describeEndpoint
 from twisted_ovsdb.endpoints.remotes import LONGEST_PATH, clientFromRemote, isOpenVSwitchTLS
 from twisted_ovsdb.endpoints.tls import TLSOptions
 
@@ -104,12 +105,31 @@ ACCEPTED: list[tuple[str, list[Any], list[str]]] = [
     (f"unix:/{'x' * (LONGEST_PATH - 1)}", [f"/{'x' * (LONGEST_PATH - 1)}"], []),
     # Twisted's.
     ("tcp:host=127.0.0.1:port=6641", [("127.0.0.1", 6641)], []),
+    ("tcp:host=127.0.0.1:6641", [("127.0.0.1", 6641)], []),
+    ("tcp:127.0.0.1:port=6641", [("127.0.0.1", 6641)], []),
+    ("tcp:ho\\st=127.0.0.1:p\\ort=66\\41", [("127.0.0.1", 6641)], []),
     ("tcp:127.0.0.1:6641:timeout=3", [("127.0.0.1", 6641)], []),
     ("tcp:\\:\\:1:6641", [("::1", 6641)], []),
     ("unix:path=/path/db.sock", ["/path/db.sock"], []),
     ("unix:/path/db.sock:timeout=3", ["/path/db.sock"], []),
     ("unix:/a\\:b", ["/a:b"], []),
     ("tls:host:6640", NAMED, ["host"]),
+    ("tls:host:6640:5", NAMED, ["host"]),
+]
+
+# The remote, and its short form.
+WRITTEN: list[tuple[str, str]] = [
+    ("tcp:127.0.0.1", "tcp:127.0.0.1:6640"),
+    ("TCP:host:06641", "tcp:host:6641"),
+    ("tcp:[::1]", "tcp:[::1]:6640"),
+    ("ssl:host", "ssl:host:6640"),
+    ("ssl:[::1]:6641", "ssl:[::1]:6641"),
+    ("unix:/path/db.sock", "unix:/path/db.sock"),
+    ("unix:/a:b/c=d.sock", "unix:/a:b/c=d.sock"),
+    ("unix:path=/a\\:b:timeout=3", "unix:/a:b"),
+    ("tcp:\\:\\:1:6641", "tcp:[::1]:6641"),
+    ("tcp:port=6641:host=host", "tcp:host:6641"),
+    ("tls:host:6640", "tls:host:6640"),
 ]
 
 EXPECTED = ["tcp:HOST[:PORT]", "ssl:HOST[:PORT]", "unix:/var/run", "Twisted client endpoint"]
@@ -120,7 +140,7 @@ REFUSED: list[tuple[str, list[str]]] = [
     ("tcp", ["has no host", *EXPECTED]),
     ("tcp:", ["has no host", *EXPECTED]),
     ("tcp::6640", ["has no host", *EXPECTED]),
-    ("tcp:[]:6640", ["is no IPv6 address", *EXPECTED]),
+    ("tcp:[]:6640", ["is not an IPv6 address", *EXPECTED]),
     ("tcp:[127.0.0.1]:6640", ["'127.0.0.1' in brackets", *EXPECTED]),
     ("tcp:[host]", ["'host' in brackets", *EXPECTED]),
     ("tcp:::1", ["brackets, such as tcp:[::1]", *EXPECTED]),
@@ -132,31 +152,33 @@ REFUSED: list[tuple[str, list[str]]] = [
     ("tcp:a host", ["'a host' is neither", *EXPECTED]),
     ("tcp:a..b", ["'a..b' is neither", *EXPECTED]),
     ("tcp:-host", ["'-host' is neither", *EXPECTED]),
-    ("tcp:http://host", ["'//host' is no port", *EXPECTED]),
+    ("tcp:http://host", ["'//host' is not a port", *EXPECTED]),
     (f"tcp:{'x' * 64}", ["is neither", *EXPECTED]),
-    ("tcp:host:", ["'' is no port from 1 to 65535", *EXPECTED]),
-    ("tcp:host:port", ["'port' is no port", *EXPECTED]),
-    ("tcp:host:0", ["'0' is no port", *EXPECTED]),
-    ("tcp:host:65536", ["'65536' is no port", *EXPECTED]),
-    ("tcp:host:-1", ["'-1' is no port", *EXPECTED]),
-    ("tcp:host:+1", ["'+1' is no port", *EXPECTED]),
-    ("tcp:host:\u0661", ["is no port", *EXPECTED]),
+    ("tcp:host:", ["'' is not a port from 1 to 65535", *EXPECTED]),
+    ("tcp:host:port", ["'port' is not a port", *EXPECTED]),
+    ("tcp:host:0", ["'0' is not a port", *EXPECTED]),
+    ("tcp:host:65536", ["'65536' is not a port", *EXPECTED]),
+    ("tcp:host:-1", ["'-1' is not a port", *EXPECTED]),
+    ("tcp:host:+1", ["'+1' is not a port", *EXPECTED]),
+    ("tcp:host:\u0661", ["is not a port", *EXPECTED]),
     ("tcp:host:1:2", ["too many", *EXPECTED]),
     ("tcp:host:1:bogus=2", ["unknown", *EXPECTED]),
     ("tcp:host=:port=1", ["has no host", *EXPECTED]),
     ("tcp:host=::1:port=1", ["has no host", *EXPECTED]),
-    ("tcp:host=host:port=65536", ["65536 is no port", *EXPECTED]),
+    ("tcp:host=host:port=65536", ["'65536' is not a port", *EXPECTED]),
     ("tcp:host=host:port=x", ["'x'", *EXPECTED]),
-    ("tls:host:0", ["0 is no port", *EXPECTED]),
+    ("tls:host:0", ["'0' is not a port", *EXPECTED]),
     ("unix:", ["has no path", *EXPECTED]),
     ("unix:path=", ["has no path", *EXPECTED]),
     ("unix:/a:timeout=soon", ["'soon'", *EXPECTED]),
-    (f"unix:/{'x' * LONGEST_PATH}", ["at most 107 bytes, this 108"]),
+    ("unix:/a\\", [*EXPECTED]),
+    (f"unix:path=/{'x' * LONGEST_PATH}", ["at most 107 bytes, not 108"]),
+    (f"unix:/{'x' * LONGEST_PATH}", ["at most 107 bytes, not 108"]),
     ("foo:bar", ["'foo'", *EXPECTED]),
     ("127.0.0.1:6640", ["'127.0.0.1'", *EXPECTED]),
     ("ptcp:6640", ["'ptcp'", *EXPECTED]),
     ("ssl:", ["has no host", *EXPECTED]),
-    ("ssl:host:99999", ["'99999' is no port", *EXPECTED]),
+    ("ssl:host:99999", ["'99999' is not a port", *EXPECTED]),
     ("ssl:host:6640:timeout=3", ["without caCertsDir", "tls:HOST:PORT", "--ca-cert"]),
     ("SSL:host:6640:timeout=3", ["without caCertsDir", "tls:HOST:PORT"]),
     ("s\\sl:host:6640", ["without caCertsDir", "tls:HOST:PORT"]),
@@ -196,6 +218,16 @@ class AcceptedTests(SynchronousTestCase):
             clientFromRemote(self.reactor, text, NO_FILES)
         self.assertEqual((self.reactor.asked, self.reactor.reached()), ([], []))
         self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_written(self) -> None:
+        """
+        An endpoint says where it leads, in the same way however its remote was
+        written.
+        """
+        for text, expected in WRITTEN:
+            endpoint = clientFromRemote(self.reactor, text, NO_FILES)
+            self.assertEqual(str(endpoint), expected, text)
+            self.assertEqual(describeEndpoint(endpoint), expected)
 
     def test_twistedsOwnTLS(self) -> None:
         """

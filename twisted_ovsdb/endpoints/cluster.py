@@ -2,8 +2,11 @@
 # See LICENSE for details.
 
 """
-Clustered databases (ovsdb(7)): several servers of one database, of which one
-is the leader.
+An endpoint for a clustered database (ovsdb(7)): several servers have the same
+database, and one of them is the leader.
+
+Whether a member leads, L{twisted_ovsdb.lifecycle.leadership} asks after the
+connection is made.
 """
 
 from __future__ import annotations
@@ -16,19 +19,23 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IProtocolFactory, IStreamClientEndpoint
 from zope.interface import implementer
 
+from twisted_ovsdb.endpoints.addresses import describeEndpoint
+
 
 @implementer(IStreamClientEndpoint)
 class ClusterEndpoint:
     """
-    The members of one cluster: each attempt goes to the next of them.
+    The members of one cluster. Each attempt to connect goes to the next
+    member.
 
-    @ivar members: the endpoints, in the order in which they are tried.
+    @ivar members: the members' endpoints, in the order of the attempts.
     """
 
     def __init__(self, members: Iterable[IStreamClientEndpoint], shuffle: bool = True) -> None:
         """
-        @param shuffle: whether the order is a random one, so that not all
-            clients go to the same member.
+        @param members: the members' endpoints.
+        @param shuffle: whether to bring them into a random order, so that not
+            all clients connect to the same member.
         @raise ValueError: if there is no member.
         """
         self.members = list(members)
@@ -37,6 +44,9 @@ class ClusterEndpoint:
         if shuffle:
             random.shuffle(self.members)
         self._next = 0
+
+    def __str__(self) -> str:
+        return ",".join(map(describeEndpoint, self.members))
 
     def connect(self, protocolFactory: IProtocolFactory) -> Deferred[Any]:
         """

@@ -25,6 +25,8 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import directlyProvides, implementer
 
+from twisted_ovsdb.endpoints.addresses import describeEndpoint
+
 
 @implementer(IAddress)
 @attrs.frozen
@@ -36,13 +38,7 @@ class EndpointAddress:
     endpoint: IStreamClientEndpoint
 
     def __str__(self) -> str:
-        # For log lines only: endpoints have no public way to say where to.
-        endpoint: Any = self.endpoint
-        host = getattr(endpoint, "_hostText", None) or getattr(endpoint, "_host", None)
-        if host is not None and hasattr(endpoint, "_port"):
-            return f"tcp:{host}:{endpoint._port}"
-        path = getattr(endpoint, "_path", None)
-        return f"unix:{path}" if path is not None else repr(endpoint)
+        return describeEndpoint(self.endpoint)
 
 
 @implementer(IConnector)
