@@ -56,6 +56,19 @@ class NotLeader(OvsdbError):
     """
 
 
+class SwitchRefused(OvsdbError):
+    """
+    A switch that connected to a listener may not stay.
+
+    @ivar system_id: the system-id of the switch, or an empty string if it is
+        not known.
+    """
+
+    def __init__(self, text: str, system_id: str = "") -> None:
+        super().__init__(text)
+        self.system_id = system_id
+
+
 class RpcError(OvsdbError):
     """
     The peer answered a request with an error (RFC 7047, section 3.1).

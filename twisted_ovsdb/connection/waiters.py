@@ -2,13 +2,13 @@
 # See LICENSE for details.
 
 """
-One thing that happens, and a Deferred of their own for all who wait for it.
+Several callers wait for the same thing, each with a Deferred of its own.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Iterator
 from typing import Generic, TypeVar
 
 from twisted.internet.defer import Deferred
@@ -18,9 +18,8 @@ T = TypeVar("T")
 
 class Waiters(Generic[T]):
     """
-    Deferreds that fire together, each exactly once.
-
-    Who cancels its own leaves the others alone.
+    Deferreds that fire together, each exactly once. A caller that cancels its
+    own Deferred does not disturb the others.
     """
 
     def __init__(self) -> None:
@@ -37,11 +36,23 @@ class Waiters(Generic[T]):
         self._waiting.append(waiter)
         return waiter
 
-    def fire(self, fire: Callable[[Deferred[T]], object]) -> None:
+    def callback(self, value: T) -> None:
         """
-        Fire all who wait now, each with C{fire}, in the order they came.
+        Give this value to every Deferred that waits now, oldest first.
         """
+        for waiter in self._take():
+            waiter.callback(value)
+
+    def errback(self, reason: BaseException) -> None:
+        """
+        Fail every Deferred that waits now with this reason, oldest first.
+        """
+        for waiter in self._take():
+            waiter.errback(reason)
+
+    def _take(self) -> Iterator[Deferred[T]]:
+        # Not those that begin to wait meanwhile.
         for _ in range(len(self._waiting)):
-            # One may cancel another: look anew at each step.
+            # A callback may cancel another Deferred, which is then not here.
             if self._waiting:
-                fire(self._waiting.popleft())
+                yield self._waiting.popleft()
