@@ -260,12 +260,12 @@ class OptionsTests(SynchronousTestCase):
         options = parse("--endpoint", "ssl:[::1]", *files, "--ca-cert", name, "--endpoint", "tcp:a")
         [(first, secure, _), (second, plain, _)] = options["endpoints"]
         self.assertEqual((first, second), ("ssl:[::1]", "tcp:a"))
-        self.assertIsInstance(secure, TLSClientEndpoint)
-        self.assertNotIsInstance(plain, TLSClientEndpoint)
-        self.assertEqual(secure._options, authority.options(pair))
+        self.assertIsInstance(secure.endpoint, TLSClientEndpoint)
+        self.assertNotIsInstance(plain.endpoint, TLSClientEndpoint)
+        self.assertEqual(secure.endpoint.tls, authority.options(pair))
         options = parse("--verify-hostname", "--endpoint", "ssl:a", *files, "--ca-cert", name)
         [(_, secure, _)] = options["endpoints"]
-        self.assertEqual(secure._options, authority.options(pair, verifyHostname=True))
+        self.assertEqual(secure.endpoint.tls, authority.options(pair, verifyHostname=True))
 
     def test_log(self) -> None:
         """
@@ -347,7 +347,7 @@ class MakeServiceTests(SynchronousTestCase):
         """
         Whom a service tells.
         """
-        return [delivery.observer for delivery in service.factory.monitor._deliveries]
+        return [delivery.observer for delivery in service.factory.monitor._audience.deliveries]
 
     def test_factories(self) -> None:
         """

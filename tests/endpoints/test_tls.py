@@ -187,7 +187,7 @@ class FilesTests(TLSCase):
         pair = self.authority.issue("pair")
         key, certificate, ca = pair.privateKey, pair.certificate, self.authority.caCert
         junk = str(self.folder / "junk")
-        fault = "has nothing of this kind in PEM format"
+        fault = "has no such thing in PEM format"
         for content in (b"", b"junk\n", b"-----BEGIN CERTIFICATE-----\n"):
             Path(junk).write_bytes(content)
             for options, option in (
@@ -210,7 +210,8 @@ class FilesTests(TLSCase):
         pair, other = self.authority.issue("pair"), self.authority.issue("other")
         options = self.authority.options(KeyPair(other.privateKey, pair.certificate))
         self.assertEqual(
-            self.refusal(options), f"private-key {other.privateKey}: does not fit the certificate"
+            self.refusal(options),
+            f"private-key {other.privateKey}: does not belong to the certificate",
         )
 
     def test_encrypted(self) -> None:
@@ -303,7 +304,7 @@ class NameTests(TLSCase):
         for host in ("any", "192.0.2.1"):
             self.assertEqual(
                 self.trouble(host, []),
-                f"the certificate has no subjectAltName, and so is not for {host}",
+                f"the certificate has no subjectAltName, so it is not for {host}",
             )
 
     def test_unreadable(self) -> None:
@@ -352,7 +353,7 @@ class HandshakeCase(TLSCase):
         options = self.ours
         if verifyHostname:
             options = TLSOptions(options.privateKey, options.certificate, options.caCert, True)
-        return TLSClientEndpoint(self.clock, self.inner, options, host).connect(self.factory)
+        return TLSClientEndpoint(self.inner, options, host, self.clock).connect(self.factory)
 
     def connected(self, **options: Any) -> tuple[Recording, Recording]:
         """
@@ -385,7 +386,7 @@ class ClientTests(HandshakeCase):
         """
         It is what Twisted asks for.
         """
-        endpoint = TLSClientEndpoint(self.clock, self.inner, self.ours, "host")
+        endpoint = TLSClientEndpoint(self.inner, self.ours, "host", self.clock)
         verifyObject(IStreamClientEndpoint, endpoint)
         self.assertIn("host", repr(endpoint))
         creator = VerifyingCreator(self.ours, "host")
@@ -481,7 +482,7 @@ class ClientTests(HandshakeCase):
         self.authority.issue("server")
         self.assertEqual(
             self.refusal(verifyHostname=True),
-            "certificate verify failed: the certificate has no subjectAltName, and so is not for"
+            "certificate verify failed: the certificate has no subjectAltName, so it is not for"
             " host",
         )
         self.connected(verifyHostname=False)

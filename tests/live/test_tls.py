@@ -514,4 +514,4 @@ class CommandTests(TLSTestCase):
         self.assertEqual(await command.ended, 1)
         [line] = command.log.everything
         self.assertIn(": --private-key ", line)
-        self.assertIn("other-privkey.pem: does not fit the certificate", line)
+        self.assertIn("other-privkey.pem: does not belong to the certificate", line)

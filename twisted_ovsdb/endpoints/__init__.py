@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-Where a server is, or where switches dial in: the notations of Open vSwitch and
-Twisted, a connector for endpoints, clusters and TLS. It uses only the shared
-values; it needs nothing of L{twisted_ovsdb.connection}.
+Where a server is, and where to listen for switches: the notations of Open
+vSwitch and of Twisted, the connector, clusters and TLS. This folder uses only
+the shared values, and nothing of L{twisted_ovsdb.connection}.
 """

@@ -2,8 +2,9 @@
 # See LICENSE for details.
 
 """
-What C{reactor.connectTCP} gives a client factory, for any client endpoint:
-endpoints never tell a factory that its connection was lost.
+A connector for any client endpoint. It tells a client factory what
+C{reactor.connectTCP} would tell it; endpoints alone never tell a factory that
+its connection was lost.
 """
 
 from __future__ import annotations
@@ -32,7 +33,9 @@ from twisted_ovsdb.endpoints.addresses import describeEndpoint
 @attrs.frozen
 class EndpointAddress:
     """
-    Where an endpoint leads, as far as it can be told before a connection.
+    Where an endpoint leads, as far as this is known before a connection.
+
+    @ivar endpoint: the endpoint.
     """
 
     endpoint: IStreamClientEndpoint
@@ -44,8 +47,8 @@ class EndpointAddress:
 @implementer(IConnector)
 class EndpointConnector:
     """
-    Connects a client factory through an endpoint, and connects it again
-    whenever L{connect} is called, as L{ReconnectingClientFactory
+    Connects a client factory through an endpoint. It connects again whenever
+    L{connect} is called, which a L{ReconnectingClientFactory
     <twisted.internet.protocol.ReconnectingClientFactory>} does.
 
     @ivar state: C{disconnected}, C{connecting} or C{connected}.
@@ -78,13 +81,13 @@ class EndpointConnector:
         if self.state == "stopping":
             self._failed(Failure(UserError()))
             return
-        # An endpoint may connect, or fail, before it returns.
+        # The endpoint may connect, or fail, before connect returns.
         attempt = self._attempt = maybeDeferred(self._endpoint.connect, _WatchingFactory(self))
         attempt.addErrback(self._failed)
 
     def stopConnecting(self) -> None:
         """
-        Give up the present attempt; the factory's C{clientConnectionFailed}
+        Give up the present attempt. The factory's C{clientConnectionFailed}
         is called with L{UserError}.
 
         @raise NotConnectingError: if there is none.
@@ -97,7 +100,7 @@ class EndpointConnector:
 
     def disconnect(self) -> None:
         """
-        Give up the connection, or the attempt to make one.
+        Close the connection, or give up the attempt to make one.
         """
         if self.state == "connecting":
             self.stopConnecting()
@@ -107,8 +110,8 @@ class EndpointConnector:
 
     def getDestination(self) -> IAddress:
         """
-        @return: the address of the latest connection, before the first one an
-            L{EndpointAddress}.
+        @return: the address of the latest connection. Before the first
+            connection it is an L{EndpointAddress}.
         """
         return self._address
 
@@ -136,7 +139,7 @@ class EndpointConnector:
         self.state = "disconnected"
         self._attempt = self._protocol = None
         tell(self, reason)
-        # The factory may have called connect from in there.
+        # The factory may have called connect just now.
         if self.state == "disconnected" and self._factoryStarted:
             self._factoryStarted = False
             self._factory.doStop()
@@ -158,7 +161,8 @@ class _WatchingFactory(Factory):
 
 class _Watcher(Protocol):
     """
-    Passes everything on to a protocol, and its loss to the connector too.
+    Passes everything on to a protocol. Tells the connector, too, when the
+    connection is made and when it is lost.
     """
 
     def __init__(self, connector: EndpointConnector, wrapped: IProtocol) -> None:
@@ -181,7 +185,7 @@ class _Watcher(Protocol):
         self._wrapped.handshakeCompleted()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        # A protocol that raises here must not end the reconnections.
+        # An exception here must not stop the factory from connecting again.
         with self._connector._log.failuresHandled("while a connection was lost"):
             self._wrapped.connectionLost(reason)
         self._connector._lost(reason)

@@ -2,8 +2,8 @@
 # See LICENSE for details.
 
 """
-Where to listen for switches that dial in, in one line of text: as Open
-vSwitch writes it, or as Twisted does.
+Where to listen for switches that dial in, in one line of text: in the notation
+of Open vSwitch, or in that of Twisted.
 """
 
 from __future__ import annotations
@@ -41,7 +41,11 @@ _PASSIVE: Final = re.compile(
 @attrs.frozen
 class TLSServerEndpoint:
     """
-    Listens on another endpoint, and secures what connects.
+    Listens on another endpoint, with TLS.
+
+    @ivar endpoint: the endpoint that listens.
+    @ivar tls: the files, which are read for each connection.
+    @ivar clock: the reactor.
     """
 
     endpoint: IStreamServerEndpoint
@@ -59,7 +63,8 @@ class TLSServerEndpoint:
 
 def isPassiveTLS(text: str) -> bool:
     """
-    Whether a place to listen is one that Open vSwitch's TLS options are for.
+    Whether a place to listen is C{pssl:}, which needs Open vSwitch's TLS
+    options.
     """
     return text.lower().startswith("pssl")
 
@@ -71,14 +76,16 @@ def serverFromRemote(
     Make an endpoint of a place to listen. Nothing is opened yet.
 
     Open vSwitch's notation (ovsdb(7)) is C{ptcp:[PORT][:ADDRESS]} and
-    C{pssl:[PORT][:ADDRESS]}, with 6640 and every IPv4 address by default and
-    an IPv6 address in brackets.
+    C{pssl:[PORT][:ADDRESS]}. The default port is 6640, the default address is
+    every IPv4 address, and an IPv6 address stands in brackets. Any other text
+    is a server endpoint string of Twisted's.
 
     @param reactor: the reactor.
-    @param tls: what C{pssl:} is secured with: switches have to present a
+    @param text: the place.
+    @param tls: the files that C{pssl:} needs. Switches must present a
         certificate of its CA.
-    @raise ValueError: if it is neither notation. The text begins with the
-        place, and says what was expected.
+    @raise ValueError: if the text is a place in neither notation. The error's
+        text begins with the place, and says what was expected.
     """
     match = _PASSIVE.fullmatch(text)
     if match is None:
@@ -86,15 +93,15 @@ def serverFromRemote(
     scheme, digits, address6, address4 = match.groups()
     port = int(digits) if digits else OVSDB_PORT
     if not 0 < port < 65536:
-        raise ValueError(f"{text}: {port} is no port from 1 to 65535; {EXPECTED}")
+        raise ValueError(f"{text}: {port} is not a port from 1 to 65535; {EXPECTED}")
     endpoint: Any
     if address6 is not None:
         if not isIPv6Address(address6):
-            raise ValueError(f"{text}: {address6} is no IPv6 address; {EXPECTED}")
+            raise ValueError(f"{text}: {address6} is not an IPv6 address; {EXPECTED}")
         endpoint = TCP6ServerEndpoint(reactor, port, interface=address6)
     else:
         if address4 is not None and not isIPAddress(address4):
-            raise ValueError(f"{text}: {address4} is no address; {EXPECTED}")
+            raise ValueError(f"{text}: {address4} is not an IPv4 address; {EXPECTED}")
         endpoint = TCP4ServerEndpoint(reactor, port, interface=address4 or "")
     if scheme.lower() == "ptcp":
         found: IStreamServerEndpoint = endpoint
@@ -109,7 +116,7 @@ def _twisteds(reactor: Any, text: str) -> IStreamServerEndpoint:
         raise ValueError(f"{text}: {EXPECTED}")
     try:
         endpoint: IStreamServerEndpoint = serverFromString(reactor, text)
-    # Twisted reads files for some, and a plugin may raise anything.
+    # For some strings Twisted reads files, and a plugin may raise anything.
     except Exception as e:
         reason = " ".join(str(e).split()) or type(e).__name__
         raise ValueError(f"{text}: {reason}; {EXPECTED}") from e

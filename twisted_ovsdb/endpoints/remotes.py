@@ -146,7 +146,7 @@ def _client(reactor: Any, text: str, tls: TLSOptions | None) -> RemoteEndpoint:
     if scheme == "ssl":
         if tls is None:
             raise _Wrong("needs --private-key, --certificate and --ca-cert (TLSOptions in Python)")
-        endpoint = TLSClientEndpoint(reactor, endpoint, tls, host)
+        endpoint = TLSClientEndpoint(endpoint, tls, host, reactor)
     return RemoteEndpoint(describeHost(scheme, host, port), endpoint)
 
 

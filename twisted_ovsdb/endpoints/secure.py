@@ -2,14 +2,16 @@
 # See LICENSE for details.
 
 """
-TLS around connections, for client endpoints and for what listens. What fails
-says so in words, which OpenSSL and Twisted alone do not.
+TLS for the connections of a client endpoint, and for those of a server.
+
+An error says in words what is wrong. OpenSSL and Twisted alone do not.
 """
 
 from __future__ import annotations
 
 from typing import Any, Final
 
+import attrs
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.error import ConnectionDone, ConnectionLost, NoProtocol
 from twisted.internet.interfaces import (
@@ -34,13 +36,14 @@ HANDSHAKE_TIMEOUT: Final = 30.0
 IS_IT_TLS: Final = " (is TLS spoken there?)"
 
 _NOT_TLS: Final = ("wrong version number", "packet length too long", "http request")
-"""What OpenSSL makes of a peer that says anything but TLS."""
+"""What OpenSSL reports when the peer does not speak TLS."""
 
 
 @implementer(IHandshakeListener)
 class _Secured(Protocol):
     """
-    Between TLS and a protocol, which it tells in words why a connection ends.
+    Stands between TLS and a protocol. It tells the protocol in words why a
+    connection ended.
     """
 
     transport: Any
@@ -50,7 +53,7 @@ class _Secured(Protocol):
 
     def refused(self, reason: str) -> None:
         """
-        The peer's certificate is refused.
+        Note why the peer's certificate is refused.
         """
         self._refusal = reason
 
@@ -90,9 +93,10 @@ def _describe(reasons: list[str]) -> str:
 
 class _SecuredClient(_Secured):
     """
-    Makes its protocol when the server has been verified, and not earlier.
+    Makes its protocol only after the server has been verified.
 
-    @ivar up: fires with the protocol, or fails with the reason.
+    @ivar up: a Deferred that fires with the protocol, or fails with the
+        reason.
     """
 
     def __init__(self, factory: IProtocolFactory, address: IAddress) -> None:
@@ -121,8 +125,8 @@ class _SecuredClient(_Secured):
 
 class _SecuredServer(_Secured):
     """
-    Tells its protocol of a connection at once, so that it may put a limit on
-    the time until it hears of its client.
+    Tells its protocol of a connection at once, before the handshake. The
+    protocol can so limit the time that its client may take.
     """
 
     def __init__(self, protocol: IProtocol) -> None:
@@ -161,7 +165,7 @@ class _ClientFactory(_Forwarding):
 
 class _Single(Factory):
     """
-    For one connection.
+    Makes the protocol of one connection.
     """
 
     def __init__(self, protocol: Protocol) -> None:
@@ -195,47 +199,46 @@ class _ServerFactory(_Forwarding):
 
 
 @implementer(IStreamClientEndpoint)
+@attrs.frozen
 class TLSClientEndpoint:
     """
-    Connects with TLS through another endpoint: the connection is made when
-    the server has been verified. (It may still refuse us: in TLS 1.3 that
-    comes to light with the first reply, or instead of it.)
+    Connects with TLS through another endpoint. The connection is made when
+    the server has been verified.
+
+    The server may still refuse our certificate. With TLS 1.3 the connection is
+    then made first, and lost when the first reply should come.
+
+    @ivar endpoint: the endpoint that leads to the server.
+    @ivar tls: the files, which are read for each connection.
+    @ivar host: the server's name or address, as the user wrote it.
+    @ivar clock: the reactor.
     """
 
-    def __init__(
-        self, reactor: IReactorTime, endpoint: IStreamClientEndpoint, options: TLSOptions, host: str
-    ) -> None:
-        """
-        @param endpoint: leads to the server.
-        @param options: the files, read for each connection.
-        @param host: the server's name or address, as its user gave it.
-        """
-        self._reactor = reactor
-        self._endpoint = endpoint
-        self._options = options
-        self._host = host
-
-    def __repr__(self) -> str:
-        return f"<TLSClientEndpoint {self._host}>"
+    endpoint: IStreamClientEndpoint
+    tls: TLSOptions
+    host: str
+    clock: IReactorTime
 
     def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
         """
-        @return: the protocol. L{TLSFailure} if a file cannot be used, or the
-            handshake fails.
+        Connect.
+
+        @return: a Deferred that fires with the protocol. It fails with
+            L{TLSFailure} if a file cannot be used, or if the handshake fails.
         """
         try:
-            creator = VerifyingCreator(self._options, self._host)
+            creator = VerifyingCreator(self.tls, self.host)
         except TLSFailure:
             return fail()
         from twisted.protocols.tls import TLSMemoryBIOFactory
 
-        factory = TLSMemoryBIOFactory(creator, True, _ClientFactory(protocolFactory), self._reactor)
-        # The factory stands for what is wrapped in it.
-        return self._endpoint.connect(factory).addCallback(self._shakeHands)
+        factory = TLSMemoryBIOFactory(creator, True, _ClientFactory(protocolFactory), self.clock)
+        # TLSMemoryBIOFactory passes doStart and doStop on to protocolFactory.
+        return self.endpoint.connect(factory).addCallback(self._shakeHands)
 
     def _shakeHands(self, connection: Any) -> Deferred[IProtocol]:
         up: Deferred[IProtocol] = connection.wrappedProtocol.up
-        return up.addTimeout(HANDSHAKE_TIMEOUT, self._reactor, _tooLong)
+        return up.addTimeout(HANDSHAKE_TIMEOUT, self.clock, _tooLong)
 
 
 def _tooLong(result: object, seconds: float) -> IProtocol:
@@ -246,16 +249,17 @@ def secureServerFactory(
     options: TLSOptions, factory: IProtocolFactory, clock: IReactorTime
 ) -> Factory:
     """
-    Have what listens speak TLS, and demand a certificate of each client: give
-    the result to C{listenTCP} or to a server endpoint.
+    Wrap a server's factory in TLS. Each client must present a certificate.
 
-    C{connectionMade} is called before the handshake; a protocol that provides
-    L{IHandshakeListener} is told when the client is verified. Where it is not,
-    C{connectionLost} gets a L{TLSFailure} with the reason.
+    C{connectionMade} is called before the handshake. When the client has been
+    verified, C{handshakeCompleted} is called on a protocol that provides
+    L{IHandshakeListener}. If the client is refused, C{connectionLost} gets a
+    L{TLSFailure} with the reason.
 
-    @param options: the files, read for each connection. While they cannot be
-        used, clients are refused, with a warning.
-    @param factory: makes the protocols.
+    @param options: the files, which are read for each connection. While they
+        cannot be used, clients are refused with a warning.
+    @param factory: the factory that makes the protocols.
     @param clock: the reactor.
+    @return: a factory for C{listenTCP} or for a server endpoint.
     """
     return _ServerFactory(options, factory, clock)

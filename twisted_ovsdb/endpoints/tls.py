@@ -2,11 +2,11 @@
 # See LICENSE for details.
 
 """
-What TLS needs, as Open vSwitch's public key infrastructure has it: both sides
-have a certificate, and each verifies the other's against one authority.
+The files that TLS needs, as in Open vSwitch's public key infrastructure: each
+side has a certificate, and verifies the other side's against one authority.
 
-Nothing here needs pyOpenSSL before a file is looked at: without the extra
-C{twisted_ovsdb[tls]} the package works, but for TLS.
+pyOpenSSL is imported only when a file is read. Without the extra
+C{twisted_ovsdb[tls]} the rest of the package works.
 """
 
 from __future__ import annotations
@@ -23,41 +23,41 @@ if TYPE_CHECKING:
     from OpenSSL import SSL
 
 INSTALL: Final = "pip install twisted_ovsdb[tls]"
-"""What to do where pyOpenSSL is missing."""
+"""The command that installs pyOpenSSL where it is missing."""
 
-_NOT_FOUND: Final = "has nothing of this kind in PEM format"
+_NOT_FOUND: Final = "has no such thing in PEM format"
 
 _FILE_FAULTS: Final = {
     "no start line": _NOT_FOUND,
     "no certificate or crl found": _NOT_FOUND,
     "unsupported": _NOT_FOUND,
-    "key values mismatch": "does not fit the certificate",
-    "key type mismatch": "does not fit the certificate",
+    "key values mismatch": "does not belong to the certificate",
+    "key type mismatch": "does not belong to the certificate",
 }
-"""What OpenSSL finds wrong with a file, in words."""
+"""What is wrong with a file, by OpenSSL's text for it."""
 
 
 class TLSFailure(OvsdbError):
     """
-    A connection is not secure, or cannot be made so; the text says why.
+    A connection cannot be made secure. The text says why.
     """
 
 
 @attrs.frozen
 class TLSOptions:
     """
-    The files that TLS needs (paths, PEM), and what is verified with them.
+    The paths of the PEM files that TLS needs, and what is verified with them.
 
-    They are read anew for every connection, so that those which are replaced
-    count from the next one on.
+    The files are read for every connection. A file that is replaced is used
+    from the next connection on.
 
     @ivar privateKey: our private key, without a passphrase.
-    @ivar certificate: our certificate, before those that lead to the peer's
-        authority, if there are any.
-    @ivar caCert: the authority that the peer's certificate has to be of.
-    @ivar verifyHostname: whether the server's certificate also has to be for
-        the host that was asked for, by its subjectAltName. Those of ovs-pki
-        name no hosts.
+    @ivar certificate: our certificate. Certificates that lead from it to the
+        peer's authority follow it in the file.
+    @ivar caCert: the authority that must have signed the peer's certificate.
+    @ivar verifyHostname: whether the server's certificate must also name, in
+        its subjectAltName, the host that the connection is for. Certificates
+        that ovs-pki makes name no hosts.
     """
 
     privateKey: str
@@ -69,15 +69,15 @@ class TLSOptions:
         """
         Read the files.
 
-        @raise TLSFailure: if they cannot be used; its text begins with Open
+        @raise TLSFailure: if they cannot be used. The text begins with Open
             vSwitch's name of the option, and the file.
         """
         self.makeContext()
 
     def makeContext(self) -> SSL.Context:
         """
-        Read the files, and make of them what a connection of either side
-        needs. A peer without a certificate of the authority is refused.
+        Read the files, and make the context for connections of either side.
+        It refuses a peer that has no certificate of the authority.
 
         @raise TLSFailure: as L{check}.
         """
@@ -89,7 +89,7 @@ class TLSOptions:
             ) from e
         context = SSL.Context(SSL.TLS_METHOD)
         context.set_min_proto_version(SSL.TLS1_2_VERSION)
-        # A session that is resumed would not be verified anew.
+        # A resumed session would not be verified again.
         context.set_options(SSL.OP_NO_COMPRESSION | SSL.OP_NO_TICKET | SSL.OP_NO_RENEGOTIATION)
         context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
         context.set_mode(SSL.MODE_RELEASE_BUFFERS)
@@ -97,12 +97,12 @@ class TLSOptions:
         asked: list[bool] = []
 
         def passphrase(*_: object) -> bytes:
-            # OpenSSL would ask on the terminal, and wait.
+            # Without this, OpenSSL would ask on the terminal and wait.
             asked.append(True)
             return b""
 
         context.set_passwd_cb(passphrase)
-        # The key is compared with the certificate that is there already.
+        # The certificate comes first: the key is compared with it.
         _load("certificate", self.certificate, context.use_certificate_chain_file, asked)
         _load("private-key", self.privateKey, context.use_privatekey_file, asked)
         _load("ca-cert", self.caCert, context.load_verify_locations, asked)
@@ -111,15 +111,15 @@ class TLSOptions:
 
 def _load(option: str, path: str, load: Callable[[bytes], object], asked: list[bool]) -> None:
     """
-    Have OpenSSL load a file.
+    Let OpenSSL load a file.
 
-    @param asked: whether it has asked for a passphrase.
+    @param asked: has an element if OpenSSL asked for a passphrase.
     """
     from OpenSSL import SSL
 
     try:
         with open(path, "rb"):
-            pass  # OpenSSL says less of a file that cannot be read.
+            pass  # OpenSSL's own error for an unreadable file says less.
         load(os.fsencode(path))
     except OSError as e:
         raise TLSFailure(f"{option} {path}: {e.strerror}") from e

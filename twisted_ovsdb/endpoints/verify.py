@@ -2,8 +2,8 @@
 # See LICENSE for details.
 
 """
-Who the other side of a TLS connection is: judged while the handshake goes on,
-so that the peer hears of a refusal as TLS tells it, and nothing else of us.
+Verifies the other side of a TLS connection, during the handshake. A peer that
+is refused gets a TLS alert, and nothing else from us.
 """
 
 from __future__ import annotations
@@ -26,23 +26,24 @@ if TYPE_CHECKING:
     from OpenSSL import SSL
 
 _MANY: Final = 5
-"""Names that a line still has room for."""
+"""Names of a certificate that an error lists."""
 
 
 @implementer(IOpenSSLClientConnectionCreator, IOpenSSLServerConnectionCreator)
 class VerifyingCreator:
     """
-    Makes TLS connections that refuse a peer without a certificate of the
-    authority. (Twisted's own creator for clients takes a certificate without
-    subjectAltName for one of any host.)
+    Makes TLS connections that refuse a peer that has no certificate of the
+    authority. (Twisted's own creator for clients accepts a certificate without
+    subjectAltName for every host.)
 
-    The protocol that TLS wraps has a method C{refused}, which is called with
-    the reason.
+    The protocol that TLS wraps must have a method C{refused}, which is called
+    with the reason.
     """
 
     def __init__(self, options: TLSOptions, host: str = "") -> None:
         """
-        @param host: for clients: the server's name or address.
+        @param options: the files.
+        @param host: on a client, the server's name or address.
         @raise TLSFailure: if the files cannot be used.
         """
         self._context = options.makeContext()
@@ -80,7 +81,8 @@ def _judge(
     expected: str | None, refused: Callable[[str], object]
 ) -> Callable[[SSL.Connection, Any, int, int, int], bool]:
     """
-    Make what OpenSSL asks of each certificate, from the authority's down.
+    Make the function that OpenSSL calls for each certificate, from the
+    authority's to the peer's.
     """
 
     def judge(_: object, certificate: Any, code: int, depth: int, ok: int) -> bool:
@@ -108,10 +110,10 @@ def _describeCode(code: int) -> str:
 
 def nameTrouble(certificate: Certificate, host: str) -> str | None:
     """
-    Why a certificate is not one for this host (RFC 6125). It fails closed:
-    one without subjectAltName is for nobody, whatever its subject says.
+    Say why a certificate is not for this host (RFC 6125). A certificate
+    without subjectAltName is for no host, whatever its subject says.
 
-    @return: None if it is.
+    @return: None if it is for this host.
     """
     from cryptography import x509
     from service_identity import CertificateError, VerificationError
@@ -123,12 +125,12 @@ def nameTrouble(certificate: Certificate, host: str) -> str | None:
     try:
         extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
         if isAddress(host):
-            # A zone is known to this machine only.
+            # The zone of an IPv6 address has a meaning on this machine only.
             verify_certificate_ip_address(certificate, host.partition("%")[0])
         else:
             verify_certificate_hostname(certificate, asciiName(host))
     except x509.ExtensionNotFound:
-        return f"the certificate has no subjectAltName, and so is not for {host}"
+        return f"the certificate has no subjectAltName, so it is not for {host}"
     except (CertificateError, VerificationError):
         names = [str(name.value) for name in extension.value]
         more = ", ..." if len(names) > _MANY else ""
@@ -140,14 +142,14 @@ def nameTrouble(certificate: Certificate, host: str) -> str | None:
 
 def isAddress(host: str) -> bool:
     """
-    Whether this is an IP address, not a name.
+    Whether this is an IP address and not a name.
     """
     return isIPAddress(host) or isIPv6Address(host)
 
 
 def asciiName(host: str) -> str:
     """
-    A host's name as certificates and TLS have it.
+    A host's name in the form that certificates and TLS use.
     """
     name = host.rstrip(".")
     if name.isascii():
