@@ -4,10 +4,6 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-# All but the live tests and the soak; tests/test_packaging.py checks that nothing else is left out.
-UNIT := $(filter-out tests/live/ tests/soak/ tests/fakes/ tests/__pycache__/,$(sort $(wildcard tests/*/))) \
-	$(wildcard tests/test_*.py)
-
 # The checkout is run as it is: an editable install would hide the plugin from twistd.
 export PYTHONPATH := $(CURDIR)
 
@@ -21,7 +17,7 @@ test: $(VENV)/.dev
 	$(BIN)/python -m twisted.trial tests
 
 unit: $(VENV)/.dev
-	$(BIN)/python -m twisted.trial $(UNIT)
+	$(BIN)/python -m twisted.trial $$($(BIN)/python -m tools.unittests)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -53,24 +49,23 @@ docs: $(VENV)/.docs
 	$(BIN)/sphinx-build -W --keep-going -b html docs build/docs
 	@echo "build/docs/index.html"
 
-# Every Python from 3.10 that is here, the newest and the oldest Twisted: about ten minutes.
+# Each Python from 3.10 that is on this machine, the newest and the oldest Twisted: about ten minutes.
 matrix: $(VENV)/.dev
 	@$(BIN)/python -m tools.matrix
 
 clean:
-	rm -rf $(VENV) .nox _trial_temp* build dist *.egg-info .coverage htmlcov .hypothesis .mypy_cache .ruff_cache
+	rm -rf $(VENV) .nox _trial_temp* build dist *.egg-info .coverage htmlcov \
+		.hypothesis .import_linter_cache .mypy_cache .ruff_cache
 
-$(VENV)/.run: requirements.txt
+# Each installs what pyproject.toml names: the dependencies, and a dependency group.
+$(VENV)/.run: pyproject.toml tools/make-venv
 	@tools/make-venv $(PYTHON) $(VENV)
-	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
-$(VENV)/.dev: requirements.txt requirements-dev.txt
-	@tools/make-venv $(PYTHON) $(VENV)
-	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+$(VENV)/.dev: pyproject.toml tools/make-venv
+	@tools/make-venv $(PYTHON) $(VENV) dev
 	@touch $@ $(VENV)/.run
 
-$(VENV)/.docs: requirements.txt requirements-docs.txt
-	@tools/make-venv $(PYTHON) $(VENV)
-	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-docs.txt
+$(VENV)/.docs: pyproject.toml tools/make-venv
+	@tools/make-venv $(PYTHON) $(VENV) docs
 	@touch $@ $(VENV)/.run

@@ -2,10 +2,11 @@
 # See LICENSE for details.
 
 """
-The unit tests on every supported Python that is here, with the newest and
-with the oldest of what the package stands on: C{nox}, C{nox -s newest-3.12}.
+The unit tests on every supported Python that is on this machine, with the
+newest and with the oldest versions of what the package needs: C{nox}, or
+C{nox -s newest-3.12} for one of them.
 
-C{make matrix} runs all of it and prints a table.
+C{make matrix} runs all of them and prints a table.
 """
 
 from __future__ import annotations
@@ -19,19 +20,18 @@ from pathlib import Path
 
 import nox
 
-PYTHONS = ("3.10", "3.11", "3.12", "3.13")
+PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
 
-TOOLS = ("hypothesis", "pyOpenSSL", "service_identity", "setuptools")
-"""What the unit tests need beyond what the package needs."""
+PYPROJECT = nox.project.load_toml("pyproject.toml")
 
-ONCE = ("test_documentation", "test_types", "test_wheel")
-"""
-They ask about what is shipped and not about the interpreter, are slow and
-need other tools: once, in C{make unit}, is enough.
-"""
+DEPENDENCIES = PYPROJECT["project"]["dependencies"]
+"""What the package needs, with its lower bounds."""
+
+TOOLS = nox.project.dependency_groups(PYPROJECT, "test")
+"""What the unit tests need beyond that."""
 
 RESULTS = Path(".nox", "results")
-"""Where tools/matrix.py finds what came out."""
+"""Where tools/matrix.py finds the results."""
 
 VERSIONS = """
 import json, platform
@@ -48,8 +48,8 @@ nox.options.reuse_existing_virtualenvs = True
 
 def usePyenv() -> None:
     """
-    Let every interpreter of pyenv be found, where there is a pyenv: by itself
-    it shows only those that are chosen.
+    Let every interpreter of pyenv be found, where there is a pyenv. By itself
+    pyenv offers only those that are chosen.
     """
     if shutil.which("pyenv"):
         listed = subprocess.run(["pyenv", "versions", "--bare"], capture_output=True, text=True)
@@ -78,23 +78,17 @@ def counts(output: str) -> dict[str, int]:
     }
 
 
-def unitTests() -> list[str]:
-    """
-    The modules of unit tests that are run on each interpreter.
-    """
-    found = sorted(Path("tests").rglob("test_*.py"))
-    return [str(p) for p in found if p.parts[1] not in ("live", "soak") and p.stem not in ONCE]
-
-
 def check(session: nox.Session, *requirements: str) -> None:
     """
-    Install what is named, run the unit tests and keep what came out.
+    Install these requirements, run the unit tests and keep the result.
     """
     result = RESULTS / f"{session.name}.json"
     result.unlink(missing_ok=True)
     session.install("--quiet", "--upgrade", *TOOLS, *requirements)
     versions = session.run("python", "-c", VERSIONS, silent=True, log=False)
-    files = unitTests()
+    listed = session.run("python", "-m", "tools.unittests", "--matrix", silent=True, log=False)
+    assert isinstance(versions, str) and isinstance(listed, str)
+    files = listed.split()
     session.log(f"trial: {len(files)} modules of tests")
     output = session.run(
         *("python", "-m", "twisted.trial", "--reporter=text"),
@@ -106,7 +100,7 @@ def check(session: nox.Session, *requirements: str) -> None:
         log=False,
         success_codes=range(256),
     )
-    assert isinstance(versions, str) and isinstance(output, str)
+    assert isinstance(output, str)
     found = counts(output)
     result.parent.mkdir(exist_ok=True)
     result.write_text(json.dumps({**json.loads(versions), **found}), "utf-8")
@@ -122,12 +116,11 @@ usePyenv()
 
 @nox.session(python=PYTHONS)
 def newest(session: nox.Session) -> None:
-    """With the newest releases that there are for this Python."""
-    check(session, "--requirement", "requirements.txt")
+    """With the newest releases for this Python."""
+    check(session, *DEPENDENCIES)
 
 
 @nox.session(python=next(filter(isHere, PYTHONS), PYTHONS[0]))
 def oldest(session: nox.Session) -> None:
-    """With the lower bounds of requirements.txt, on the oldest Python that is here."""
-    bounds = Path("requirements.txt").read_text("utf-8").replace(">=", "==").split()
-    check(session, *bounds)
+    """With the lower bounds of pyproject.toml, on the oldest Python that is here."""
+    check(session, *(line.replace(">=", "==") for line in DEPENDENCIES))

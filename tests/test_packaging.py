@@ -2,13 +2,15 @@
 # See LICENSE for details.
 
 """
-Tests for the package as a whole: its names, its layers and its texts.
+Tests for the package as a whole: its names, its layers, its texts, and that no
+check leaves a module out.
 """
 
 from __future__ import annotations
 
 import ast
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,11 +19,13 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 import twisted_ovsdb
+from tools.pyproject import dependencies
+from tools.unittests import NOT_UNIT, ONCE, unitTests
 
 PACKAGE = Path(twisted_ovsdb.__file__).parent
 CHECKOUT = PACKAGE.parent
 
-CORE = ("errors", "events", "wire", "database", "openvswitch")
+CORE = ("errors", "datum", "ovsinterface", "events", "wire", "database", "openvswitch")
 """Modules and folders that do no I/O and read no clock."""
 
 DocumentedNode = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
@@ -70,6 +74,21 @@ def undocumented(tree: ast.Module | ast.ClassDef, where: str) -> Iterator[str]:
             yield name
 
 
+def ourFiles() -> list[Path]:
+    """
+    Every file of Python in the checkout, new ones included. git knows them:
+    environments and what was built also lie here, and are not ours.
+    """
+    told = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "*.py"],
+        cwd=CHECKOUT,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    return [path for name in told.split("\0") if name and (path := CHECKOUT / name).is_file()]
+
+
 def isSetter(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     """
     Whether it sets a property, whose getter has the docstring.
@@ -94,13 +113,19 @@ class NamesTests(SynchronousTestCase):
             "DatabaseSchema",
             "Disconnected",
             "EndpointConnector",
+            "Event",
+            "EventReceiver",
             "IOvsdbEventObserver",
             "InterfaceChanged",
+            "InterfaceEvent",
             "InterfaceKind",
             "InterfaceMonitor",
             "InterfaceOffline",
             "InterfaceOnline",
+            "MonitorCanceled",
+            "MonitorStopped",
             "NamedUUID",
+            "NotLeader",
             "OvsInterface",
             "OvsdbError",
             "OvsdbEventObserver",
@@ -109,11 +134,13 @@ class NamesTests(SynchronousTestCase):
             "OvsdbMonitorFactory",
             "OvsdbMonitorService",
             "OvsdbProtocol",
+            "PeerSilent",
             "ProtocolViolation",
             "RowChange",
             "RpcError",
             "SessionLost",
             "SwitchIdentity",
+            "SwitchRefused",
             "Synchronized",
             "TLSFailure",
             "TLSOptions",
@@ -148,7 +175,8 @@ class NamesTests(SynchronousTestCase):
 
     def test_version(self) -> None:
         """
-        setup.py and the package tell one version.
+        setup.py, which only reads pyproject.toml, and the package have the
+        same version.
         """
         child = subprocess.run(
             [sys.executable, "setup.py", "--version"],
@@ -258,18 +286,9 @@ class TextsTests(SynchronousTestCase):
         Every file of Python starts with the copyright line and the licence.
         """
         header = "# Copyright (c) The twisted_ovsdb authors.\n# See LICENSE for details.\n"
-        paths = [CHECKOUT / "setup.py"]
-        for folder in (
-            "twisted_ovsdb",
-            "twisted",
-            "tests",
-            "tools",
-            "benchmarks",
-            "docs",
-            "examples",
-        ):
-            paths.extend((CHECKOUT / folder).rglob("*.py"))
-        texts = {str(path.relative_to(CHECKOUT)): path.read_text("utf-8") for path in paths}
+        texts = {str(path.relative_to(CHECKOUT)): path.read_text("utf-8") for path in ourFiles()}
+        for name in ("setup.py", "noxfile.py", "tools/run.py", "tests/wire/test_jsonstream.py"):
+            self.assertIn(name, texts)
         # An empty __init__.py has nothing to protect.
         wrong = [path for path, text in texts.items() if text and not text.startswith(header)]
         self.assertEqual(wrong, [])
@@ -278,6 +297,85 @@ class TextsTests(SynchronousTestCase):
         """
         At run time nothing is needed but Twisted, attrs and zope.interface.
         """
-        lines = (CHECKOUT / "requirements.txt").read_text("utf-8").split()
-        names = {re.split(r"[<>=!~ \[]", line)[0].lower() for line in lines}
+        names = {re.split(r"[<>=!~ \[]", line)[0].lower() for line in dependencies()}
         self.assertEqual(names, {"twisted", "attrs", "zope.interface"})
+
+    def test_lowerBounds(self) -> None:
+        """
+        Each dependency has one lower bound, which the matrix tests as it
+        stands.
+        """
+        for line in dependencies():
+            self.assertRegex(line, r"^[\w.]+>=[\d.]+$")
+
+
+class TestsOfTestsTests(SynchronousTestCase):
+    """
+    Tests that no test is left out of C{make unit}, and none that each
+    interpreter should run out of the matrix.
+    """
+
+    def test_allRun(self) -> None:
+        """
+        Every file of tests is a unit test, or is in one of the two folders
+        that have commands of their own.
+        """
+        tests = [path for path in ourFiles() if path.is_relative_to(CHECKOUT / "tests")]
+        named = {str(path.relative_to(CHECKOUT)) for path in tests if isTests(path)}
+        elsewhere = {name for name in named if name.split("/")[1] in NOT_UNIT}
+        self.assertEqual(sorted(named - elsewhere), unitTests())
+        self.assertGreater(len(unitTests()), 40)
+        self.assertTrue(elsewhere)
+
+    def test_found(self) -> None:
+        """
+        trial finds all of them: each folder is a package, and no class with
+        tests stands in a file that trial does not look into.
+        """
+        for path in ourFiles():
+            if not path.is_relative_to(CHECKOUT / "tests"):
+                continue
+            self.assertTrue((path.parent / "__init__.py").is_file(), path)
+            if not isTests(path):
+                tree = ast.parse(path.read_text("utf-8"))
+                names = [node.name for node in ast.walk(tree) if isinstance(node, DocumentedNode)]
+                self.assertEqual([name for name in names if name.startswith("test_")], [], path)
+
+    def test_folders(self) -> None:
+        """
+        Each folder of the package has a folder of tests with the same name.
+        """
+        folders = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+        tested = {Path(name).parts[1] for name in unitTests()}
+        self.assertEqual(folders - tested, set())
+
+    def test_matrix(self) -> None:
+        """
+        The matrix leaves out exactly what is named as asking nothing of the
+        interpreter.
+        """
+        left = set(unitTests()) - set(unitTests(matrix=True))
+        self.assertEqual({Path(name).stem for name in left}, set(ONCE))
+
+    def test_oneList(self) -> None:
+        """
+        C{make unit} and the matrix take their tests from the same list.
+        """
+        make = shutil.which("make")
+        if make is not None:
+            told = subprocess.run(
+                [make, "--dry-run", "--always-make", "unit"],
+                cwd=CHECKOUT,
+                capture_output=True,
+                text=True,
+            ).stdout
+            self.assertRegex(told, r"twisted\.trial \$\(\S+ -m tools\.unittests\)\n")
+        noxfile = (CHECKOUT / "noxfile.py").read_text("utf-8")
+        self.assertIn('"tools.unittests", "--matrix"', noxfile)
+
+
+def isTests(path: Path) -> bool:
+    """
+    Whether trial looks for tests in a file.
+    """
+    return re.fullmatch(r"test_.*\.py", path.name) is not None

@@ -27,6 +27,22 @@ import twisted_ovsdb
 
 CHECKOUT = Path(twisted_ovsdb.__file__).parent.parent
 
+FOLDERS = (
+    "twisted/plugins",
+    "twisted_ovsdb",
+    "twisted_ovsdb/command",
+    "twisted_ovsdb/connection",
+    "twisted_ovsdb/database",
+    "twisted_ovsdb/endpoints",
+    "twisted_ovsdb/lifecycle",
+    "twisted_ovsdb/monitoring",
+    "twisted_ovsdb/observers",
+    "twisted_ovsdb/openvswitch",
+    "twisted_ovsdb/testing",
+    "twisted_ovsdb/wire",
+)
+"""What the wheel holds beside its metadata."""
+
 NEEDED = """
 import json, re
 from importlib.metadata import requires
@@ -52,7 +68,7 @@ print(json.dumps([sorted(direct), sorted(found)]))
 
 class Monitor(ProcessProtocol):
     """
-    A running monitor that Ctrl-C ends after its first warning.
+    A running monitor, which is interrupted after its first warning.
 
     @ivar ended: fires with the reason why it ended.
     """
@@ -111,11 +127,13 @@ class WheelTests(TestCase):
 
     async def build(self) -> Path:
         """
-        Build the wheel from a copy of what git knows, so that nothing that
-        only lies about in the checkout gets into it or is needed.
+        Build the wheel from a copy of the files that git has or would add.
+        Other files in the checkout neither get into the wheel nor help.
         """
         copy = self.folder / "copy"
-        listed = await self.run_(shutil.which("git") or "git", "ls-files", "-z", path=CHECKOUT)
+        git = (shutil.which("git") or "git", "ls-files", "-z")
+        which = ("--cached", "--others", "--exclude-standard")
+        listed = await self.run_(*git, *which, path=CHECKOUT)
         for name in listed.split("\0"):
             if name and (CHECKOUT / name).is_file():
                 (copy / name).parent.mkdir(parents=True, exist_ok=True)
@@ -134,8 +152,8 @@ class WheelTests(TestCase):
 
     async def checkMonitor(self) -> None:
         """
-        The installed command runs, says once what is wrong, and Ctrl-C ends
-        it as it ends every twistd: in order, and then by the signal.
+        The installed command runs and warns once. Ctrl-C ends it as it ends
+        every twistd: in order, and then by the signal.
         """
         from twisted.internet import reactor
 
@@ -154,18 +172,24 @@ class WheelTests(TestCase):
 
     async def test_life(self) -> None:
         """
-        The wheel holds the package, the plugin and nothing else; installed
-        into an empty environment it brings only what it needs, gives twistd
-        its command, and leaves Twisted intact when it goes.
+        The wheel holds the package, the plugin and nothing else. Installed
+        into an empty environment, it brings only what it needs and gives
+        twistd its command. Uninstalled, it leaves Twisted intact.
         """
         wheel = await self.build()
         contents = await self.run_(sys.executable, "-m", "zipfile", "-l", wheel)
         files = {line.split()[0] for line in contents.splitlines()[1:]}
-        self.assertIn("twisted_ovsdb/py.typed", files)
+        metadata = f"twisted_ovsdb-{twisted_ovsdb.__version__}.dist-info"
         self.assertEqual(
-            {name for name in files if re.match(r"(?!twisted_ovsdb[/-])", name)},
-            {"twisted/plugins/twisted_ovsdb_plugin.py"},
+            {str(Path(name).parent) for name in files},
+            {*FOLDERS, *(metadata, f"{metadata}/licenses")},
         )
+        shipped = {name for name in files if not name.startswith(metadata)}
+        package = {
+            str(path.relative_to(CHECKOUT)) for path in (CHECKOUT / "twisted_ovsdb").rglob("*.py")
+        }
+        others = {"twisted_ovsdb/py.typed", "twisted/plugins/twisted_ovsdb_plugin.py"}
+        self.assertEqual(shipped, package | others)
 
         await self.run_(sys.executable, "-m", "venv", self.folder / "venv")
         before = await self.installed()
