@@ -2,15 +2,17 @@
 # See LICENSE for details.
 
 """
-Lets Sphinx read our docstrings, which are epytext as Twisted's are: as much of
-it as we use, turned into reStructuredText.
+Lets Sphinx read our docstrings. They are epytext, as Twisted's are; the part of
+epytext that we use is turned into reStructuredText.
 """
 
 from __future__ import annotations
 
+import inspect
 import re
 from importlib import import_module
 from inspect import cleandoc
+from types import MappingProxyType
 from typing import Any
 
 import attrs
@@ -20,7 +22,7 @@ _INLINE = re.compile(r"([LCIB])\{([^{}]*)\}")
 _FIELD = re.compile(r"@(param|return|raise|ivar|cvar)\b([^:]*):")
 
 _SPECIAL = re.compile(r"([*`|\\])")
-"""What means something to reStructuredText and nothing to epytext."""
+"""Characters that have a meaning in reStructuredText, and none in epytext."""
 
 _AUTOINTERFACE = re.compile(r"^\.\. autointerface:: (\S+)\.(\w+)$", re.MULTILINE)
 
@@ -28,6 +30,9 @@ _INTERFACE = re.compile(r"<InterfaceClass [\w.]+\.(\w+)>")
 
 _ATTRS_DEFAULT = re.compile(r"attr_dict\['(\w+)'\]\.default")
 """What autodoc sees in the methods that attrs makes."""
+
+_CONSTANT = re.compile(r"(?<= = )[A-Z][A-Z0-9_]+(?=[,)]|$)")
+"""A default that is the name of a constant."""
 
 
 def _mark(match: re.Match[str]) -> str:
@@ -41,7 +46,7 @@ def _mark(match: re.Match[str]) -> str:
 
 def _line(text: str) -> str:
     """
-    Convert inline markup; what is around it is plain text.
+    Convert inline markup; the text around it is plain.
     """
     done, position = "", 0
     for match in _INLINE.finditer(text):
@@ -90,25 +95,45 @@ def _sign(
     returned: str | None,
 ) -> tuple[str | None, str | None]:
     """
-    Write interfaces by their name, and defaults of attrs by their value.
+    Write interfaces by their name, and defaults by their value.
     """
+    function = inspect.unwrap(obj.__init__ if inspect.isclass(obj) else obj)
+    names = getattr(function, "__globals__", {})
 
-    def default(match: re.Match[str]) -> str:
-        value = attrs.fields_dict(obj)[match.group(1)].default
-        return repr(value) if "<" not in repr(value) else "..."
+    def attribute(match: re.Match[str]) -> str:
+        return _value(attrs.fields_dict(obj)[match.group(1)].default, match.group())
+
+    def constant(match: re.Match[str]) -> str:
+        return _value(names.get(match.group(), attrs.NOTHING), match.group())
 
     def readable(text: str | None) -> str | None:
         if text is None:
             return None
-        text = _ATTRS_DEFAULT.sub(default, _INTERFACE.sub(r"\1", text))
-        return text.replace("= NOTHING", "= ...")
+        text = _ATTRS_DEFAULT.sub(attribute, _INTERFACE.sub(r"\1", text))
+        text = text.replace("= NOTHING", "= ...")
+        return _CONSTANT.sub(constant, text)
 
     return readable(signature), readable(returned)
 
 
+def _value(value: object, name: str) -> str:
+    """
+    A default as a reader would write it.
+
+    @param name: what stands there, if the value cannot be written.
+    """
+    if isinstance(value, MappingProxyType):
+        value = dict(value)
+    if isinstance(value, (int, float, str, tuple, dict, type(None))):
+        return repr(value)
+    if attrs.has(type(value)) and value == type(value)():
+        return f"{type(value).__name__}()"
+    return "..." if name.startswith("attr_dict") else name
+
+
 def _describe(interface: Any) -> str:
     """
-    An interface of zope, which is no class to autodoc.
+    The text for an interface of zope, which autodoc does not take for a class.
     """
     text = [f".. py:class:: {interface.__name__}", ""]
     text += [f"   {line}" for line in toReST(cleandoc(interface.getDoc()).splitlines())]
@@ -127,7 +152,7 @@ def _expand(app: Any, page: str, source: list[str]) -> None:
 
 def setup(app: Any) -> dict[str, bool]:
     """
-    Have Sphinx ask us.
+    Connect the functions above to Sphinx.
     """
     app.connect("autodoc-process-docstring", _convert)
     app.connect("autodoc-process-signature", _sign)

@@ -26,12 +26,16 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from tests.fakes.documented import CHECKOUT, PAGES, PRINTS, Block, blocks, commands
 from twisted_ovsdb.events import UNIDENTIFIED, Event, SwitchIdentity
-from twisted_ovsdb.observers.base import OvsdbEventObserver, eventToJSON
+from twisted_ovsdb.observers.base import OvsdbEventObserver
+from twisted_ovsdb.observers.jsonlines import eventToJSON
 from twisted_ovsdb.testing import MemoryServer, RecordingObserver, connectedFactory
 
 README = CHECKOUT / "README.md"
 DOCS = CHECKOUT / "docs"
 UNIT = DOCS / "ovsdb-monitor.service"
+
+UNLINKED = ("api", "index")
+"""Pages in which public names need not be links."""
 
 
 class Page:
@@ -286,7 +290,7 @@ def asJSON(event: Event) -> dict[str, Any]:
     """
     An event as a line of JSON holds it.
     """
-    value: dict[str, Any] = json.loads(json.dumps(eventToJSON(event, "..."), default=dict))
+    value: dict[str, Any] = json.loads(json.dumps(eventToJSON(event, "...")))
     return value
 
 
@@ -350,6 +354,62 @@ class LinesTests(SynchronousTestCase):
         self.assertLessEqual({"system_id", "hostname"}, set(asJSON(event)))
 
 
+class HouseTests(SynchronousTestCase):
+    """
+    Tests for the page that explains the design.
+    """
+
+    page = (DOCS / "design.rst").read_text("utf-8")
+
+    def layers(self) -> list[set[str]]:
+        """
+        The rooms of import-linter's contract, the uppermost first. Several of
+        one layer have C{|} or C{:} between them.
+        """
+        contracts = (CHECKOUT / "pyproject.toml").read_text("utf-8")
+        found = re.search(r"^layers = \[(.*?)^\]", contracts, re.M | re.S)
+        assert found is not None
+        return [
+            set(re.split(r"\s*[|:]\s*", each)) for each in re.findall(r'"(.+)"', found.group(1))
+        ]
+
+    def test_picture(self) -> None:
+        """
+        The picture has every room, one above the other in the order that
+        import-linter holds.
+        """
+        picture = (DOCS / "_static" / "rooms.svg").read_text("utf-8")
+        drawn: dict[int, set[str]] = {}
+        for name, y in re.findall(r'<g data-room="(\w+)">\s*<rect x="\d+" y="(\d+)"', picture):
+            drawn.setdefault(int(y), set()).add(name)
+            self.assertIn(f">{name}</text>", picture)
+        self.assertEqual([drawn[y] for y in sorted(drawn)], self.layers())
+
+    def test_table(self) -> None:
+        """
+        So has the table, and every room is a folder or a module.
+        """
+        table = self.page.split("\nroom  ")[1].split("\n\n")[0]
+        rooms = re.findall(r"^``(\w+)``", table, re.M)
+        self.assertEqual(set(rooms), {room for layer in self.layers() for room in layer})
+        position = {room: at for at, layer in enumerate(self.layers()) for room in layer}
+        self.assertEqual(rooms, sorted(rooms, key=position.__getitem__))
+        for room in rooms:
+            place = CHECKOUT / "twisted_ovsdb" / room
+            self.assertTrue(place.is_dir() or place.with_suffix(".py").is_file(), room)
+
+    def test_modules(self) -> None:
+        """
+        A newcomer is sent to ten modules, in the order in which data flows,
+        and every module that the page names is there.
+        """
+        hour = self.page.split("The newcomer's hour\n")[1]
+        self.assertEqual(len(re.findall(r"^\d+\. ``\S+\.py``:", hour, re.M)), 10)
+        for name in re.findall(r"``([\w/]+\.py)``", self.page):
+            roots = (CHECKOUT, CHECKOUT / "twisted_ovsdb")
+            self.assertTrue(any((root / name).is_file() for root in roots), name)
+
+
 class FilesTests(SynchronousTestCase):
     """
     Tests for what the pages refer to.
@@ -380,3 +440,45 @@ class FilesTests(SynchronousTestCase):
         reference = (DOCS / "api.rst").read_text("utf-8")
         shown = set(re.findall(r"^\.\. auto\w+:: (?:twisted_ovsdb\.)?(\w+)$", reference, re.M))
         self.assertEqual(set(twisted_ovsdb.__all__) - {"__version__"} - shown, set())
+
+    def test_links(self) -> None:
+        """
+        A public name in the text of a page is a link to the reference, every
+        link leads somewhere, and every word that is said to be in the glossary
+        is there.
+        """
+        import twisted_ovsdb
+        from twisted_ovsdb import testing
+
+        names = set(twisted_ovsdb.__all__) | set(testing.__all__)
+        terms = set(
+            re.findall(r"^   (\w[\w -]*)$", (DOCS / "glossary.rst").read_text("utf-8"), re.M)
+        )
+        for path in sorted(DOCS.glob("*.rst")):
+            text = re.sub(r"(?m)^\.\. code-block::.*\n(?:   .*\n|\n)+", "", path.read_text("utf-8"))
+            plain = set(re.findall(r"(?<!`)``(\w+)(?:\(.*?\))?``", text)) & names
+            if path.stem not in UNLINKED:
+                linked = set(
+                    re.findall(r":py:\w+:`[^`]*?~?(?:twisted_ovsdb\.)?(\w+)[\w.]*>?`", text)
+                )
+                self.assertEqual(plain - linked, set(), path.name)
+            for target in re.findall(r":py:\w+:`(?:[^`<]*<)?~?([\w.]+)>?`", text):
+                self.assertTrue(self.isPublic(target), f"{path.name}: {target}")
+            for term in re.findall(r":term:`(?:[^`<]*<)?([^`<>]+)>?`", text):
+                self.assertIn(" ".join(term.split()), terms, path.name)
+
+    def isPublic(self, name: str) -> bool:
+        """
+        Whether a dotted name leads from one of the public modules to something.
+        """
+        import twisted_ovsdb
+        from twisted_ovsdb import testing
+
+        name = name.removeprefix("twisted_ovsdb.").removeprefix("testing.")
+        for module in (twisted_ovsdb, testing):
+            if name.split(".")[0] in module.__all__:
+                found: Any = module
+                for part in name.split("."):
+                    found = getattr(found, part, None)
+                return found is not None
+        return False
