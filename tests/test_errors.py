@@ -7,18 +7,28 @@ Tests for L{twisted_ovsdb.errors}.
 
 from __future__ import annotations
 
+import copy
+import pickle
+from typing import Any
+
 from twisted.internet.error import ConnectionDone
 from twisted.trial.unittest import SynchronousTestCase
 
+from twisted_ovsdb.connection.transactions import TransactionFailed
 from twisted_ovsdb.errors import (
+    TEXT_LIMIT,
     MonitorCanceled,
     MonitorStopped,
+    NotLeader,
     OvsdbError,
     PeerSilent,
     ProtocolViolation,
     RpcError,
     SessionLost,
+    SwitchRefused,
+    describe,
     describeReason,
+    printable,
 )
 
 
@@ -37,8 +47,10 @@ class ErrorTests(SynchronousTestCase):
             PeerSilent,
             MonitorCanceled,
             MonitorStopped,
+            NotLeader,
             RpcError,
             SessionLost,
+            SwitchRefused,
         }
         self.assertEqual(expected - set(classes), set())
         self.assertTrue(all(not issubclass(a, b) for a in expected for b in expected - {a}))
@@ -90,5 +102,87 @@ class ErrorTests(SynchronousTestCase):
             # As pyOpenSSL's Error has them.
             (ValueError([("SSL routines", "", "no shared cipher")]), "TLS: no shared cipher"),
             (ValueError([]), "TLS: no reason given"),
+            (ValueError([("a", "", "one"), ("b", "", ""), ("a", "", "one")]), "TLS: one"),
+            # Another list is not OpenSSL's.
+            (ValueError([1]), "[1]"),
+            (ValueError([()]), "[()]"),
         ]:
             self.assertEqual(describeReason(reason), expected)
+
+    def test_peersText(self) -> None:
+        """
+        What a peer says in an error reply can be printed and is short,
+        whatever the peer sent; the data are kept as they came.
+        """
+        for text in ("\x1b[2J\u202e\n", "x" * 1000000, "\0" * 1000000):
+            for error in (
+                RpcError(text),
+                RpcError("constraint violation", text),
+                TransactionFailed("constraint violation", text, [], 0),
+            ):
+                self.assertIn(text, (error.error, error.details))
+                reasons: list[BaseException] = [error, SessionLost(error), ValueError(text)]
+                for shown in (str(error), *map(describeReason, reasons)):
+                    self.assertTrue(shown.isprintable(), shown)
+                    self.assertLessEqual(len(shown), TEXT_LIMIT)
+
+    def test_copies(self) -> None:
+        """
+        Errors can be pickled and copied, with their data.
+        """
+        for error in (
+            ProtocolViolation("not JSON"),
+            MonitorStopped(),
+            SwitchRefused("too many", "s1"),
+            RpcError("unknown database", "no database named Nope"),
+            TransactionFailed("constraint violation", "why", [None], 1),
+        ):
+            copies = [copy.copy(error), copy.deepcopy(error)]
+            for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+                copies.append(pickle.loads(pickle.dumps(error, protocol)))
+            for copied in copies:
+                self.assertIs(type(copied), type(error))
+                self.assertEqual((str(copied), vars(copied)), (str(error), vars(error)))
+
+
+class TextTests(SynchronousTestCase):
+    """
+    Text for errors and logs.
+    """
+
+    def test_printable(self) -> None:
+        """
+        What can be printed is shown as it is, anything else is escaped.
+        """
+        for text, expected in [
+            ("", ""),
+            ("tap-порт", "tap-порт"),
+            ("a\nb", "a\\nb"),
+            ("\x1b[2J", "\\x1b[2J"),
+            ("\u202e", "\\u202e"),
+            ("\ud800", "\\ud800"),
+        ]:
+            self.assertEqual(printable(text), expected)
+
+    def test_limit(self) -> None:
+        """
+        A text is shown whole up to the limit; of a longer one both ends are
+        shown, also if only its escapes make it longer.
+        """
+        whole = "a" + "x" * (TEXT_LIMIT - 2) + "z"
+        self.assertEqual(printable(whole), whole)
+        for text in (whole + "z", "a" + "\n" * (TEXT_LIMIT - 2) + "z"):
+            shown = printable(text)
+            self.assertLessEqual(len(shown), TEXT_LIMIT)
+            self.assertGreaterEqual(len(shown), TEXT_LIMIT - 3)
+            self.assertIn("...", shown)
+            self.assertEqual((shown[0], shown[-1]), ("a", "z"))
+
+    def test_describe(self) -> None:
+        """
+        A value is described in few printable characters.
+        """
+        values: list[Any] = [None, "\x1b\n" * 100, {"a\nb": "\u202e"}, [["\0"] * 100] * 100, 10**99]
+        for value in values:
+            self.assertTrue(describe(value).isprintable())
+            self.assertLessEqual(len(describe(value)), 60)

@@ -7,28 +7,35 @@ Tests for L{twisted_ovsdb.events}.
 
 from __future__ import annotations
 
-from types import MappingProxyType
+import copy
+import inspect
+import pickle
+from collections.abc import Callable
 from typing import Any
 
 import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.test_ovsinterface import FULL, PLAIN, VM
+from twisted_ovsdb.errors import MonitorStopped, ProtocolViolation, SessionLost
 from twisted_ovsdb.events import (
-    EMPTY,
+    UNIDENTIFIED,
     Cause,
     Disconnected,
     Event,
     InterfaceChanged,
+    InterfaceEvent,
     InterfaceKind,
     InterfaceOffline,
     InterfaceOnline,
-    OvsInterface,
+    SwitchIdentity,
     Synchronized,
+    makeChanged,
+    makeEvent,
 )
 
-PLAIN = OvsInterface(uuid="u1", name="eth0")
-VM = attrs.evolve(PLAIN, name="tap1", external_ids={"iface-id": "p"}, kind=InterfaceKind.VM)
 SOURCE = "tcp:127.0.0.1:6640"
+IDENTITY = SwitchIdentity("s1", "h1")
 
 EVENTS: list[Event] = [
     InterfaceOnline(VM, Cause.INITIAL, SOURCE),
@@ -37,85 +44,6 @@ EVENTS: list[Event] = [
     Synchronized(Cause.INITIAL, (VM,), SOURCE),
     Disconnected(ValueError("gone"), SOURCE),
 ]
-
-
-class InterfaceTests(SynchronousTestCase):
-    """
-    An interface as observers see it.
-    """
-
-    def test_defaults(self) -> None:
-        """
-        Of an interface that has only a name nothing else is claimed.
-        """
-        self.assertEqual(
-            (PLAIN.type, PLAIN.ofport, PLAIN.error, PLAIN.kind), ("", None, None, None)
-        )
-        for mapping in (PLAIN.external_ids, PLAIN.options, PLAIN.extra):
-            self.assertEqual(mapping, {})
-            self.assertIs(type(mapping), MappingProxyType)
-
-    def test_derived(self) -> None:
-        """
-        What other programs note on an interface has short names; an empty
-        value is none.
-        """
-        for attribute, column, key in [
-            ("iface_id", "external_ids", "iface-id"),
-            ("attached_mac", "external_ids", "attached-mac"),
-            ("remote_ip", "options", "remote_ip"),
-            ("peer", "options", "peer"),
-        ]:
-            for mapping, expected in [({key: "x"}, "x"), ({key: ""}, None), ({"x": "y"}, None)]:
-                columns: dict[str, Any] = {column: mapping}
-                interface = attrs.evolve(PLAIN, **columns)
-                self.assertEqual(getattr(interface, attribute), expected, f"{attribute} {mapping}")
-            self.assertIsNone(getattr(PLAIN, attribute), attribute)
-
-    def test_ready(self) -> None:
-        """
-        An interface is ready once it has an OpenFlow port and no error.
-        """
-        for ofport, error, expected in [
-            (None, None, False),
-            (-1, None, False),
-            (0, None, False),
-            (1, None, True),
-            (65534, None, True),
-            (1, "no such device", False),
-            (-1, "no such device", False),
-        ]:
-            interface = attrs.evolve(PLAIN, ofport=ofport, error=error)
-            self.assertIs(interface.ready, expected, interface)
-
-    def test_values(self) -> None:
-        """
-        Interfaces are equal when all their columns are, wherever the maps
-        came from, and can stand in sets.
-        """
-        same = attrs.evolve(VM, external_ids=MappingProxyType({"iface-id": "p"}), options=EMPTY)
-        self.assertEqual(same, VM)
-        self.assertEqual({VM, same, attrs.evolve(VM, ofport=1)}, {VM, attrs.evolve(same, ofport=1)})
-        different: list[dict[str, Any]] = [
-            {"uuid": "u2"},
-            {"name": "tap2"},
-            {"type": "internal"},
-            {"ofport": 1},
-            {"error": "x"},
-            {"external_ids": {}},
-            {"options": {"a": "b"}},
-            {"kind": None},
-            {"extra": {"mtu": 1500}},
-        ]
-        for columns in different:
-            self.assertNotEqual(attrs.evolve(VM, **columns), VM, columns)
-
-    def test_frozen(self) -> None:
-        """
-        An interface cannot be changed, nor given what it does not have.
-        """
-        for attribute in ("name", "ofport", "unknown"):
-            self.assertRaises(AttributeError, setattr, VM, attribute, 1)
 
 
 class EventTests(SynchronousTestCase):
@@ -136,8 +64,7 @@ class EventTests(SynchronousTestCase):
 
     def test_kind(self) -> None:
         """
-        An interface event has its interface's class: the new one, where
-        there is a previous.
+        An interface event has the kind of its interface as it is now.
         """
         changed = InterfaceChanged(VM, Cause.UPDATE, SOURCE, previous=PLAIN)
         online = InterfaceOnline(VM, Cause.UPDATE, SOURCE)
@@ -156,10 +83,75 @@ class EventTests(SynchronousTestCase):
 
     def test_names(self) -> None:
         """
-        Classes and causes have the names that other programs read.
+        Kinds and causes have the names that other programs read.
         """
         self.assertEqual(
             [kind.value for kind in InterfaceKind], ["bridge", "vm", "tunnel", "patch"]
         )
         causes = ["initial", "update", "resync", "replay"]
         self.assertEqual([cause.value for cause in Cause], causes)
+
+    def test_frozen(self) -> None:
+        """
+        No event can be changed, nor given what it does not have.
+        """
+        for event in EVENTS:
+            for attribute in ("source", "identity", "unknown"):
+                self.assertRaises(AttributeError, setattr, event, attribute, None)
+                self.assertRaises(AttributeError, delattr, event, attribute)
+
+    def test_makers(self) -> None:
+        """
+        The fast makers take what the constructors take and make the same, as
+        frozen.
+        """
+        for constructor, maker in [
+            (InterfaceOnline, makeEvent),
+            (InterfaceOffline, makeEvent),
+            (InterfaceChanged, makeChanged),
+        ]:
+            columns: dict[str, Any] = {
+                "interface": VM,
+                "cause": Cause.UPDATE,
+                "source": SOURCE,
+                "identity": IDENTITY,
+            }
+            arguments = dict(columns)
+            if maker is makeEvent:
+                arguments["kind"] = constructor
+            else:
+                columns["previous"] = arguments["previous"] = PLAIN
+            self.assertEqual(set(inspect.signature(maker).parameters), set(arguments))
+            make: Callable[..., InterfaceEvent] = maker
+            made = make(**arguments)
+            expected = constructor(**columns)
+            self.assertIs(type(made), constructor)
+            self.assertEqual((made, hash(made), repr(made)), (expected, hash(expected), repr(made)))
+            self.assertEqual(repr(made), repr(expected))
+            for attribute in ("source", "unknown"):
+                self.assertRaises(AttributeError, setattr, made, attribute, "")
+
+    def test_copies(self) -> None:
+        """
+        Events can be pickled and copied, with the interfaces and errors that
+        they hold.
+        """
+        for event in (
+            InterfaceOnline(FULL, Cause.INITIAL, SOURCE, identity=IDENTITY),
+            InterfaceOffline(FULL, Cause.RESYNC, SOURCE),
+            makeChanged(FULL, Cause.UPDATE, SOURCE, VM, UNIDENTIFIED),
+            Synchronized(Cause.INITIAL, (FULL, VM), SOURCE),
+        ):
+            copies = [copy.copy(event), copy.deepcopy(event)]
+            for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+                copies.append(pickle.loads(pickle.dumps(event, protocol)))
+            for copied in copies:
+                self.assertEqual(copied, event)
+        for reason in (MonitorStopped(), SessionLost(ProtocolViolation("not JSON"))):
+            disconnected = Disconnected(reason, SOURCE)
+            for copied in (
+                copy.deepcopy(disconnected),
+                pickle.loads(pickle.dumps(disconnected)),
+            ):
+                self.assertEqual(repr(copied.reason), repr(reason))
+                self.assertEqual(copied.source, SOURCE)

@@ -2,8 +2,8 @@
 # See LICENSE for details.
 
 """
-Open vSwitch interface events for Twisted: what comes online, goes offline and
-changes, told exactly, also across outages.
+Events of Open vSwitch's interfaces for Twisted: what comes online, goes offline
+and changes, exactly, also across outages.
 """
 
 from twisted_ovsdb._version import __version__
@@ -16,11 +16,23 @@ from twisted_ovsdb.endpoints.connector import EndpointConnector
 from twisted_ovsdb.endpoints.passive import serverFromRemote
 from twisted_ovsdb.endpoints.remotes import clientFromRemote
 from twisted_ovsdb.endpoints.tls import TLSFailure, TLSOptions
-from twisted_ovsdb.errors import OvsdbError, ProtocolViolation, RpcError, SessionLost
+from twisted_ovsdb.errors import (
+    MonitorCanceled,
+    MonitorStopped,
+    NotLeader,
+    OvsdbError,
+    PeerSilent,
+    ProtocolViolation,
+    RpcError,
+    SessionLost,
+    SwitchRefused,
+)
 from twisted_ovsdb.events import (
     Cause,
     Disconnected,
+    Event,
     InterfaceChanged,
+    InterfaceEvent,
     InterfaceKind,
     InterfaceOffline,
     InterfaceOnline,
@@ -28,7 +40,7 @@ from twisted_ovsdb.events import (
     SwitchIdentity,
     Synchronized,
 )
-from twisted_ovsdb.interfaces import IOvsdbEventObserver
+from twisted_ovsdb.interfaces import EventReceiver, IOvsdbEventObserver
 from twisted_ovsdb.lifecycle.factory import OvsdbMonitorFactory
 from twisted_ovsdb.lifecycle.listener import OvsdbListenerFactory
 from twisted_ovsdb.lifecycle.service import OvsdbListenService, OvsdbMonitorService
@@ -46,13 +58,19 @@ __all__ = [
     "DatabaseSchema",
     "Disconnected",
     "EndpointConnector",
+    "Event",
+    "EventReceiver",
     "IOvsdbEventObserver",
     "InterfaceChanged",
+    "InterfaceEvent",
     "InterfaceKind",
     "InterfaceMonitor",
     "InterfaceOffline",
     "InterfaceOnline",
+    "MonitorCanceled",
+    "MonitorStopped",
     "NamedUUID",
+    "NotLeader",
     "OvsInterface",
     "OvsdbError",
     "OvsdbEventObserver",
@@ -61,11 +79,13 @@ __all__ = [
     "OvsdbMonitorFactory",
     "OvsdbMonitorService",
     "OvsdbProtocol",
+    "PeerSilent",
     "ProtocolViolation",
     "RowChange",
     "RpcError",
     "SessionLost",
     "SwitchIdentity",
+    "SwitchRefused",
     "Synchronized",
     "TLSFailure",
     "TLSOptions",

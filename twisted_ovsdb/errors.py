@@ -2,22 +2,29 @@
 # See LICENSE for details.
 
 """
-What can go wrong between us and a database server, one class for each cause.
+What can go wrong between us and a database server, one class for each cause,
+and how values and reasons are written in errors and logs.
 
-A fault of the peer, an error reply and a lost session are different things
-to whoever has to react to them, so they are different classes, and each
-carries its data.
+Callers react differently to a fault of the peer, an error reply and a lost
+session, so these are different classes, and each carries its data.
 """
 
 from __future__ import annotations
 
+import copyreg
 import reprlib
+from typing import Any, Final
 
 
 class OvsdbError(Exception):
     """
     The base of every error that this package raises on purpose.
     """
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # To pickle and copy an error without calling its constructor, which
+        # takes other arguments than the text that is in args.
+        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]
 
 
 class ProtocolViolation(OvsdbError):
@@ -43,7 +50,7 @@ class MonitorCanceled(OvsdbError):
 
 class MonitorStopped(OvsdbError):
     """
-    The user stopped the monitor; nothing is wrong.
+    The application stopped the monitor; nothing is wrong.
     """
 
     def __init__(self) -> None:
@@ -52,7 +59,7 @@ class MonitorStopped(OvsdbError):
 
 class NotLeader(OvsdbError):
     """
-    This member of a cluster does not lead it, or is cut off from it.
+    This member of a cluster is not its leader, or is cut off from it.
     """
 
 
@@ -73,43 +80,92 @@ class RpcError(OvsdbError):
     """
     The peer answered a request with an error (RFC 7047, section 3.1).
 
-    @ivar error: the short error, such as C{"unknown database"}.
+    @ivar error: the short error as the peer sent it, such as C{"unknown
+        database"}.
     @ivar details: what the server adds to it, or an empty string.
     """
 
     def __init__(self, error: str, details: str = "") -> None:
-        super().__init__(f"{error}: {details}" if details else error)
+        super().__init__(printable(f"{error}: {details}" if details else error))
         self.error = error
         self.details = details
 
 
 class SessionLost(OvsdbError):
     """
-    The connection went before a request was answered.
+    The connection ended before a request was answered.
 
     @ivar reason: the exception that ended the connection.
     """
 
     def __init__(self, reason: BaseException) -> None:
-        super().__init__(f"session lost: {reason}")
+        super().__init__(f"session lost: {describeReason(reason)}")
         self.reason = reason
+
+
+# Text for errors and logs
+
+TEXT_LIMIT: Final = 200
+"""
+Characters of a text of the peer in an error or a line of a log: a peer could
+send megabytes.
+"""
+
+
+def printable(text: str) -> str:
+    """
+    A text of the peer or of the database for an error or a line of a log:
+    characters that are not printable are escaped, and the middle of a long text
+    is left out, because both ends often say what is wrong.
+    """
+    shown = _shortened(text)
+    # An escape is longer than the character that it stands for.
+    return shown if shown.isprintable() else _shortened(repr(shown)[1:-1])
+
+
+def _shortened(text: str) -> str:
+    if len(text) <= TEXT_LIMIT:
+        return text
+    end = (TEXT_LIMIT - 3) // 2
+    return f"{text[:end]}...{text[-end:]}"
+
+
+def describe(value: object) -> str:
+    """
+    A value for an error: what it is, in at most 60 printable characters.
+    """
+    # Not repr: the value may be huge, and nested deeper than repr can go.
+    text = reprlib.repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def describeReason(reason: BaseException) -> str:
     """
     Why a session ended or could not begin, in one line.
     """
-    queue = reason.args[0] if reason.args else None
+    if _openSSLQueue(reason) is not None:
+        text = "TLS: " + ("; ".join(openSSLReasons(reason)) or "no reason given")
+    else:
+        text = " ".join(str(reason).split()).rstrip(".") or type(reason).__name__
+    return printable(text)
+
+
+def openSSLReasons(error: BaseException) -> list[str]:
+    """
+    The reasons in an C{OpenSSL.SSL.Error}, whose text is a list of tuples.
+    """
+    queue = _openSSLQueue(error)
+    if queue is None:
+        return [str(error)] if str(error) else []
+    return list(dict.fromkeys(str(entry[-1]) for entry in queue if entry[-1]))
+
+
+def _openSSLQueue(error: BaseException) -> list[tuple[object, ...]] | None:
+    """
+    The queue of OpenSSL's errors that an exception carries: of each error the
+    library, the function and the reason. None if it carries no queue.
+    """
+    queue = error.args[0] if error.args else None
     if isinstance(queue, list) and all(isinstance(entry, tuple) and entry for entry in queue):
-        # OpenSSL's: library, function and reason of each error, or nothing.
-        return "TLS: " + ("; ".join(str(entry[-1]) for entry in queue) or "no reason given")
-    return " ".join(str(reason).split()).rstrip(".") or type(reason).__name__
-
-
-def describe(value: object) -> str:
-    """
-    A value for an error message: what it is, and not much of it.
-    """
-    # Not repr: the value may be huge, and nested deeper than repr can go.
-    text = reprlib.repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+        return queue
+    return None

@@ -2,51 +2,41 @@
 # See LICENSE for details.
 
 """
-What observers receive: immutable values, named in the terms of
-ovs-vswitchd.conf.db(5).
-
-An attribute that mirrors a column or a key of the database has its exact
-spelling, so that Python, JSON Lines and ovs-vsctl call one thing by one name.
-
-Frozen values are made slowly: nine attributes take 2.4 us, each through
-C{object.__setattr__}, and 100,000 interfaces need that twice, for the row and
-for its event. Where it counts, a value is made as the class above it, which
-has the same attributes and is not frozen, and then becomes what it is to be by
-its C{__class__}: 0.9 us. What observers get is frozen all the same.
+What observers receive: immutable events, which hold an interface or the state
+of the connection.
 """
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
-from types import MappingProxyType
-from typing import Final, Union
+from typing import Any, Final, TypeVar, Union
 
 import attrs
 
-Atom = Union[str, int, float, bool]
-"""A value of one cell; a UUID is its text."""
+from twisted_ovsdb.datum import EMPTY, Atom, Datum
+from twisted_ovsdb.ovsinterface import InterfaceKind, OvsInterface, makeInterface, thawed
 
-Datum = Union[Atom, None, tuple[Atom, ...], Mapping[Atom, Atom]]
-"""
-The value of a column: an atom; None for an empty set; a tuple for a set of
-two or more; a read-only mapping for a map.
-"""
-
-EMPTY: Final[Mapping[str, str]] = MappingProxyType({})
-"""The one empty map: most rows have one or two of them."""
-
-
-class InterfaceKind(enum.Enum):
-    """
-    The class of an interface, as L{ClassificationRules
-    <twisted_ovsdb.ClassificationRules>} tell it.
-    """
-
-    BRIDGE = "bridge"
-    VM = "vm"
-    TUNNEL = "tunnel"
-    PATCH = "patch"
+__all__ = [
+    "EMPTY",
+    "UNIDENTIFIED",
+    "Atom",
+    "Cause",
+    "Datum",
+    "Disconnected",
+    "Event",
+    "InterfaceChanged",
+    "InterfaceEvent",
+    "InterfaceKind",
+    "InterfaceOffline",
+    "InterfaceOnline",
+    "OvsInterface",
+    "SwitchEvent",
+    "SwitchIdentity",
+    "Synchronized",
+    "makeChanged",
+    "makeEvent",
+    "makeInterface",
+]
 
 
 class Cause(enum.Enum):
@@ -65,79 +55,14 @@ class Cause(enum.Enum):
     REPLAY = "replay"
 
 
-@attrs.define(eq=False)
-class UnfrozenInterface:
-    """
-    An L{OvsInterface} in the making.
-    """
-
-    uuid: str
-    name: str
-    type: str = ""
-    ofport: int | None = None
-    error: str | None = None
-    external_ids: Mapping[str, str] = EMPTY
-    options: Mapping[str, str] = EMPTY
-    kind: InterfaceKind | None = None
-    extra: Mapping[str, Datum] = EMPTY
-
-
-@attrs.frozen
-class OvsInterface(UnfrozenInterface):
-    """
-    One row of the Interface table (ovs-vswitchd.conf.db(5)).
-
-    @ivar uuid: the row's UUID, which is the identity of the interface.
-    @ivar name: the interface's name; it never changes.
-    @ivar type: the column C{type}: empty for a system device, C{internal},
-        C{patch}, C{vxlan}, ...
-    @ivar ofport: the OpenFlow port number; None until ovs-vswitchd assigns
-        one, -1 when it could not.
-    @ivar error: why ovs-vswitchd could not configure the interface, or None.
-    @ivar external_ids: what other programs have noted on the row, read-only.
-    @ivar options: the type's options, read-only.
-    @ivar kind: the interface's class, or None when it has none.
-    @ivar extra: the columns asked for beyond these, by name, read-only.
-    """
-
-    def __hash__(self) -> int:
-        # Equal interfaces have equal UUIDs; the mappings cannot be hashed.
-        return hash(self.uuid)
-
-    @property
-    def iface_id(self) -> str | None:
-        """C{external_ids:iface-id}, which names a VM's port; None if empty."""
-        return self.external_ids.get("iface-id") or None
-
-    @property
-    def attached_mac(self) -> str | None:
-        """C{external_ids:attached-mac}: the MAC address inside the VM."""
-        return self.external_ids.get("attached-mac") or None
-
-    @property
-    def remote_ip(self) -> str | None:
-        """C{options:remote_ip}: the other end of a tunnel."""
-        return self.options.get("remote_ip") or None
-
-    @property
-    def peer(self) -> str | None:
-        """C{options:peer}: the other end of a patch port."""
-        return self.options.get("peer") or None
-
-    @property
-    def ready(self) -> bool:
-        """Whether ovs-vswitchd gave it an OpenFlow port and has no error."""
-        return self.ofport is not None and self.ofport >= 1 and self.error is None
-
-
 @attrs.frozen
 class SwitchIdentity:
     """
-    Who a switch says that it is, in C{external_ids} of its Open_vSwitch table
-    (ovs-vswitchd.conf.db(5)).
+    The identity that a switch has in C{external_ids} of its Open_vSwitch
+    table (ovs-vswitchd.conf.db(5)).
 
     @ivar system_id: C{system-id}, None if the switch has none.
-    @ivar hostname: C{hostname}, None if the switch does not tell.
+    @ivar hostname: C{hostname}, None if the switch has none.
     """
 
     system_id: str | None = None
@@ -145,14 +70,15 @@ class SwitchIdentity:
 
 
 UNIDENTIFIED: Final = SwitchIdentity()
+"""The identity of a switch whose identity was not asked for."""
 
 
-@attrs.define(eq=False)
+@attrs.frozen
 class SwitchEvent:
     """
     What all events have in common.
 
-    @ivar identity: the switch, where it was asked who it is.
+    @ivar identity: the identity of the switch, where it was asked for.
     """
 
     identity: SwitchIdentity = attrs.field(default=UNIDENTIFIED, kw_only=True)
@@ -168,10 +94,10 @@ class SwitchEvent:
         return self.identity.hostname
 
 
-@attrs.define(eq=False)
+@attrs.frozen
 class InterfaceEvent(SwitchEvent):
     """
-    What the three interface events, which are frozen, have in common.
+    What the three interface events have in common.
 
     @ivar interface: the interface as it is now; for an offline event, as the
         observer last knew it.
@@ -185,7 +111,7 @@ class InterfaceEvent(SwitchEvent):
 
     @property
     def kind(self) -> InterfaceKind:
-        """The interface's class. Only interfaces that have one make events."""
+        """The interface's kind. Only interfaces that have one make events."""
         kind = self.interface.kind
         assert kind is not None
         return kind
@@ -194,33 +120,26 @@ class InterfaceEvent(SwitchEvent):
 @attrs.frozen
 class InterfaceOnline(InterfaceEvent):
     """
-    An interface exists and has a class.
+    An interface exists and has a kind.
     """
 
 
 @attrs.frozen
 class InterfaceOffline(InterfaceEvent):
     """
-    An interface is gone, or has this class no longer.
+    An interface is gone, or no longer has this kind.
     """
-
-
-@attrs.define(eq=False)
-class UnfrozenChange(InterfaceEvent):
-    """
-    An L{InterfaceChanged} in the making.
-    """
-
-    previous: OvsInterface
 
 
 @attrs.frozen
-class InterfaceChanged(UnfrozenChange):
+class InterfaceChanged(InterfaceEvent):
     """
-    An interface has the class it had, and another content.
+    An interface has the kind that it had, and something else has changed.
 
     @ivar previous: the interface as this observer was last told of it.
     """
+
+    previous: OvsInterface
 
 
 @attrs.frozen
@@ -229,7 +148,7 @@ class Synchronized(SwitchEvent):
     A snapshot has been told in full: what the observer knows is complete.
 
     @ivar cause: INITIAL or RESYNC.
-    @ivar interfaces: every interface that has a class.
+    @ivar interfaces: every interface that has a kind.
     @ivar source: the server, as its endpoint was written.
     """
 
@@ -243,9 +162,10 @@ class Synchronized(SwitchEvent):
 @attrs.frozen
 class Disconnected(SwitchEvent):
     """
-    A session that had synchronized is over; what is known may grow stale.
+    A session that had synchronized has ended; what is known may be out of
+    date.
 
-    @ivar reason: the exception that ended it.
+    @ivar reason: the exception that ended the session.
     @ivar source: the server, as its endpoint was written.
     """
 
@@ -254,3 +174,53 @@ class Disconnected(SwitchEvent):
 
 
 Event = Union[InterfaceOnline, InterfaceOffline, InterfaceChanged, Synchronized, Disconnected]
+"""Any event that an observer receives."""
+
+
+# Makers of frozen values: see makeInterface.
+
+_Made = TypeVar("_Made", bound=InterfaceEvent)
+_new: Final = object.__new__
+_Thawed: Final = thawed(InterfaceEvent)
+_ThawedChange: Final = thawed(InterfaceChanged)
+
+
+def makeEvent(
+    kind: type[_Made],
+    interface: OvsInterface,
+    cause: Cause,
+    source: str,
+    identity: SwitchIdentity,
+) -> _Made:
+    """
+    Make an event as its constructor does, but faster.
+
+    @param kind: L{InterfaceOnline} or L{InterfaceOffline}.
+    """
+    event: Any = _new(_Thawed)
+    event.interface = interface
+    event.cause = cause
+    event.source = source
+    event.identity = identity
+    event.__class__ = kind
+    return event  # type: ignore[no-any-return]
+
+
+def makeChanged(
+    interface: OvsInterface,
+    cause: Cause,
+    source: str,
+    previous: OvsInterface,
+    identity: SwitchIdentity,
+) -> InterfaceChanged:
+    """
+    Make an event as C{InterfaceChanged(...)} does, but faster.
+    """
+    event: Any = _new(_ThawedChange)
+    event.interface = interface
+    event.cause = cause
+    event.source = source
+    event.previous = previous
+    event.identity = identity
+    event.__class__ = InterfaceChanged
+    return event  # type: ignore[no-any-return]

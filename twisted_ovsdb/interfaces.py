@@ -2,13 +2,13 @@
 # See LICENSE for details.
 
 """
-The contract between the monitor and those who listen to it.
+The contract between a monitor and its observers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from typing import Union
+from typing import Any, Protocol, Union
 
 from zope.interface import Interface
 
@@ -20,25 +20,25 @@ ObserverResult = Union[None, Awaitable[object]]
 
 class IOvsdbEventObserver(Interface):
     """
-    Something that wants to know which interfaces come, go and change.
+    An object that is told which interfaces come, go and change.
     """
 
     def eventReceived(event: Event) -> ObserverResult:
         """
-        Take one event.
+        Receive one event.
 
-        Called in the reactor thread, for one event after another, in the
-        order that L{twisted_ovsdb.InterfaceMonitor} documents. Everything in
-        the event is immutable and may be kept.
+        This is called in the reactor thread, for one event after another, in
+        the order that L{twisted_ovsdb.InterfaceMonitor} documents. Everything
+        in the event is immutable and may be kept.
 
-        An observer that answers with a Deferred or a coroutine is busy until
-        that ends, and is told nothing meanwhile. What happens in between
-        reaches it as one difference: transient states are left out, and the
-        sum of all events stays right.
+        An observer that returns a Deferred or a coroutine is busy until that
+        ends, and receives nothing meanwhile. What happens in between reaches
+        it as one difference: transient states are left out, and the sum of all
+        events stays right.
 
         An exception or a failed Deferred is logged with its traceback; the
-        event counts as delivered, and nobody else is affected. Observers may
-        be added and removed and the service stopped from in here.
+        event counts as delivered, and other observers are not affected. This
+        method may add and remove observers and stop the service.
 
         @param event: one of L{InterfaceOnline
             <twisted_ovsdb.InterfaceOnline>}, L{InterfaceOffline
@@ -50,3 +50,41 @@ class IOvsdbEventObserver(Interface):
 
         @return: None, a Deferred or a coroutine, whose result is ignored.
         """
+
+
+class EventReceiver(Protocol):
+    """
+    What L{IOvsdbEventObserver} demands, for type checkers without a plugin
+    for zope.interface, such as pyright. It need not be inherited.
+    """
+
+    def eventReceived(self, event: Event, /) -> ObserverResult:
+        """
+        Receive one event: see L{IOvsdbEventObserver}.
+        """
+
+
+Observer = Union[IOvsdbEventObserver, EventReceiver]
+"""
+What can be added as an observer: mypy with its plugin for zope.interface sees
+the first, pyright the second.
+"""
+
+
+def asObserver(observer: Observer) -> IOvsdbEventObserver:
+    """
+    What receives the events of an observer that an application adds: an object
+    that provides L{IOvsdbEventObserver} or can be adapted to it, or that simply
+    has a method C{eventReceived}. It need not declare the interface.
+
+    @raise TypeError: if it is none of these, or is a class.
+    """
+    adapted: Any = IOvsdbEventObserver(observer, None)
+    if adapted is not None:
+        return adapted  # type: ignore[no-any-return]
+    found: Any = observer
+    if isinstance(found, type):
+        raise TypeError(f"an observer is an object, not a class: pass {found.__name__}(...)")
+    if not callable(getattr(found, "eventReceived", None)):
+        raise TypeError(f"an observer has a method eventReceived, and this has none: {found!r}")
+    return found  # type: ignore[no-any-return]

@@ -2,5 +2,5 @@
 # See LICENSE for details.
 
 """
-Tests for L{twisted_ovsdb.observers.base}.
+Tests for L{twisted_ovsdb.observers}.
 """

@@ -37,8 +37,8 @@ class OnlyKindsTests(MonitorTestCase):
 
     def test_interfaces(self) -> None:
         """
-        Of interfaces only those classes are told, in every kind of event;
-        Synchronized lists these alone, and Disconnected is told as ever.
+        Only interfaces of those kinds are told, in every event; Synchronized
+        lists only these, and Disconnected is told as it is.
         """
         wanted = Recorder()
         self.monitor.addObserver(onlyKinds(wanted, InterfaceKind.VM, InterfaceKind.PATCH))
@@ -64,10 +64,10 @@ class OnlyKindsTests(MonitorTestCase):
         assert isinstance(everything, Synchronized)
         self.assertEqual(len(everything.interfaces), 3, "others are not affected")
 
-    def test_anotherClass(self) -> None:
+    def test_anotherKind(self) -> None:
         """
-        An interface that comes to have one of the classes is online then, and
-        one that loses it is offline.
+        An interface that gets one of the kinds is online then, and one that
+        loses it is offline.
         """
         wanted = Recorder()
         self.monitor.addObserver(onlyKinds(wanted, InterfaceKind.VM))
@@ -143,7 +143,7 @@ class EachFilterTests(SynchronousTestCase):
 
     def test_contract(self) -> None:
         """
-        A filter is an observer, and shows in the log whom it is put around.
+        A filter is an observer, and its repr shows the observer within.
         """
         for observer in (
             onlyKinds(Recorder(), InterfaceKind.VM),
@@ -179,7 +179,8 @@ class EachFilterTests(SynchronousTestCase):
 
     def test_refused(self) -> None:
         """
-        What is no observer, or no class, or none at all, is refused at once.
+        What is not an observer, what is not a kind, and no kind at all are
+        refused at once.
         """
         nobody: Any = object()
         nothing: Any = "switch"

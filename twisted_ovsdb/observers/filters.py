@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-Observers that pass on to another observer what it wants to know, and can be
+Observers that pass on to another observer what it wants to know. They can be
 put around one another.
 """
 
@@ -19,16 +19,27 @@ from twisted_ovsdb.events import (
     InterfaceOnline,
     Synchronized,
 )
-from twisted_ovsdb.interfaces import IOvsdbEventObserver, ObserverResult
+from twisted_ovsdb.interfaces import IOvsdbEventObserver, Observer, ObserverResult, asObserver
+
+
+# Both functions return the class that they make, which type checkers without a
+# plugin for zope.interface understand, too.
 
 
 @implementer(IOvsdbEventObserver)
 @attrs.frozen(eq=False)
-class _OnlyKinds:
+class OnlyKinds:
+    """
+    An observer that L{onlyKinds} made.
+    """
+
     observer: IOvsdbEventObserver
     kinds: frozenset[InterfaceKind]
 
     def eventReceived(self, event: Event) -> ObserverResult:
+        """
+        Pass the event on, without the interfaces of other kinds.
+        """
         if isinstance(event, InterfaceEvent) and event.kind not in self.kinds:
             return None
         if isinstance(event, Synchronized):
@@ -39,41 +50,48 @@ class _OnlyKinds:
 
 @implementer(IOvsdbEventObserver)
 @attrs.frozen(eq=False)
-class _WithoutReplays:
+class WithoutReplays:
+    """
+    An observer that L{withoutReplays} made.
+    """
+
     observer: IOvsdbEventObserver
 
     def eventReceived(self, event: Event) -> ObserverResult:
+        """
+        Pass the event on, unless it is a replay.
+        """
         if isinstance(event, InterfaceOnline) and event.cause is Cause.REPLAY:
             return None
         return self.observer.eventReceived(event)
 
 
-def onlyKinds(observer: IOvsdbEventObserver, *kinds: InterfaceKind) -> IOvsdbEventObserver:
+def onlyKinds(observer: Observer, *kinds: InterfaceKind) -> OnlyKinds:
     """
-    Tell an observer of interfaces of some classes only.
+    Tell an observer of interfaces of some kinds only.
 
-    Synchronized has only these interfaces too; Disconnected is passed on as it
-    is. C{removeObserver} takes what this returns, not the observer within.
+    C{Synchronized.interfaces} has only these interfaces, too; Disconnected is
+    passed on as it is. C{removeObserver} takes what this returns, not the
+    observer within.
 
-    @param kinds: the classes, at least one.
-    @raise TypeError: if it does not provide L{IOvsdbEventObserver}.
-    @raise ValueError: if no class is given, or something that is none.
+    @param kinds: the kinds, at least one.
+    @raise TypeError: if C{observer} is not an observer.
+    @raise ValueError: if no kind is given, or something that is not a kind.
     """
-    adapted: IOvsdbEventObserver = IOvsdbEventObserver(observer)
+    adapted = asObserver(observer)
     if not kinds:
         raise ValueError("no kind is given: the observer would be told of no interface")
-    return _OnlyKinds(adapted, frozenset(map(InterfaceKind, kinds)))
+    return OnlyKinds(adapted, frozenset(map(InterfaceKind, kinds)))
 
 
-def withoutReplays(observer: IOvsdbEventObserver) -> IOvsdbEventObserver:
+def withoutReplays(observer: Observer) -> WithoutReplays:
     """
-    Do not tell an observer once more, as online with the cause REPLAY, of
-    interfaces that an outage left unchanged; the other observers of the same
+    Do not tell an observer again, as online with the cause REPLAY, of
+    interfaces that an outage left unchanged. Other observers of the same
     factory are told.
 
     C{removeObserver} takes what this returns, not the observer within.
 
-    @raise TypeError: if it does not provide L{IOvsdbEventObserver}.
+    @raise TypeError: if C{observer} is not an observer.
     """
-    adapted: IOvsdbEventObserver = IOvsdbEventObserver(observer)
-    return _WithoutReplays(adapted)
+    return WithoutReplays(asObserver(observer))

@@ -1,0 +1,192 @@
+# Copyright (c) The twisted_ovsdb authors.
+# See LICENSE for details.
+
+"""
+Tests for L{twisted_ovsdb.observers.jsonlines}.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import datetime, timezone
+from types import MappingProxyType
+
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.observers.values import SOURCE, changed, interface
+from twisted_ovsdb.events import (
+    Cause,
+    Disconnected,
+    Event,
+    InterfaceKind,
+    InterfaceOffline,
+    InterfaceOnline,
+    Synchronized,
+)
+from twisted_ovsdb.observers.jsonlines import JSONLinesObserver
+
+NOW = datetime(2026, 11, 22, 6, 0, 0, 123456, timezone.utc)
+TIME = '"time":"2026-11-22T06:00:00.123456Z","source":"tcp:127.0.0.1:6640"'
+
+
+class JSONLinesObserverTests(SynchronousTestCase):
+    """
+    Tests for L{JSONLinesObserver}: whole lines, because other programs read
+    them.
+    """
+
+    def line(self, event: Event) -> str:
+        """
+        What is written of an event, without the newline at its end.
+        """
+        lines: list[bytes] = []
+        JSONLinesObserver(lines.append, lambda: NOW).eventReceived(event)
+        [line] = lines
+        self.assertEqual(line.count(b"\n"), 1)
+        self.assertTrue(line.endswith(b"\n"))
+        return line.decode()[:-1]
+
+    def test_online(self) -> None:
+        """
+        An online line has exactly the keys that are promised, in their order.
+        """
+        event = InterfaceOnline(
+            interface(
+                ofport=1,
+                external_ids=MappingProxyType({"iface-id": "4aa6", "attached-mac": "52:54"}),
+            ),
+            Cause.INITIAL,
+            SOURCE,
+        )
+        self.assertEqual(
+            self.line(event),
+            '{"event":"online","kind":"vm","cause":"initial",' + TIME + ',"interface":'
+            '{"uuid":"u1","name":"tap1","type":"","kind":"vm","ofport":1,"ready":true,"error":null,'
+            '"iface_id":"4aa6","attached_mac":"52:54","remote_ip":null,"peer":null,'
+            '"external_ids":{"iface-id":"4aa6","attached-mac":"52:54"},"options":{},"extra":{}}}',
+        )
+
+    def test_offline(self) -> None:
+        """
+        An offline line has the keys of an online one.
+        """
+        columns = {"type": "vxlan", "error": "e", "options": {"remote_ip": "::1", "peer": "p"}}
+        event = InterfaceOffline(interface(InterfaceKind.TUNNEL, **columns), Cause.RESYNC, SOURCE)
+        self.assertEqual(
+            self.line(event),
+            '{"event":"offline","kind":"tunnel","cause":"resync",' + TIME + ',"interface":'
+            '{"uuid":"u1","name":"tap1","type":"vxlan","kind":"tunnel","ofport":null,"ready":false,"error":"e",'
+            '"iface_id":null,"attached_mac":null,"remote_ip":"::1","peer":"p",'
+            '"external_ids":{},"options":{"remote_ip":"::1","peer":"p"},"extra":{}}}',
+        )
+
+    def test_changed(self) -> None:
+        """
+        A changed line has C{changes} beside the rest: columns only, whole,
+        extra columns among them, each with its old and new value.
+        """
+        event = changed(
+            {"ofport": None, "extra": {"mtu": 1500}},
+            {"ofport": 1, "external_ids": {"iface-id": "a"}, "extra": {"mtu": 9000}},
+        )
+        self.assertEqual(
+            self.line(event),
+            '{"event":"changed","kind":"vm","cause":"update",' + TIME + ',"interface":'
+            '{"uuid":"u1","name":"tap1","type":"","kind":"vm","ofport":1,"ready":true,"error":null,'
+            '"iface_id":"a","attached_mac":null,"remote_ip":null,"peer":null,'
+            '"external_ids":{"iface-id":"a"},"options":{},"extra":{"mtu":9000}},'
+            '"changes":{"ofport":[null,1],"external_ids":[{},{"iface-id":"a"}],"mtu":[1500,9000]}}',
+        )
+
+    def test_synchronized(self) -> None:
+        """
+        A synchronized line counts every kind, those that are absent too.
+        """
+        self.assertEqual(
+            self.line(Synchronized(Cause.INITIAL, (interface(),), SOURCE)),
+            '{"event":"synchronized","cause":"initial",'
+            '"counts":{"bridge":0,"vm":1,"tunnel":0,"patch":0},' + TIME + "}",
+        )
+
+    def test_disconnected(self) -> None:
+        """
+        A disconnected line tells the reason in words.
+        """
+        self.assertEqual(
+            self.line(Disconnected(ValueError("cut"), SOURCE)),
+            '{"event":"disconnected","reason":"cut",' + TIME + "}",
+        )
+
+    def test_text(self) -> None:
+        """
+        Text is UTF-8 as it is; newlines and quotes are escaped.
+        """
+        event = InterfaceOnline(interface(name='tâp\n"\U0001f680"'), Cause.UPDATE, SOURCE)
+        line = self.line(event)
+        self.assertIn('"name":"tâp\\n\\"\U0001f680\\""', line)
+        self.assertEqual(json.loads(line)["interface"]["name"], 'tâp\n"\U0001f680"')
+
+    def test_extra(self) -> None:
+        """
+        Extra columns: an atom as it is, nothing as null, a set as a sorted
+        array, a map as an object, or as pairs if its keys are numbers.
+        """
+        extra = {
+            "link_state": None,
+            "mtu": 1500,
+            "lldp": frozenset(("b", "a")),
+            "statistics": MappingProxyType({"rx": 1}),
+            "queues": MappingProxyType({0: "q"}),
+        }
+        event = InterfaceOnline(interface(extra=MappingProxyType(extra)), Cause.UPDATE, SOURCE)
+        self.assertIn(
+            '"extra":{"link_state":null,"mtu":1500,"lldp":["a","b"],'
+            '"statistics":{"rx":1},"queues":[[0,"q"]]}',
+            self.line(event),
+        )
+
+    def test_changedExtra(self) -> None:
+        """
+        Changes of extra columns are written as the columns are.
+        """
+        event = changed(
+            {"extra": {"ips": frozenset(("b", "a")), "queues": {}}},
+            {"extra": {"ips": None, "queues": MappingProxyType({1: "q"})}},
+        )
+        self.assertIn(
+            '"changes":{"ips":[["a","b"],null],"queues":[{},[[1,"q"]]]}}', self.line(event)
+        )
+
+    def test_result(self) -> None:
+        """
+        While a line is not out, the observer is busy: the Deferred of
+        C{write} is its answer.
+        """
+        event = Synchronized(Cause.INITIAL, (), SOURCE)
+        out: Deferred[None] = Deferred()
+        self.assertIs(JSONLinesObserver(lambda line: out).eventReceived(event), out)
+        self.assertIsNone(JSONLinesObserver(lambda line: None).eventReceived(event))
+
+    def test_clock(self) -> None:
+        """
+        The time is that of the writing, in UTC, always with microseconds.
+        """
+        times = iter([NOW.replace(microsecond=0), NOW])
+        lines: list[bytes] = []
+        now: Callable[[], datetime] = times.__next__
+        observer = JSONLinesObserver(lines.append, now)
+        event = Synchronized(Cause.INITIAL, (), SOURCE)
+        observer.eventReceived(event)
+        observer.eventReceived(event)
+        self.assertEqual(
+            [json.loads(line)["time"] for line in lines],
+            ["2026-11-22T06:00:00.000000Z", "2026-11-22T06:00:00.123456Z"],
+        )
+        lines.clear()
+        before = datetime.now(timezone.utc)
+        JSONLinesObserver(lines.append).eventReceived(event)
+        [line] = lines
+        time = datetime.fromisoformat(json.loads(line)["time"].replace("Z", "+00:00"))
+        self.assertTrue(before <= time <= datetime.now(timezone.utc))

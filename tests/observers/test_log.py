@@ -1,0 +1,163 @@
+# Copyright (c) The twisted_ovsdb authors.
+# See LICENSE for details.
+
+"""
+Tests for L{twisted_ovsdb.observers.log}.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.logger import LogLevel, capturedLogs, formatEvent
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.observers.values import SOURCE, changed, interface
+from twisted_ovsdb.events import (
+    Cause,
+    Disconnected,
+    Event,
+    InterfaceKind,
+    InterfaceOffline,
+    InterfaceOnline,
+    Synchronized,
+)
+from twisted_ovsdb.observers.log import LoggingObserver
+
+
+class LoggingObserverTests(SynchronousTestCase):
+    """
+    Tests for L{LoggingObserver}.
+    """
+
+    def logged(self, event: Event, nameSource: bool = False) -> str:
+        """
+        The one line that is logged, at the level info.
+        """
+        with capturedLogs() as logs:
+            LoggingObserver(nameSource).eventReceived(event)
+        [log] = logs
+        self.assertIs(log["log_level"], LogLevel.info)
+        self.assertIs(log["event"], event)
+        return formatEvent(log)
+
+    def online(self, kind: InterfaceKind, **columns: Any) -> str:
+        """
+        What is logged of an interface that comes online.
+        """
+        return self.logged(InterfaceOnline(interface(kind, **columns), Cause.INITIAL, SOURCE))
+
+    def test_online(self) -> None:
+        """
+        An online line tells kind, name, port, what marks its class, and the
+        cause.
+        """
+        self.assertEqual(
+            self.online(InterfaceKind.VM, ofport=7, external_ids={"iface-id": "vm-1"}),
+            "vm tap1 online: ofport 7, iface-id vm-1 [initial]",
+        )
+        self.assertEqual(
+            self.online(InterfaceKind.TUNNEL, name="df1", options={"remote_ip": "192.0.2.1"}),
+            "tunnel df1 online: ofport none yet, remote-ip 192.0.2.1 [initial]",
+        )
+        self.assertEqual(
+            self.online(InterfaceKind.PATCH, name="p1", ofport=2, options={"peer": "p2"}),
+            "patch p1 online: ofport 2, peer p2 [initial]",
+        )
+        self.assertEqual(
+            self.online(InterfaceKind.BRIDGE, name="br-int", ofport=-1, error="no {device}"),
+            "bridge br-int online: ofport -1, error no {device} [initial]",
+        )
+
+    def test_offline(self) -> None:
+        """
+        An offline line tells the interface as it was last known.
+        """
+        gone = InterfaceOffline(interface(ofport=7), Cause.RESYNC, SOURCE)
+        self.assertEqual(self.logged(gone), "vm tap1 offline: ofport 7 [resync]")
+
+    def test_changed(self) -> None:
+        """
+        A changed line tells old -> new of what differs, and nothing else.
+        """
+        event = changed({"ofport": None, "error": "busy"}, {"ofport": 7})
+        self.assertEqual(
+            self.logged(event),
+            "vm tap1 changed: ofport none -> 7, error busy -> none [update]",
+        )
+
+    def test_changedMaps(self) -> None:
+        """
+        Of a map only the keys that differ are told: changed, added, removed.
+        """
+        event = changed(
+            {"external_ids": {"iface-id": "a", "same": "x", "old": "1", "empty": ""}},
+            {"external_ids": {"iface-id": "a", "same": "y", "new": "2", "empty": "3"}},
+        )
+        self.assertEqual(
+            self.logged(event),
+            "vm tap1 changed: external_ids:same x -> y, external_ids:old 1 -> none,"
+            " external_ids:empty '' -> 3, external_ids:new none -> 2 [update]",
+        )
+
+    def test_changedExtra(self) -> None:
+        """
+        Columns that were asked for are told like the usual ones.
+        """
+        event = changed({"extra": {"link_state": "up"}}, {"extra": {"link_state": None}})
+        self.assertEqual(self.logged(event), "vm tap1 changed: link_state up -> none [update]")
+
+    def test_changedSet(self) -> None:
+        """
+        A set is told in order, as ovs-vsctl writes it.
+        """
+        event = changed({"extra": {"n": frozenset((9, 10))}}, {"extra": {"n": 9}})
+        self.assertEqual(self.logged(event), "vm tap1 changed: n [9, 10] -> 9 [update]")
+
+    def test_oneLine(self) -> None:
+        """
+        Text of the database cannot break an event's line in two.
+        """
+        text = self.online(InterfaceKind.VM, ofport=7, external_ids={"iface-id": "a\nb"})
+        self.assertNotIn("\n", text)
+        self.assertNotIn("\n", self.logged(changed({"error": None}, {"error": "a\nb"})))
+
+    def test_long(self) -> None:
+        """
+        A long value of the database does not fill the log: its middle is left
+        out.
+        """
+        text = self.online(InterfaceKind.VM, error="begin" + "x" * 100000 + "end")
+        self.assertLess(len(text), 300)
+        self.assertIn("error beginxx", text)
+        self.assertIn("xxend [initial]", text)
+
+    def test_synchronized(self) -> None:
+        """
+        A synchronized line counts the interfaces of every kind.
+        """
+        interfaces = (interface(), interface(uuid="u2"), interface(InterfaceKind.PATCH))
+        self.assertEqual(
+            self.logged(Synchronized(Cause.RESYNC, interfaces, SOURCE)),
+            "synchronized: 0 bridge, 2 vm, 0 tunnel, 1 patch [resync]",
+        )
+
+    def test_disconnected(self) -> None:
+        """
+        A disconnected line tells the reason in words, on one line.
+        """
+        self.assertEqual(
+            self.logged(Disconnected(ValueError("cut\nhere."), SOURCE)), "disconnected: cut here"
+        )
+        self.assertEqual(
+            self.logged(Disconnected(ValueError(), SOURCE)), "disconnected: ValueError"
+        )
+
+    def test_source(self) -> None:
+        """
+        Who monitors several servers sees which one it was.
+        """
+        self.assertEqual(
+            self.logged(Disconnected(ValueError("cut"), SOURCE), nameSource=True),
+            "disconnected: cut from tcp:127.0.0.1:6640",
+        )

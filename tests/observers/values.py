@@ -1,0 +1,28 @@
+# Copyright (c) The twisted_ovsdb authors.
+# See LICENSE for details.
+
+"""
+Interfaces and events for the tests of observers.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted_ovsdb.events import Cause, InterfaceChanged, InterfaceKind, OvsInterface
+
+SOURCE = "tcp:127.0.0.1:6640"
+
+
+def interface(kind: InterfaceKind = InterfaceKind.VM, **columns: Any) -> OvsInterface:
+    """
+    An interface, a VM's unless told otherwise.
+    """
+    return OvsInterface(**{"uuid": "u1", "name": "tap1", "kind": kind, **columns})
+
+
+def changed(old: dict[str, Any], new: dict[str, Any]) -> InterfaceChanged:
+    """
+    The event of a VM's interface that had columns and has others.
+    """
+    return InterfaceChanged(interface(**new), Cause.UPDATE, SOURCE, previous=interface(**old))

@@ -1,0 +1,319 @@
+# Copyright (c) The twisted_ovsdb authors.
+# See LICENSE for details.
+
+"""
+Tests for L{twisted_ovsdb.ovsinterface}.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import json
+import pickle
+from types import MappingProxyType
+from typing import Any
+
+import attrs
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from twisted_ovsdb.datum import EMPTY
+from twisted_ovsdb.ovsinterface import InterfaceKind, OvsInterface, makeInterface
+
+PLAIN = OvsInterface(uuid="u1", name="eth0")
+VM = attrs.evolve(PLAIN, name="tap1", external_ids={"iface-id": "p"}, kind=InterfaceKind.VM)
+
+FULL = OvsInterface(
+    "u2",
+    "vx1",
+    "vxlan",
+    7,
+    "no {device}",
+    MappingProxyType({"iface-id": "p"}),
+    MappingProxyType({"remote_ip": "192.0.2.1"}),
+    InterfaceKind.TUNNEL,
+    MappingProxyType(
+        {
+            "link_state": None,
+            "mtu": 1500,
+            "rate": 0.5,
+            "lldp": True,
+            "ips": frozenset(("b", "a")),
+            "statistics": MappingProxyType({"rx": 1}),
+            "queues": MappingProxyType({1: "q1", 0: "q0"}),
+            "empty": EMPTY,
+        }
+    ),
+)
+"""One that has a value in every attribute, and extra columns of every type."""
+
+texts = st.text(max_size=8)
+maps = st.dictionaries(texts, texts, max_size=3).map(MappingProxyType)
+integers = st.integers(-(2**63), 2**63 - 1)
+atoms = texts, integers, st.floats(allow_nan=False, allow_infinity=False), st.booleans()
+atom = st.one_of(*atoms)
+datums = st.one_of(
+    st.none(),
+    atom,
+    *(st.frozensets(each, min_size=2, max_size=4) for each in atoms),
+    *(st.dictionaries(each, atom, max_size=3).map(MappingProxyType) for each in atoms),
+)
+interfaces = st.builds(
+    OvsInterface,
+    texts,
+    texts,
+    texts,
+    st.none() | integers,
+    st.none() | texts,
+    maps,
+    maps,
+    st.none() | st.sampled_from(InterfaceKind),
+    st.dictionaries(texts, datums, max_size=4).map(MappingProxyType),
+)
+
+
+class InterfaceTests(SynchronousTestCase):
+    """
+    An interface as observers see it.
+    """
+
+    def test_defaults(self) -> None:
+        """
+        Of an interface that has only a name nothing else is claimed.
+        """
+        self.assertEqual(
+            (PLAIN.type, PLAIN.ofport, PLAIN.error, PLAIN.kind), ("", None, None, None)
+        )
+        for mapping in (PLAIN.external_ids, PLAIN.options, PLAIN.extra):
+            self.assertEqual(mapping, {})
+            self.assertIs(type(mapping), MappingProxyType)
+
+    def test_derived(self) -> None:
+        """
+        What other programs note on an interface has short names; an empty
+        value is none.
+        """
+        for attribute, column, key in [
+            ("iface_id", "external_ids", "iface-id"),
+            ("attached_mac", "external_ids", "attached-mac"),
+            ("remote_ip", "options", "remote_ip"),
+            ("peer", "options", "peer"),
+        ]:
+            for mapping, expected in [({key: "x"}, "x"), ({key: ""}, None), ({"x": "y"}, None)]:
+                columns: dict[str, Any] = {column: mapping}
+                interface = attrs.evolve(PLAIN, **columns)
+                self.assertEqual(getattr(interface, attribute), expected, f"{attribute} {mapping}")
+            self.assertIsNone(getattr(PLAIN, attribute), attribute)
+
+    def test_ready(self) -> None:
+        """
+        An interface is ready once it has an OpenFlow port and no error.
+        """
+        for ofport, error, expected in [
+            (None, None, False),
+            (-1, None, False),
+            (0, None, False),
+            (1, None, True),
+            (65534, None, True),
+            (1, "no such device", False),
+            (-1, "no such device", False),
+        ]:
+            interface = attrs.evolve(PLAIN, ofport=ofport, error=error)
+            self.assertIs(interface.ready, expected, interface)
+
+    def test_values(self) -> None:
+        """
+        Interfaces are equal when all their columns are, wherever the maps
+        came from, and can stand in sets.
+        """
+        same = attrs.evolve(VM, external_ids=MappingProxyType({"iface-id": "p"}), options=EMPTY)
+        self.assertEqual(same, VM)
+        self.assertEqual({VM, same, attrs.evolve(VM, ofport=1)}, {VM, attrs.evolve(same, ofport=1)})
+        different: list[dict[str, Any]] = [
+            {"uuid": "u2"},
+            {"name": "tap2"},
+            {"type": "internal"},
+            {"ofport": 1},
+            {"error": "x"},
+            {"external_ids": {}},
+            {"options": {"a": "b"}},
+            {"kind": None},
+            {"extra": {"mtu": 1500}},
+        ]
+        for columns in different:
+            self.assertNotEqual(attrs.evolve(VM, **columns), VM, columns)
+
+    def test_frozen(self) -> None:
+        """
+        An interface cannot be changed, nor given what it does not have.
+        """
+        for attribute in ("name", "ofport", "unknown"):
+            self.assertRaises(AttributeError, setattr, VM, attribute, 1)
+
+    def test_maker(self) -> None:
+        """
+        The fast maker takes what the constructor takes, in the same order, and
+        makes the same: as frozen, with all its attributes and nothing else.
+        """
+        names = [field.name for field in attrs.fields(OvsInterface)]
+        self.assertEqual(list(inspect.signature(makeInterface).parameters), names)
+        columns = [getattr(FULL, name) for name in names]
+        made = makeInterface(*columns)
+        self.assertIs(type(made), OvsInterface)
+        self.assertEqual([getattr(made, name) for name in names], columns)
+        self.assertEqual((made, hash(made), repr(made)), (FULL, hash(FULL), repr(FULL)))
+        self.assertIs(makeInterface(*columns[:-1]).extra, EMPTY)
+        for attribute in ("name", "unknown"):
+            self.assertRaises(AttributeError, setattr, made, attribute, 1)
+            self.assertRaises(AttributeError, delattr, made, attribute)
+
+
+class CopyTests(SynchronousTestCase):
+    """
+    Interfaces can be pickled and copied.
+    """
+
+    def assertSame(self, copied: OvsInterface, original: OvsInterface) -> None:
+        """
+        Assert that it is an equal interface, whose maps are read-only.
+        """
+        self.assertIs(type(copied), OvsInterface)
+        self.assertEqual(copied, original)
+        self.assertEqual(hash(copied), hash(original))
+        values = (copied.external_ids, copied.options, copied.extra, *copied.extra.values())
+        for value in values:
+            self.assertNotIsInstance(value, dict)
+        self.assertRaises(AttributeError, setattr, copied, "name", "")
+
+    def test_pickle(self) -> None:
+        """
+        Every protocol of pickle gives an equal interface.
+        """
+        for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+            for interface in (PLAIN, VM, FULL):
+                self.assertSame(pickle.loads(pickle.dumps(interface, protocol)), interface)
+
+    def test_copy(self) -> None:
+        """
+        So do copy and deepcopy, also where the interface is within another
+        value.
+        """
+        for interface in (PLAIN, VM, FULL):
+            self.assertSame(copy.copy(interface), interface)
+            self.assertSame(copy.deepcopy(interface), interface)
+            self.assertSame(copy.deepcopy([interface])[0], interface)
+
+    def test_older(self) -> None:
+        """
+        A pickle of an interface that has fewer attributes can be read: the
+        others have their defaults.
+        """
+        restore, (columns,) = VM.__reduce__()
+        del columns["error"], columns["kind"]
+        self.assertEqual(restore(columns), attrs.evolve(VM, kind=None))
+
+
+class JSONTests(SynchronousTestCase):
+    """
+    Tests for C{toJSON} and C{fromJSON}.
+    """
+
+    def test_toJSON(self) -> None:
+        """
+        The object of JSON Lines, with each type of column, and of plain types
+        only.
+        """
+        self.assertEqual(
+            FULL.toJSON(),
+            {
+                "uuid": "u2",
+                "name": "vx1",
+                "type": "vxlan",
+                "kind": "tunnel",
+                "ofport": 7,
+                "ready": False,
+                "error": "no {device}",
+                "iface_id": "p",
+                "attached_mac": None,
+                "remote_ip": "192.0.2.1",
+                "peer": None,
+                "external_ids": {"iface-id": "p"},
+                "options": {"remote_ip": "192.0.2.1"},
+                "extra": {
+                    "link_state": None,
+                    "mtu": 1500,
+                    "rate": 0.5,
+                    "lldp": True,
+                    "ips": ["a", "b"],
+                    "statistics": {"rx": 1},
+                    "queues": [[1, "q1"], [0, "q0"]],
+                    "empty": {},
+                },
+            },
+        )
+        self.assertIsNone(PLAIN.toJSON()["kind"])
+        self.assertEqual(json.loads(json.dumps(FULL.toJSON())), FULL.toJSON())
+
+    @settings(max_examples=300, deadline=None, derandomize=True, database=None)
+    @given(interfaces)
+    def test_roundTrip(self, interface: OvsInterface) -> None:
+        """
+        Whatever an interface holds, it is the same when it is read again, also
+        from text, and its maps are read-only.
+        """
+        value = interface.toJSON()
+        for read in (value, json.loads(json.dumps(value))):
+            again = OvsInterface.fromJSON(read)
+            self.assertEqual(again, interface)
+            for mapping in (again.external_ids, again.options, again.extra):
+                self.assertIs(type(mapping), MappingProxyType)
+            for column, datum in again.extra.items():
+                self.assertIs(type(datum), type(interface.extra[column]))
+
+    def test_ignored(self) -> None:
+        """
+        Keys that are derived from others, and keys of a later version, are
+        ignored; keys that are missing, as those of a later version are in an
+        object of this one, have their defaults.
+        """
+        value = {**FULL.toJSON(), "ready": True, "iface_id": 7, "remote_ip": [], "later": {}}
+        self.assertEqual(OvsInterface.fromJSON(value), FULL)
+        self.assertEqual(OvsInterface.fromJSON({"uuid": "u1", "name": "eth0"}), PLAIN)
+
+    def test_refused(self) -> None:
+        """
+        What is not an interface is refused with a text that names the key and
+        says what was expected and what is there.
+        """
+        good = VM.toJSON()
+        for key, value, expected in [
+            ("uuid", 7, "uuid: expected a string, got 7"),
+            ("name", None, "name: expected a string, got None"),
+            ("type", [], "type: expected a string, got []"),
+            ("kind", "router", "kind: expected null or one of bridge, vm, tunnel, patch, got"),
+            ("kind", [], "kind: expected null or one of bridge, vm, tunnel, patch, got []"),
+            ("ofport", "7", "ofport: expected an integer or null, got '7'"),
+            ("ofport", True, "ofport: expected an integer or null, got True"),
+            ("ofport", 7.5, "ofport: expected an integer or null, got 7.5"),
+            ("error", 1, "error: expected a string or null, got 1"),
+            ("external_ids", [], "external_ids: expected an object, got []"),
+            ("external_ids", {"a": 1}, "external_ids: expected an object of strings, got {'a': 1}"),
+            ("options", {"a": None}, "options: expected an object of strings, got {'a': None}"),
+            ("extra", None, "extra: expected an object, got None"),
+            ("extra", {"ips": [[1]]}, "extra: 'ips': expected an atom, null, "),
+            ("extra", {"ips": [1, [1, 2]]}, "extra: 'ips': expected "),
+            ("extra", {"map": {"a": []}}, "extra: 'map': expected "),
+            ("extra", {"map": [["a", None]]}, "extra: 'map': expected "),
+            ("extra", {7: 1}, "extra: 7: expected a string, got 7"),
+        ]:
+            error = self.assertRaises(ValueError, OvsInterface.fromJSON, {**good, key: value})
+            self.assertIn(expected, str(error))
+        for key in ("uuid", "name"):
+            missing = {k: v for k, v in good.items() if k != key}
+            error = self.assertRaises(ValueError, OvsInterface.fromJSON, missing)
+            self.assertEqual(str(error), f"{key}: missing")
+        for nothing in (None, [], "x", 7):
+            error = self.assertRaises(ValueError, OvsInterface.fromJSON, nothing)
+            self.assertIn("an interface is an object, not ", str(error))

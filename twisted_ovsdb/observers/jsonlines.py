@@ -1,0 +1,87 @@
+# Copyright (c) The twisted_ovsdb authors.
+# See LICENSE for details.
+
+"""
+An observer that writes JSON Lines: one object for each event, for programs.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import datetime, timezone
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from zope.interface import implementer
+
+from twisted_ovsdb.datum import datumToJSON
+from twisted_ovsdb.errors import describeReason
+from twisted_ovsdb.events import (
+    UNIDENTIFIED,
+    Disconnected,
+    Event,
+    InterfaceChanged,
+    InterfaceEvent,
+    Synchronized,
+)
+from twisted_ovsdb.interfaces import IOvsdbEventObserver
+from twisted_ovsdb.observers.summary import EVENT_NAMES, changedColumns, countKinds
+
+
+@implementer(IOvsdbEventObserver)
+class JSONLinesObserver:
+    """
+    Writes each event as one line of JSON.
+    """
+
+    def __init__(
+        self,
+        write: Callable[[bytes], Deferred[None] | None],
+        now: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
+    ) -> None:
+        """
+        @param write: takes a line. It may return a Deferred that fires when the
+            line is written; until then the observer is busy.
+        @param now: the time in UTC.
+        """
+        self._write = write
+        self._now = now
+
+    def eventReceived(self, event: Event) -> Deferred[None] | None:
+        """
+        Write the event.
+        """
+        time = self._now().isoformat(timespec="microseconds").replace("+00:00", "Z")
+        line = json.dumps(eventToJSON(event, time), ensure_ascii=False, separators=(",", ":"))
+        return self._write(line.encode() + b"\n")
+
+
+def eventToJSON(event: Event, time: str) -> dict[str, Any]:
+    """
+    An event as the object that a line of JSON Lines holds.
+
+    @param time: when it is written, as in RFC 3339.
+    """
+    value: dict[str, Any] = {"event": EVENT_NAMES[type(event)]}
+    if isinstance(event, InterfaceEvent):
+        value["kind"] = event.kind.value
+    if not isinstance(event, Disconnected):
+        value["cause"] = event.cause.value
+    if isinstance(event, Disconnected):
+        value["reason"] = describeReason(event.reason)
+    elif isinstance(event, Synchronized):
+        value["counts"] = countKinds(event.interfaces)
+    value["time"] = time
+    value["source"] = event.source
+    if event.identity != UNIDENTIFIED:
+        value["system_id"] = event.system_id
+        value["hostname"] = event.hostname
+    if isinstance(event, InterfaceEvent):
+        value["interface"] = event.interface.toJSON()
+    if isinstance(event, InterfaceChanged):
+        value["changes"] = {
+            column: [datumToJSON(old), datumToJSON(new)]
+            for column, old, new in changedColumns(event.previous, event.interface)
+        }
+    return value

@@ -1,0 +1,107 @@
+# Copyright (c) The twisted_ovsdb authors.
+# See LICENSE for details.
+
+"""
+An observer that logs: one line for each event, for people.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from twisted_ovsdb.datum import sortedAtoms
+from twisted_ovsdb.errors import describeReason, printable
+from twisted_ovsdb.events import (
+    Datum,
+    Disconnected,
+    Event,
+    InterfaceChanged,
+    OvsInterface,
+    Synchronized,
+)
+from twisted_ovsdb.interfaces import IOvsdbEventObserver
+from twisted_ovsdb.observers.summary import EVENT_NAMES, changedColumns, countKinds
+
+
+@implementer(IOvsdbEventObserver)
+class LoggingObserver:
+    """
+    Logs each event as one line, at the level info.
+    """
+
+    _log = Logger()
+
+    def __init__(self, nameSource: bool = False) -> None:
+        """
+        @param nameSource: whether each line ends with the event's source,
+            which tells several servers apart.
+        """
+        self._nameSource = nameSource
+
+    def eventReceived(self, event: Event) -> None:
+        """
+        Log the event.
+        """
+        self._log.info(
+            "{text}{source}",
+            text=describeEvent(event),
+            source=f" from {event.source}" if self._nameSource else "",
+            event=event,
+        )
+
+
+def describeEvent(event: Event) -> str:
+    """
+    An event in one line for people.
+    """
+    if isinstance(event, Synchronized):
+        counts = ", ".join(f"{n} {kind}" for kind, n in countKinds(event.interfaces).items())
+        return f"synchronized: {counts} [{event.cause.value}]"
+    if isinstance(event, Disconnected):
+        return f"disconnected: {describeReason(event.reason)}"
+    interface = event.interface
+    subject = f"{event.kind.value} {printable(interface.name)} {EVENT_NAMES[type(event)]}"
+    if isinstance(event, InterfaceChanged):
+        details = ", ".join(
+            f"{what} {old} -> {new}"
+            for column in changedColumns(event.previous, interface)
+            for what, old, new in _changes(*column)
+        )
+    else:
+        details = ", ".join(_marks(interface))
+    return f"{subject}: {details} [{event.cause.value}]"
+
+
+def _marks(interface: OvsInterface) -> Iterator[str]:
+    ofport = interface.ofport
+    yield f"ofport {'none yet' if ofport is None else ofport}"
+    for name, value in (
+        ("iface-id", interface.iface_id),
+        ("remote-ip", interface.remote_ip),
+        ("peer", interface.peer),
+        ("error", interface.error),
+    ):
+        if value is not None:
+            yield f"{name} {printable(value)}"
+
+
+def _changes(column: str, old: Datum, new: Datum) -> Iterator[tuple[str, str, str]]:
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        for key in dict.fromkeys([*old, *new]):
+            if old.get(key) != new.get(key):
+                yield f"{column}:{printable(str(key))}", _text(old.get(key)), _text(new.get(key))
+    else:
+        yield column, _text(old), _text(new)
+
+
+def _text(value: Datum) -> str:
+    if value is None:
+        return "none"
+    if value == "":
+        return "''"
+    if isinstance(value, frozenset):
+        return printable(f"[{', '.join(map(str, sortedAtoms(value)))}]")
+    return printable(str(value))
