@@ -18,7 +18,6 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_ovsdb.connection.protocol import OvsdbProtocol
 from twisted_ovsdb.errors import MonitorCanceled, ProtocolViolation, RpcError, SessionLost
-from twisted_ovsdb.wire import members
 
 MONITOR = {"A": [{"columns": ["s"]}]}
 
@@ -152,14 +151,13 @@ class CallTests(ProtocolTestCase):
         self.lose()
         self.failureResultOf(result, SessionLost)
 
-    def test_largeResult(self) -> None:
+    def test_objectAsResult(self) -> None:
         """
-        A large result arrives whole for who did not ask for its members; one
-        that is wrong fails the request too.
+        A result that is an object arrives as a whole; one that is wrong fails
+        the request too.
         """
-        self.patch(members, "LARGE", 10)
         result, wrong = self.protocol.call("a", []), self.protocol.call("b", [])
-        self.receive({"id": 1, "result": {"a": {"b": {}}}, "error": None})
+        self.protocol.dataReceived(b'{"id":1,"result":{"a":{"b":{}}},"error":null}')
         self.assertEqual(self.successResultOf(result), {"a": {"b": {}}})
         self.protocol.dataReceived(b'{"id":2,"result":{"a":NaN},"error":null}')
         self.failureResultOf(wrong, SessionLost)

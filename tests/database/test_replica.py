@@ -2,7 +2,8 @@
 # See LICENSE for details.
 
 """
-Tests for L{twisted_ovsdb.database.replica}.
+Tests for L{twisted_ovsdb.database.tableset} and
+L{twisted_ovsdb.database.replica}, in the dialect C{monitor}.
 """
 
 from __future__ import annotations
@@ -14,9 +15,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_ovsdb.database.replica import SNAPSHOT_SLICE, Replica
+from twisted_ovsdb.database.monitor import MONITOR
+from twisted_ovsdb.database.replica import Replica
+from twisted_ovsdb.database.tableset import MonitoredTable, TableSet
 from twisted_ovsdb.errors import ProtocolViolation
 from twisted_ovsdb.wire.notation import JSONRow, optionalInteger, string
+from twisted_ovsdb.wire.rowreader import SLICE
 
 PROPERTY = settings(
     derandomize=True,
@@ -49,41 +53,79 @@ def row(name: str, ofport: int | None = None) -> dict[str, Any]:
     return {"name": name, "ofport": ["set", []] if ofport is None else ofport, "more": 1}
 
 
-def decode(uuid: str, row: JSONRow) -> Row:
+class Rows:
     """
-    Read such a row.
+    Reads such rows.
     """
-    return string(row, "name"), optionalInteger(row, "ofport")
+
+    columns = ("name", "ofport")
+
+    def whole(self, uuid: str, row: JSONRow) -> Row:
+        """
+        Read a row.
+        """
+        for column in self.columns:
+            if column not in row:
+                raise ProtocolViolation(f"column {column}: missing")
+        return string("name", row["name"]), optionalInteger("ofport", row["ofport"])
 
 
-def readAll(replica: Replica[Row], tables: Any) -> tuple[dict[str, Row], int]:
+class AsIs:
     """
-    Read a snapshot to its end.
+    Takes rows as they are.
+    """
 
-    @return: its rows, and how often the reader let others run.
-    """
-    reading = replica.readSnapshot(tables)
-    pauses = 0
-    while True:
-        try:
-            next(reading)
-        except StopIteration as end:
-            return end.value, pauses
-        pauses += 1
+    columns = ()
+
+    def whole(self, uuid: str, row: JSONRow) -> JSONRow:
+        """
+        Take a row.
+        """
+        return row
 
 
-def snapshot(replica: Replica[Row], tables: Any) -> Changes:
+class Table:
     """
-    Read a snapshot and put it in place.
+    A set of one table.
     """
-    return list(replica.replace(readAll(replica, tables)[0]))
 
+    def __init__(self, name: str = "Interface", rows: Any = Rows()) -> None:
+        self.name = name
+        self.replica: Replica[Any] = Replica()
+        self.set = TableSet(MONITOR, {name: MonitoredTable(rows, self.replica)})
 
-def update(replica: Replica[Row], tables: Any) -> Changes:
-    """
-    Read an update and apply it.
-    """
-    return list(replica.apply(replica.readUpdate(tables)))
+    @property
+    def rows(self) -> Any:
+        """The rows that are known."""
+        return self.replica.rows
+
+    def readAll(self, tables: Any) -> tuple[dict[str, Any], int]:
+        """
+        Read a snapshot to its end.
+
+        @return: its rows, and how often the reader let others run.
+        """
+        reader = self.set.reader()
+        pauses = sum(1 for _ in reader.readRest(tables))
+        return reader.rows[self.name], pauses
+
+    def readUpdate(self, tables: Any) -> dict[str, Any]:
+        """
+        Read an update.
+        """
+        return self.set.readUpdate(tables).get(self.name, {})
+
+    def snapshot(self, tables: Any) -> Changes:
+        """
+        Read a snapshot and put it in place.
+        """
+        return list(self.replica.replace(self.readAll(tables)[0]))
+
+    def update(self, tables: Any) -> Changes:
+        """
+        Read an update and apply it.
+        """
+        return list(self.replica.apply(self.readUpdate(tables)))
 
 
 EMPTY_TABLES: list[Any] = [{}, {"Interface": {}}]
@@ -114,13 +156,13 @@ WRONG_ROWS: list[tuple[Any, str]] = [
 """Updates of the row NEW that are wrong in both, and what is said."""
 
 WRONG_IN_SNAPSHOT: list[tuple[str, Any, str]] = [
-    (NEW, {}, "a first reply has only new rows"),
-    (NEW, {"old": {}}, "a first reply has only new rows"),
-    (NEW, {"old": None}, "a first reply has only new rows"),
-    (NEW, {"new": row("a"), "old": {}}, "a first reply has only new rows"),
-    (NEW, {"new": row("a"), "old": None}, "a first reply has only new rows"),
-    (NEW, {"initial": {"name": "a"}}, "a first reply has only new rows"),
-    (NEW, {"insert": row("a")}, "a first reply has only new rows"),
+    (NEW, {}, "an initial reply has only new rows"),
+    (NEW, {"old": {}}, "an initial reply has only new rows"),
+    (NEW, {"old": None}, "an initial reply has only new rows"),
+    (NEW, {"new": row("a"), "old": {}}, "an initial reply has only new rows"),
+    (NEW, {"new": row("a"), "old": None}, "an initial reply has only new rows"),
+    (NEW, {"initial": {"name": "a"}}, "an initial reply has only new rows"),
+    (NEW, {"insert": row("a")}, "an initial reply has only new rows"),
 ]
 """A row, its update, and what is said."""
 
@@ -152,16 +194,16 @@ class ReplicaTests(SynchronousTestCase):
         """
         Read two rows.
         """
-        self.replica: Replica[Row] = Replica("Interface", decode)
+        self.replica = Table()
         tables = {"Interface": {KNOWN: {"new": row("tap1", 1)}, OTHER: {"new": row("br-int")}}}
-        self.changes = snapshot(self.replica, tables)
+        self.changes = self.replica.snapshot(tables)
         self.rows = dict(self.replica.rows)
 
     def refuse(self, tables: Any, *says: str, snapshots: bool = True, updates: bool = True) -> None:
         """
         These tables are refused in these words, and change nothing.
         """
-        readers = [lambda: readAll(self.replica, tables)] * snapshots
+        readers = [lambda: self.replica.readAll(tables)] * snapshots
         for read in [*readers, *[lambda: self.replica.readUpdate(tables)] * updates]:
             fault = str(self.assertRaises(ProtocolViolation, read))
             for words in says:
@@ -196,7 +238,7 @@ class ReplicaTests(SynchronousTestCase):
 
     def test_wrongInSnapshot(self) -> None:
         """
-        The first reply knows new rows only.
+        The initial reply knows new rows only.
         """
         for key, change, says in WRONG_IN_SNAPSHOT:
             self.refuseRow(key, change, says, snapshots=True)
@@ -230,16 +272,16 @@ class ReplicaTests(SynchronousTestCase):
         for tables in EMPTY_TABLES:
             self.setUp()
             expected = [(KNOWN, ("tap1", 1), None), (OTHER, ("br-int", None), None)]
-            self.assertEqual(snapshot(self.replica, tables), expected)
+            self.assertEqual(self.replica.snapshot(tables), expected)
             self.assertEqual(self.replica.rows, {})
-            self.assertEqual(snapshot(self.replica, tables), [])
+            self.assertEqual(self.replica.snapshot(tables), [])
 
     def test_emptyUpdate(self) -> None:
         """
         An update that tells nothing changes nothing.
         """
         for tables in EMPTY_TABLES:
-            self.assertEqual(update(self.replica, tables), [])
+            self.assertEqual(self.replica.update(tables), [])
         self.assertEqual(self.replica.rows, self.rows)
 
     def test_nextSnapshot(self) -> None:
@@ -252,7 +294,7 @@ class ReplicaTests(SynchronousTestCase):
             (NEW, None, ("a", None)),
             (OTHER, ("br-int", None), ("br-int", 65534)),
         ]
-        self.assertEqual(snapshot(self.replica, tables), expected)
+        self.assertEqual(self.replica.snapshot(tables), expected)
         self.assertEqual(self.replica.rows, {OTHER: ("br-int", 65534), NEW: ("a", None)})
 
     def test_update(self) -> None:
@@ -269,7 +311,7 @@ class ReplicaTests(SynchronousTestCase):
             (KNOWN, ("tap1", 1), None),
             (OTHER, ("br-int", None), ("br-int", 65534)),
         ]
-        self.assertEqual(update(self.replica, {"Interface": changes}), expected)
+        self.assertEqual(self.replica.update({"Interface": changes}), expected)
         self.assertEqual(self.replica.rows, {NEW: ("tap1", 2), OTHER: ("br-int", 65534)})
 
     def test_emptyOld(self) -> None:
@@ -278,21 +320,19 @@ class ReplicaTests(SynchronousTestCase):
         deletes.
         """
         tables: Any = {"Interface": {KNOWN: {"new": row("tap1", 5), "old": {}}}}
-        self.assertEqual(update(self.replica, tables), [(KNOWN, ("tap1", 1), ("tap1", 5))])
+        self.assertEqual(self.replica.update(tables), [(KNOWN, ("tap1", 1), ("tap1", 5))])
         tables = {"Interface": {KNOWN: {"old": {}}}}
-        self.assertEqual(update(self.replica, tables), [(KNOWN, ("tap1", 5), None)])
+        self.assertEqual(self.replica.update(tables), [(KNOWN, ("tap1", 5), None)])
 
     def test_emptyNew(self) -> None:
         """
         A C{new} that is empty is there: a row without columns exists.
         """
-        replica: Replica[JSONRow] = Replica("T", lambda uuid, row: row)
+        replica = Table("T", AsIs())
         tables: Any = {"T": {NEW: {"new": {}}}}
-        changes = list(replica.apply(replica.readUpdate(tables)))
-        self.assertEqual(changes, [(NEW, None, {})])
+        self.assertEqual(replica.update(tables), [(NEW, None, {})])
         self.assertEqual(replica.rows, {NEW: {}})
-        reading = replica.readSnapshot(tables)
-        self.assertEqual(self.assertRaises(StopIteration, next, reading).value, {NEW: {}})
+        self.assertEqual(replica.readAll(tables), ({NEW: {}}, 0))
 
     def test_equalRowsStay(self) -> None:
         """
@@ -301,25 +341,25 @@ class ReplicaTests(SynchronousTestCase):
         """
         before = self.replica.rows[KNOWN]
         again = {KNOWN: {"new": row("tap1", 1)}, OTHER: {"new": row("br-int")}}
-        self.assertEqual(snapshot(self.replica, {"Interface": again}), [])
+        self.assertEqual(self.replica.snapshot({"Interface": again}), [])
         again = {KNOWN: {"new": row("tap1", 1), "old": {"more": 2}}}
-        self.assertEqual(update(self.replica, {"Interface": again}), [])
+        self.assertEqual(self.replica.update({"Interface": again}), [])
         self.assertIs(self.replica.rows[KNOWN], before)
 
     def test_deletedAndBack(self) -> None:
         """
         A UUID that was deleted may come back.
         """
-        self.assertEqual(len(update(self.replica, {"Interface": {KNOWN: {"old": {}}}})), 1)
+        self.assertEqual(len(self.replica.update({"Interface": {KNOWN: {"old": {}}}})), 1)
         tables = {"Interface": {KNOWN: {"new": row("tap1")}}}
-        self.assertEqual(update(self.replica, tables), [(KNOWN, None, ("tap1", None))])
+        self.assertEqual(self.replica.update(tables), [(KNOWN, None, ("tap1", None))])
 
     def test_readingChangesNothing(self) -> None:
         """
         What was read counts when it is applied, and not before.
         """
         tables = {"Interface": {NEW: {"new": row("a")}}}
-        readAll(self.replica, tables)
+        self.replica.readAll(tables)
         self.replica.readUpdate(tables)
         self.assertEqual(self.replica.rows, self.rows)
 
@@ -341,14 +381,14 @@ class SliceTests(SynchronousTestCase):
         """
         for count, expected in [
             (0, 0),
-            (SNAPSHOT_SLICE - 1, 0),
-            (SNAPSHOT_SLICE, 1),
-            (SNAPSHOT_SLICE + 1, 1),
-            (2 * SNAPSHOT_SLICE + 1, 2),
+            (SLICE - 1, 0),
+            (SLICE, 1),
+            (SLICE + 1, 1),
+            (2 * SLICE + 1, 2),
         ]:
-            replica: Replica[Row] = Replica("Interface", decode)
+            replica = Table()
             tables = {"Interface": {uuid(n): {"new": row(f"tap{n}")} for n in range(count)}}
-            rows, pauses = readAll(replica, tables)
+            rows, pauses = replica.readAll(tables)
             self.assertEqual((len(rows), pauses), (count, expected))
             self.assertEqual(replica.rows, {})
 
@@ -356,10 +396,10 @@ class SliceTests(SynchronousTestCase):
         """
         A fault in the last slice refuses all of them.
         """
-        replica: Replica[Row] = Replica("Interface", decode)
-        rows = {uuid(n): {"new": row(f"tap{n}")} for n in range(SNAPSHOT_SLICE)}
-        rows[uuid(SNAPSHOT_SLICE)] = {"new": {}}
-        reading = replica.readSnapshot({"Interface": rows})
+        replica = Table()
+        rows = {uuid(n): {"new": row(f"tap{n}")} for n in range(SLICE)}
+        rows[uuid(SLICE)] = {"new": {}}
+        reading = replica.set.reader().readRest({"Interface": rows})
         next(reading)
         self.assertRaises(ProtocolViolation, next, reading)
         self.assertEqual(replica.rows, {})
@@ -411,14 +451,14 @@ class PropertyTests(SynchronousTestCase):
         By updates or by snapshots, the replica is what the server has, and
         its changes are the differences, each once.
         """
-        replica: Replica[Row] = Replica("Interface", decode)
+        replica = Table()
         before: dict[str, Row] = {}
         for state in states:
             if snapshots:
                 tables = {"Interface": {key: {"new": row(*now)} for key, now in state.items()}}
-                changes = snapshot(replica, tables)
+                changes = replica.snapshot(tables)
             else:
-                changes = update(replica, difference(before, state))
+                changes = replica.update(difference(before, state))
             expected = {
                 (key, before.get(key), state.get(key))
                 for key in {**before, **state}
@@ -434,10 +474,10 @@ class PropertyTests(SynchronousTestCase):
         """
         Any JSON is applied or is a fault, and never anything else.
         """
-        for apply in (snapshot, update):
-            replica: Replica[Row] = Replica("Interface", decode)
-            snapshot(replica, {"Interface": {KNOWN: {"new": row("tap1")}}})
+        for apply in ("snapshot", "update"):
+            replica = Table()
+            replica.snapshot({"Interface": {KNOWN: {"new": row("tap1")}}})
             try:
-                apply(replica, tables)
+                getattr(replica, apply)(tables)
             except ProtocolViolation:
                 self.assertEqual(replica.rows, {KNOWN: ("tap1", None)})

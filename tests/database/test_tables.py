@@ -16,11 +16,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fakes.support import uuid
 from twisted_ovsdb.database.datatypes import DEFAULTS, AtomicType, ColumnType
-from twisted_ovsdb.database.replica import SNAPSHOT_SLICE
 from twisted_ovsdb.database.schema import DatabaseSchema
 from twisted_ovsdb.database.tables import DatabaseReplica, RowChange
 from twisted_ovsdb.errors import ProtocolViolation
-from twisted_ovsdb.wire.members import LARGE, decodeMessage
+from twisted_ovsdb.wire.rowreader import SLICE, decodeMessage
 
 ANY_NUMBER = {"min": 0, "max": "unlimited"}
 
@@ -231,13 +230,11 @@ class MonitorCondTests(ReplicaTestCase):
         A large reply that is decoded by members is read as any other.
         """
         rows = ",".join(
-            f'"{uuid(n)}":{{"initial":{{"s":"{"x" * 100}","o":{n}}}}}'
-            for n in range(SNAPSHOT_SLICE + 1)
+            f'"{uuid(n)}":{{"initial":{{"s":"{"x" * 100}","o":{n}}}}}' for n in range(SLICE + 1)
         )
         text = f'{{"id":1,"result":{{"A":{{{rows}}}}},"error":null}}'
-        self.assertGreater(len(text), LARGE)
         changes = self.replica.snapshot(decodeMessage(bytearray(text.encode()))["result"])
-        self.assertEqual(len(changes), SNAPSHOT_SLICE + 1)
+        self.assertEqual(len(changes), SLICE + 1)
         self.assertEqual(self.replica.tables["A"][uuid(7)]["o"], 7)
 
     def test_wrong(self) -> None:
@@ -249,11 +246,11 @@ class MonitorCondTests(ReplicaTestCase):
         initial: list[tuple[Any, str]] = [
             ([], "table updates are no object"),
             *[
-                ({"A": {Y: {kind: {}}}}, f"table A, row {Y}: {kind!r} in a first reply")
+                ({"A": {Y: {kind: {}}}}, f"table A, row {Y}: {kind!r} in an initial reply")
                 for kind in ("insert", "modify", "delete", "new")
             ],
             ({"A": {Y: {}}}, f"table A, row {Y}: not one of its members: []"),
-            ({"A": {Y: {"initial": None}}}, f"table A, row {Y}: new is no object: None"),
+            ({"A": {Y: {"initial": None}}}, f"table A, row {Y}: initial is no object: None"),
             ({"A": {Y: {"initial": {"s": 5}}}}, f"table A, row {Y}: column s: expected string"),
         ]
         self.assertViolations(initial, initial=True)

@@ -71,7 +71,7 @@ def interface(number: int, row: Mapping[str, Any]) -> OvsInterface:
     """
     A row as observers are told of it.
     """
-    return _ROWS.decode(uuid(number), row)
+    return _ROWS.whole(uuid(number), row)
 
 
 def vm(number: int, ifaceId: str = "port", ofport: int | None = None) -> OvsInterface:
@@ -203,11 +203,15 @@ class Fold:
     @ivar inSync: whether the last bracket is closed.
     """
 
-    def __init__(self, replay: bool = True) -> None:
-        self.interfaces: dict[str, OvsInterface] = {}
+    def __init__(self, replay: bool = True, told: Iterable[OvsInterface] | None = None) -> None:
+        """
+        @param told: what the observer was told in an earlier life, None if
+            there was none.
+        """
+        self.interfaces = {row.uuid: row for row in told or () if row.kind is not None}
         self.inSync = False
         self._replay = replay
-        self._synchronizedOnce = False
+        self._synchronizedOnce = told is not None
 
     def receive(self, event: Event) -> None:
         """

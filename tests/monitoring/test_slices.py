@@ -8,40 +8,20 @@ which the reactor turns; order, atomicity and brackets stay as they are.
 
 from __future__ import annotations
 
-import gc
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectionLost
-from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.fakes.clocks import TurningClock
 from tests.fakes.support import Busy, Fold, Recorder, reply, update, vmRow
 from twisted_ovsdb import InterfaceMonitor, OvsdbProtocol, SessionLost
-from twisted_ovsdb.database import replica
 from twisted_ovsdb.errors import MonitorStopped
 from twisted_ovsdb.monitoring import delivery
-from twisted_ovsdb.wire import members
-
-
-class TurningClock(Clock):
-    """
-    A clock that runs, in each turn, only what was due at its beginning.
-    """
-
-    def turn(self) -> None:
-        """
-        One turn of a reactor.
-        """
-        calls, self.calls = self.calls, []
-        for call in calls:
-            if call.getTime() > self.rightNow:
-                self.calls.append(call)
-            elif call.active():
-                call.called = 1
-                call.func(*call.args, **call.kw)
+from twisted_ovsdb.wire import rowreader
 
 
 class SliceTests(SynchronousTestCase):
@@ -50,10 +30,8 @@ class SliceTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        self.patch(replica, "SNAPSHOT_SLICE", 3)
+        self.patch(rowreader, "SLICE", 3)
         self.patch(delivery, "DELIVERY_SLICE", 2)
-        self.patch(members, "LARGE", 100)
-        self.patch(members, "ROWS", 100)
         self.clock = TurningClock()
         self.observer = Recorder()
         self.monitor = InterfaceMonitor([self.observer], clock=self.clock)
@@ -119,22 +97,6 @@ class SliceTests(SynchronousTestCase):
         )
         self.assertEqual(self.clock.getDelayedCalls(), [])
         self.successResultOf(self.attached)
-
-    def test_collector(self) -> None:
-        """
-        Between slices the collector of cycles is as the application has it:
-        on, or off.
-        """
-        self.addCleanup(gc.enable)
-        for set, enabled in ((gc.enable, True), (gc.disable, False)):
-            set()
-            self.receive(reply(1, self.rows()))
-            self.assertTrue(self.paused())
-            self.assertIs(gc.isenabled(), enabled)
-            self.turns()
-            self.assertIs(gc.isenabled(), enabled)
-            self.protocol.connectionLost(Failure(ConnectionLost()))
-            self.connect()
 
     def test_dataWhilePaused(self) -> None:
         """
@@ -220,7 +182,7 @@ class SliceTests(SynchronousTestCase):
         """
         self.receive(reply(1, {**self.rows(), 11: {"name": 5}}))
         self.turns()
-        self.assertIn("column name", str(self.protocol.lost))
+        self.assertIn("column type: missing", str(self.protocol.lost))
         self.assertEqual(self.observer.events, [])
         self.failureResultOf(self.attached)
 

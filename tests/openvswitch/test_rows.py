@@ -63,7 +63,6 @@ class RequestTests(SynchronousTestCase):
         """
         columns = ["name", "type", "ofport", "error", "external_ids", "options"]
         self.assertEqual(DEFAULT.columns, tuple(columns))
-        self.assertEqual(DEFAULT.monitorRequests(), {"Interface": [{"columns": columns}]})
         self.assertEqual(TABLE, "Interface")
 
     def test_extraColumns(self) -> None:
@@ -74,9 +73,6 @@ class RequestTests(SynchronousTestCase):
         extra = ["link_state", "name", "mtu", "link_state", "options"]
         rows = InterfaceRows(ClassificationRules(), extra)
         self.assertEqual(rows.columns, (*COLUMNS, "link_state", "mtu"))
-        self.assertEqual(
-            rows.monitorRequests(), {"Interface": [{"columns": [*COLUMNS, "link_state", "mtu"]}]}
-        )
         again = InterfaceRows(ClassificationRules(), iter(extra))
         self.assertEqual(again.columns, rows.columns)
 
@@ -102,7 +98,6 @@ class LackingTests(SynchronousTestCase):
         rows = full.without(frozenset(("error", "mtu", "unknown")))
         expected = ("name", "type", "ofport", "external_ids", "options", "link_state")
         self.assertEqual(rows.columns, expected)
-        self.assertEqual(rows.monitorRequests(), {"Interface": [{"columns": list(expected)}]})
         self.assertEqual(full.columns, (*COLUMNS, "mtu", "link_state"))
 
     def test_readAsEmpty(self) -> None:
@@ -116,7 +111,7 @@ class LackingTests(SynchronousTestCase):
                 rows = dragonflow.without((column, "mtu"))
                 row = {**ROW, "link_state": "up"}
                 del row[column]
-                interface = rows.decode(UUID, row)
+                interface = rows.whole(UUID, row)
                 self.assertFalse(getattr(interface, column), column)
                 self.assertEqual(interface.extra, {"link_state": "up"})
                 kind = None if column == "external_ids" else InterfaceKind.VM
@@ -130,7 +125,7 @@ class LackingTests(SynchronousTestCase):
         for column in REQUIRED:
             row = {name: value for name, value in ROW.items() if name != column}
             rows = DEFAULT.without((column,))
-            fault = self.assertRaises(ProtocolViolation, rows.decode, UUID, row)
+            fault = self.assertRaises(ProtocolViolation, rows.whole, UUID, row)
             self.assertEqual(str(fault), f"column {column}: missing")
 
 
@@ -154,7 +149,7 @@ class DecodeTests(SynchronousTestCase):
             kind=InterfaceKind.VM,
             extra={},
         )
-        self.assertEqual(DEFAULT.decode(UUID, ROW), expected)
+        self.assertEqual(DEFAULT.whole(UUID, ROW), expected)
 
     def test_classified(self) -> None:
         """
@@ -171,7 +166,7 @@ class DecodeTests(SynchronousTestCase):
             (no_ids, None),
         ]
         for columns, expected in cases:
-            kind = DEFAULT.decode(UUID, {**ROW, **columns}).kind
+            kind = DEFAULT.whole(UUID, {**ROW, **columns}).kind
             self.assertEqual(kind, expected, str(columns))
 
     def test_rules(self) -> None:
@@ -179,19 +174,19 @@ class DecodeTests(SynchronousTestCase):
         The class is told by the rules that were given.
         """
         rows = InterfaceRows(ClassificationRules(vmNames=("vnet*",)))
-        self.assertIsNone(rows.decode(UUID, ROW).kind)
+        self.assertIsNone(rows.whole(UUID, ROW).kind)
 
     def test_portAndError(self) -> None:
         """
         Until ovs-vswitchd is done there is no port; when it fails there is
         -1 and an error.
         """
-        interface = DEFAULT.decode(UUID, {**ROW, "ofport": ["set", []]})
+        interface = DEFAULT.whole(UUID, {**ROW, "ofport": ["set", []]})
         self.assertEqual((interface.ofport, interface.error, interface.ready), (None, None, False))
-        interface = DEFAULT.decode(UUID, {**ROW, "ofport": -1, "error": "no such device"})
+        interface = DEFAULT.whole(UUID, {**ROW, "ofport": -1, "error": "no such device"})
         expected = (-1, "no such device", False)
         self.assertEqual((interface.ofport, interface.error, interface.ready), expected)
-        self.assertTrue(DEFAULT.decode(UUID, {**ROW, "ofport": ["set", [7]]}).ready)
+        self.assertTrue(DEFAULT.whole(UUID, {**ROW, "ofport": ["set", [7]]}).ready)
 
     def test_extra(self) -> None:
         """
@@ -205,17 +200,17 @@ class DecodeTests(SynchronousTestCase):
             "ips": ["set", ["a", "b"]],
             "status": ["map", [["driver", "tun"]]],
         }
-        interface = rows.decode(UUID, {**ROW, **extra, "unasked": 1})
-        expected = {"mtu": 1500, "link_state": None, "ips": ("a", "b"), "status": {"driver": "tun"}}
+        interface = rows.whole(UUID, {**ROW, **extra, "unasked": 1})
+        expected = {"mtu": 1500, "link_state": None, "ips": frozenset({"a", "b"}), "status": {"driver": "tun"}}
         self.assertEqual(interface.extra, expected)
-        self.assertEqual(DEFAULT.decode(UUID, {**ROW, **extra}).extra, {})
+        self.assertEqual(DEFAULT.whole(UUID, {**ROW, **extra}).extra, {})
 
     def test_readOnly(self) -> None:
         """
         No observer can change what another one sees.
         """
         rows = InterfaceRows(ClassificationRules(), ("mtu",))
-        for interface in (DEFAULT.decode(UUID, ROW), rows.decode(UUID, {**ROW, "mtu": 1500})):
+        for interface in (DEFAULT.whole(UUID, ROW), rows.whole(UUID, {**ROW, "mtu": 1500})):
             for mapping in (interface.external_ids, interface.options, interface.extra):
                 self.assertIs(type(mapping), MappingProxyType)
 
@@ -227,7 +222,7 @@ class DecodeTests(SynchronousTestCase):
         full = {**ROW, "mtu": 1500}
         for column in rows.columns:
             row = {name: value for name, value in full.items() if name != column}
-            fault = self.assertRaises(ProtocolViolation, rows.decode, UUID, row)
+            fault = self.assertRaises(ProtocolViolation, rows.whole, UUID, row)
             self.assertEqual(str(fault), f"column {column}: missing")
 
     def test_wrong(self) -> None:
@@ -236,8 +231,8 @@ class DecodeTests(SynchronousTestCase):
         """
         for column, value in WRONG:
             row = {**ROW, column: value}
-            fault = self.assertRaises(ProtocolViolation, DEFAULT.decode, UUID, row)
+            fault = self.assertRaises(ProtocolViolation, DEFAULT.whole, UUID, row)
             self.assertIn(f"column {column}: expected ", str(fault), value)
         rows = InterfaceRows(ClassificationRules(), ("mtu",))
-        fault = self.assertRaises(ProtocolViolation, rows.decode, UUID, {**ROW, "mtu": None})
+        fault = self.assertRaises(ProtocolViolation, rows.whole, UUID, {**ROW, "mtu": None})
         self.assertIn("column mtu: expected ", str(fault))

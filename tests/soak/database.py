@@ -74,7 +74,7 @@ async def readTable(protocol: OvsdbProtocol) -> dict[str, OvsInterface]:
     for row in result["rows"]:
         lacking = [column for column in COLUMNS if column not in row]
         rows = InterfaceRows(ClassificationRules(), lacking=lacking)
-        interface = rows.decode(row["_uuid"][1], row)
+        interface = rows.whole(row["_uuid"][1], row)
         if interface.kind is not None:
             interfaces[interface.uuid] = interface
     return interfaces

@@ -2,65 +2,61 @@
 # See LICENSE for details.
 
 """
-One connection to an OVSDB server: requests out, replies and updates in.
+One connection to an OVSDB server: the requests of RFC 7047, section 4.1, as
+methods that return Deferreds. To be told of any tables::
 
-It sends nothing of its own accord but answers to echo, keeps nothing when the
-connection goes, and leaves to others what the updates mean.
+    schema = await protocol.getSchema("Open_vSwitch")
+    replica = DatabaseReplica(schema, {"Bridge": ["name", "ports"]})
+    rows = await protocol.follow(replica, "bridges", onChanges)
+
+A reply that is not what the RFC says fails its Deferred with
+L{ProtocolViolation} and aborts the connection.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeVar
 
-import attrs
-from twisted.internet.defer import Deferred, fail, succeed
-from twisted.internet.protocol import Protocol, connectionDone
-from twisted.logger import Logger
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
-from twisted_ovsdb.connection.keepalive import noticeDeadPeer
-from twisted_ovsdb.connection.requests import TRANSACT, DatabaseMethods
-from twisted_ovsdb.connection.waiters import Waiters
-from twisted_ovsdb.errors import OvsdbError, SessionLost
-from twisted_ovsdb.wire import jsonrpc
-from twisted_ovsdb.wire.early import EarlyRows
-from twisted_ovsdb.wire.jsonstream import DEFAULT_MAX_LENGTH, JSONStream
-from twisted_ovsdb.wire.members import TableUpdates, decodeMessage
+from twisted_ovsdb.connection.rpc import TRANSACT, JSONRPCProtocol
+from twisted_ovsdb.connection.subscriptions import (
+    Lock,
+    Monitor,
+    OnLock,
+    OnUpdate,
+    Subscribed,
+    Subscriptions,
+)
+from twisted_ovsdb.connection.transactions import readResults
+from twisted_ovsdb.database.dialects import Dialect
+from twisted_ovsdb.database.monitor import MONITOR
+from twisted_ovsdb.database.monitorcond import MONITOR_COND
+from twisted_ovsdb.database.schema import DatabaseSchema
+from twisted_ovsdb.database.tables import DatabaseReplica, RowChange
+from twisted_ovsdb.errors import OvsdbError, ProtocolViolation, describe
+from twisted_ovsdb.wire.jsonrpc import Notification
+from twisted_ovsdb.wire.jsonstream import DEFAULT_MAX_LENGTH
+from twisted_ovsdb.wire.rowreader import RowReader
 
-# How ovsdb-server begins a reply to one of our requests.
-_REPLY: Final = re.compile(rb'\{"id":([0-9]{1,18}),"result":')
+T = TypeVar("T")
 
 GOODBYE_TIMEOUT: Final = 1.0
 """
-Seconds that whoever calls L{OvsdbProtocol.close} should wait for the peer
-before it aborts the connection.
+Seconds that callers of L{OvsdbProtocol.close} should wait for the peer before
+they abort the connection.
 """
 
 
-@attrs.define(eq=False)
-class _Call:
+class OvsdbProtocol(JSONRPCProtocol):
     """
-    A request without its reply.
+    A session with a database server. Every Deferred ends with L{RpcError} if
+    the server refuses, and with L{SessionLost} if the connection goes before
+    it answers. When a Deferred is cancelled, its reply is ignored; a monitor
+    or a lock that was asked for is given back.
     """
-
-    method: str
-    result: Deferred[Any]
-    byMembers: bool | EarlyRows
-
-
-class OvsdbProtocol(DatabaseMethods, Protocol):
-    """
-    A JSON-RPC session of RFC 7047, section 4. The requests of a database are
-    those of L{DatabaseMethods <twisted_ovsdb.connection.requests.DatabaseMethods>}.
-
-    @ivar lost: why the session is over, None while it is up.
-    @ivar paused: whether L{pauseProducing} was called.
-    @ivar onReceived: called whenever bytes have come, if it is not None.
-    """
-
-    _log = Logger()
 
     def __init__(
         self,
@@ -72,196 +68,243 @@ class OvsdbProtocol(DatabaseMethods, Protocol):
         @param onConnected: called with this protocol when the connection is
             made.
         """
-        super().__init__()
-        self.lost: BaseException | None = None
-        self.onReceived: Callable[[], object] | None = None
-        self.paused = False
-        self._stream = JSONStream(maxLength, decodeMessage)
-        self._stream.takeEarly = self._takeEarly
-        self._onConnected = onConnected
-        self._lastId = 0
-        self._calls: dict[int, _Call] = {}
-        self._loss: Waiters[BaseException] = Waiters()
+        super().__init__(maxLength, onConnected)
+        self._subscriptions = Subscriptions()
 
-    # What users call
+    def listDatabases(self) -> Deferred[list[str]]:
+        """
+        The databases' names (RFC 7047, section 4.1.1).
+        """
+        return self._checked(self.call("list_dbs", []), _names)
 
-    def call(
-        self, method: str, params: Sequence[object], byMembers: bool | EarlyRows = False
+    def getSchema(self, database: str) -> Deferred[DatabaseSchema]:
+        """
+        A database's schema (RFC 7047, section 4.1.2); as JSON in its C{raw}.
+        """
+        return self._checked(self.call("get_schema", [database]), DatabaseSchema.parse)
+
+    def transact(self, database: str, *operations: Mapping[str, Any]) -> Deferred[list[Any]]:
+        """
+        Do all of these operations, or none (RFC 7047, sections 4.1.3 and 5.2).
+
+        When cancelled, the server is told so (section 4.1.4), which matters
+        to a C{wait}; whether it was done nevertheless, nobody says.
+
+        @param operations: C{<operation>}s, whose values are in OVSDB's
+            notation: L{encode <twisted_ovsdb.wire.notation.encode>}.
+        @return: the results, one for each operation. L{TransactionFailed
+            <twisted_ovsdb.connection.transactions.TransactionFailed>} if nothing was
+            done because an operation or the commit failed.
+        """
+        result = self.call(TRANSACT, [database, *operations])
+        return self._checked(result, lambda results: readResults(results, len(operations)))
+
+    def monitor(
+        self,
+        database: str,
+        monitorId: str,
+        requests: Mapping[str, Any],
+        onUpdate: OnUpdate,
     ) -> Deferred[Any]:
         """
-        Send a request.
+        Monitor tables (RFC 7047, section 4.1.5).
 
-        @param byMembers: whether the result, if it is a large object, is
-            given as L{TableUpdates <twisted_ovsdb.wire.members.TableUpdates>}, to be
-            decoded a member at a time. Nothing more may be read before it
-            has been iterated over: L{pauseProducing} until then. So it is
-            with L{EarlyRows <twisted_ovsdb.wire.early.EarlyRows>}, which besides
-            take rows from it while it comes: the result lacks these.
-        @return: the result. L{RpcError} if the server refuses,
-            L{SessionLost} if the connection goes before it answers. When
-            cancelled, the reply is ignored, and the server told to cancel it
-            if it is C{transact} (RFC 7047, section 4.1.4).
-        @raise TypeError: if the parameters are not JSON.
+        @param monitorId: a name for it, new on this connection.
+        @param requests: table names to C{<monitor-request>}s.
+        @param onUpdate: gets the table updates of each update notification.
+        @return: the table updates of the initial reply. Its callbacks run
+            before the next message of the same chunk is read.
+        @raise ValueError: if there is a monitor of this name already.
         """
-        if self.lost is not None:
-            return fail(SessionLost(self.lost))
-        messageId = self._lastId = self._lastId + 1
-        data = jsonrpc.encodeRequest(messageId, method, params)
-        result: Deferred[Any] = Deferred(lambda _: self._cancel(messageId))
-        self._calls[messageId] = _Call(method, result, byMembers)
-        self._write(data)
-        return result
+        return self._monitor(MONITOR, database, monitorId, requests, onUpdate)
 
-    def notify(self, method: str, params: Sequence[object]) -> None:
+    def monitorCond(
+        self,
+        database: str,
+        monitorId: str,
+        requests: Mapping[str, Any],
+        onUpdate: OnUpdate,
+    ) -> Deferred[Any]:
         """
-        Send a notification, which the server does not answer.
+        Monitor the rows of tables that fulfil conditions, and be told what
+        differs (ovsdb-server(7), section 4.1.12): as L{monitor}, with
+        C{<table-updates2>} in the reply and in each C{update2}. Open vSwitch
+        has it since 2.6.
         """
-        if self.lost is None:
-            self._write(jsonrpc.encodeNotification(method, params))
+        return self._monitor(MONITOR_COND, database, monitorId, requests, onUpdate)
 
-    def whenLost(self) -> Deferred[BaseException]:
+    def monitorCancel(self, monitorId: str) -> Deferred[None]:
         """
-        @return: the exception that ended the connection, once it has ended;
-            at once if it has already.
+        End a monitor of either kind (RFC 7047, section 4.1.7). It is told of
+        nothing more from here on; its name is free when the reply has come.
         """
-        return self._loss.wait() if self.lost is None else succeed(self.lost)
+        return self._unsubscribe(self._subscriptions.monitors, monitorId, "monitor_cancel")
 
-    def abort(self, reason: BaseException) -> None:
+    def follow(
+        self,
+        replica: DatabaseReplica,
+        monitorId: str,
+        onChanges: Callable[[list[RowChange]], object] | None = None,
+    ) -> Deferred[list[RowChange]]:
         """
-        End the session at once, for this reason: nothing that arrives or has
-        arrived counts from here on, and every request fails.
+        Keep a replica of any tables like the server's. If the database has
+        been converted since, its schema has to be asked for anew.
+
+        @param onChanges: gets what each update has changed, if anything, when
+            the replica is so already. What it raises ends the connection.
+        @return: what the first reply has changed in the replica: all its
+            rows, if it was empty.
+        @raise ValueError: if there is a monitor of this name already.
         """
-        if self.lost is None:
-            self._end(reason)
-            # Not loseConnection, which may wait for the peer for ever.
-            self._transport().abortConnection()
 
-    def close(self, reason: BaseException) -> None:
+        def updated(tables: Any) -> None:
+            changes = replica.update(tables)
+            if changes and onChanges is not None:
+                onChanges(changes)
+
+        reader = replica.tableSet.reader()
+        dialect, database = replica.tableSet.dialect, replica.schema.name
+        reply = self._monitor(dialect, database, monitorId, replica.requests(), updated, reader)
+        return self._checked(reply, lambda tables: replica.replace(reader.readAll(tables)))
+
+    def lock(self, lockId: str, onChange: OnLock = lambda owned: None) -> Deferred[bool]:
         """
-        End the session for this reason, as L{abort} does, but say goodbye:
-        the connection closes when the peer has taken what was written.
+        Ask for a lock of the server (RFC 7047, section 4.1.8), to be asserted
+        in transactions. It is gone with the connection.
+
+        @param lockId: an C{<id>}: letters, digits and underscores.
+        @param onChange: called with True whenever the lock becomes ours after
+            the reply (C{locked}), with False when it is stolen (C{stolen});
+            after that it may become ours again. What it raises ends the
+            connection.
+        @return: whether it is ours at once.
+        @raise ValueError: if it was asked for and not unlocked since.
         """
-        if self.lost is None:
-            self._end(reason)
-            self._transport().loseConnection()
+        return self._lock("lock", lockId, onChange)
 
-    def pauseProducing(self) -> None:
+    def steal(self, lockId: str, onChange: OnLock = lambda owned: None) -> Deferred[bool]:
         """
-        Read no further message, not even of the chunk at hand, until
-        L{resumeProducing}.
+        Take a lock from whoever has it: otherwise as L{lock}.
         """
-        if not self.paused and self.lost is None:
-            self.paused = True
-            self._transport().pauseProducing()
+        return self._lock("steal", lockId, onChange)
 
-    def resumeProducing(self) -> None:
+    def unlock(self, lockId: str) -> Deferred[None]:
         """
-        Go on reading where L{pauseProducing} has stopped.
+        Give a lock back, or ask for it no more (RFC 7047, section 4.1.8).
         """
-        if self.paused:
-            self.paused = False
-            if self.lost is None:
-                self._transport().resumeProducing()
-                self.dataReceived(b"")
+        return self._unsubscribe(self._subscriptions.locks, lockId, "unlock")
 
-    # What Twisted calls
-
-    def connectionMade(self) -> None:
+    def echo(self, *params: object) -> Deferred[list[Any]]:
         """
-        The connection is there.
+        Ask whether the server is there (RFC 7047, section 4.1.11).
+
+        @return: the same parameters.
         """
-        noticeDeadPeer(self._transport())
-        if self._onConnected is not None:
-            self._onConnected(self)
+        return self.call("echo", params)
 
-    def dataReceived(self, data: bytes) -> None:
+    def _monitor(
+        self,
+        dialect: Dialect[Any],
+        database: str,
+        monitorId: str,
+        requests: Mapping[str, Any],
+        onUpdate: OnUpdate,
+        reader: RowReader | None = None,
+    ) -> Deferred[Any]:
         """
-        Read what is complete. A fault of the peer, or an error of ours, ends
-        the session: half understood updates are worse than none.
+        Monitor tables in some dialect.
+
+        @param reader: if it is given, the result is as for L{_call}, and
+            C{onUpdate} gets what C{rowUpdates} reads, to be read before it
+            returns.
         """
-        if self.lost is not None:
-            return
-        if self.onReceived is not None:
-            self.onReceived()
-        if self.paused:
-            # On TLS a little may still come.
-            self._stream.feed(data)
-            return
-        try:
-            self._read(self._stream.feed(data))
-        except OvsdbError as e:
-            self.abort(e)
-        # Not failuresHandled, which takes a sixth of the time for one update.
-        except Exception as e:
-            self._log.failure("while a message was read")
-            self.abort(e)
+        monitor = Monitor(onUpdate, dialect.notification, reader is not None)
+        params = [database, monitorId, requests]
 
-    def _read(self, values: Iterator[dict[str, Any]]) -> None:
-        for value in values:
-            self._messageReceived(jsonrpc.parseMessage(value))
-            if self.lost is not None or self.paused:
-                break
+        def replied(tables: Any) -> Any:
+            monitor.replied = True
+            return tables
 
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        monitors, undo = self._subscriptions.monitors, "monitor_cancel"
+        reply = self._subscribe(monitors, monitorId, monitor, undo, dialect.method, params, reader)
+        return reply.addCallback(replied)
+
+    def _notificationReceived(self, message: Notification) -> None:
         """
-        The connection is gone.
+        Tell those that have subscribed.
         """
-        if self.lost is None:
-            assert reason.value is not None
-            self._end(reason.value)
-
-    # What the server says
-
-    def _messageReceived(self, message: jsonrpc.Message) -> None:
-        if isinstance(message, jsonrpc.Notification):
-            self._subscriptions.notified(message)
-        elif isinstance(message, jsonrpc.Request):
-            if message.method == "echo":
-                self._write(jsonrpc.encodeReply(message.id, message.params))
-            else:
-                self._log.debug("unknown request {method}", method=message.method)
-                self._write(jsonrpc.encodeError(message.id, "unknown method"))
-        else:
-            self._replied(message)
-
-    def _takeEarly(self, message: bytearray) -> int:
-        reply = _REPLY.match(message)
-        if reply is not None:
-            call = self._calls.get(int(reply.group(1)))
-            if call is not None and isinstance(call.byMembers, EarlyRows):
-                return call.byMembers.takeFrom(message, reply.end())
-        return 0
-
-    def _replied(self, message: jsonrpc.Reply | jsonrpc.ErrorReply) -> None:
-        # A type other than ours would at most be equal, as True is to 1.
-        call = self._calls.get(message.id) if type(message.id) is int else None
-        if call is None:
-            self._log.debug("reply to no request: {id!r}", id=message.id)
-            return
-        result = message.result if isinstance(message, jsonrpc.Reply) else Failure(message.error)
-        if isinstance(result, TableUpdates) and not call.byMembers:
-            result = result.whole()
-        # Not earlier: if the result is wrong, the request fails with the rest.
-        del self._calls[message.id]
-        call.result.callback(result)
-
-    def _cancel(self, messageId: int) -> None:
-        call = self._calls.pop(messageId, None)
-        if call is not None and call.method == TRANSACT:
-            self.notify("cancel", [messageId])
-
-    def _write(self, data: bytes) -> None:
-        self._transport().write(data)
-
-    def _transport(self) -> Any:
-        assert self.transport is not None, "there is no connection yet"
-        return self.transport
+        self._subscriptions.notified(message)
 
     def _end(self, reason: BaseException) -> None:
-        self.lost = reason
-        self._stream.takeEarly = None  # a cycle, which would wait for the collector
-        calls, self._calls = self._calls, {}
         self._subscriptions.clear()
-        self._loss.fire(lambda waiter: waiter.callback(reason))
-        for call in calls.values():
-            call.result.errback(Failure(SessionLost(reason)))
+        super()._end(reason)
+
+    def _lock(self, method: str, lockId: str, onChange: OnLock) -> Deferred[bool]:
+        locks = self._subscriptions.locks
+        reply = self._subscribe(locks, lockId, Lock(onChange), "unlock", method, [lockId])
+        return self._checked(reply, _locked)
+
+    def _subscribe(
+        self,
+        things: dict[str, Subscribed],
+        name: str,
+        thing: Subscribed,
+        undo: str,
+        method: str,
+        params: list[Any],
+        reader: RowReader | None = None,
+    ) -> Deferred[Any]:
+        if name in things:
+            raise ValueError(f"{method}: there is {name!r} already")
+        reply = self._call(method, params, reader)
+        things[name] = thing
+
+        def refused(failure: Failure) -> Failure:
+            if failure.check(CancelledError):
+                undone = self._unsubscribe(things, name, undo)
+                undone.addErrback(lambda refusal: refusal.trap(OvsdbError))
+            else:
+                _remove(things, name, thing)
+            return failure
+
+        return reply.addErrback(refused)
+
+    def _unsubscribe(self, things: dict[str, Subscribed], name: str, method: str) -> Deferred[None]:
+        thing = things.get(name)
+        if thing is not None:
+            thing.canceled = True
+
+        def replied(result: Any) -> Any:
+            _remove(things, name, thing)
+            return result
+
+        return self.call(method, [name]).addBoth(replied).addCallback(lambda _: None)
+
+    def _checked(self, result: Deferred[Any], read: Callable[[Any], T]) -> Deferred[T]:
+        def check(value: Any) -> T:
+            try:
+                return read(value)
+            except ProtocolViolation as e:
+                self.abort(e)
+                raise
+
+        return result.addCallback(check)
+
+
+def _remove(things: dict[str, Subscribed], name: str, thing: Subscribed | None) -> None:
+    # Another may have its name by now.
+    if name in things and things[name] is thing:
+        del things[name]
+
+
+def _names(result: Any) -> list[str]:
+    if type(result) is not list or not all(type(name) is str for name in result):
+        raise ProtocolViolation(f"list_dbs: expected names, got {describe(result)}")
+    return result
+
+
+def _locked(result: Any) -> bool:
+    if type(result) is not dict or type(result.get("locked")) is not bool:
+        raise ProtocolViolation(f"expected whether it is locked, got {describe(result)}")
+    locked: bool = result["locked"]
+    return locked

@@ -14,9 +14,9 @@ from typing import Any, Final, TypeVar
 import attrs
 from twisted.logger import Logger
 
-from twisted_ovsdb.errors import MonitorCanceled, ProtocolViolation, describe
+from twisted_ovsdb.errors import MonitorCanceled, ProtocolViolation, describe, printable
 from twisted_ovsdb.wire.jsonrpc import Notification
-from twisted_ovsdb.wire.members import TableUpdates
+from twisted_ovsdb.wire.rowreader import TableUpdates
 
 OnUpdate = Callable[[Any], object]
 """
@@ -42,15 +42,15 @@ class Monitor:
     A monitor that was asked for.
 
     @ivar notification: the method of its updates.
-    @ivar byMembers: whether the updates of many rows are given as
-        L{TableUpdates <twisted_ovsdb.wire.members.TableUpdates>}.
+    @ivar byRows: whether updates are given as they were received, to be read
+        by L{rowUpdates <twisted_ovsdb.wire.rowreader.rowUpdates>}.
     @ivar replied: whether the initial reply has come.
     @ivar canceled: whether nobody wants its updates any more.
     """
 
     onUpdate: OnUpdate
     notification: str
-    byMembers: bool = False
+    byRows: bool = False
     replied: bool = False
     canceled: bool = False
 
@@ -108,7 +108,7 @@ class Subscriptions:
         elif method == MONITOR_CANCELED and _named(self.monitors, params) is not None:
             raise MonitorCanceled(f"the server canceled monitor {params[0]!r}")
         else:
-            self._log.debug("unknown notification {method}", method=method)
+            self._log.debug("unknown notification {method}", method=printable(method))
 
     def _updated(self, method: str, params: list[Any]) -> None:
         if len(params) != 2:
@@ -116,11 +116,11 @@ class Subscriptions:
         monitor = _named(self.monitors, params)
         tables = params[1]
         if isinstance(tables, TableUpdates) and (
-            monitor is None or monitor.canceled or not monitor.byMembers
+            monitor is None or monitor.canceled or not monitor.byRows
         ):
             tables = tables.whole()
         if monitor is None or monitor.canceled:
-            self._log.debug("update of no monitor: {id!r}", id=params[0])
+            self._log.debug("update of no monitor: {id}", id=describe(params[0]))
         elif not monitor.replied:
             raise ProtocolViolation(f"{method} of monitor {params[0]!r} before its reply")
         elif method != monitor.notification:

@@ -11,17 +11,19 @@ what differs, which is less where rows are large, and takes conditions.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
 import attrs
 
 from twisted_ovsdb.database.datatypes import Value
-from twisted_ovsdb.database.replica import SNAPSHOT_SLICE, Replica
+from twisted_ovsdb.database.monitor import MONITOR
+from twisted_ovsdb.database.monitorcond import MONITOR_COND
+from twisted_ovsdb.database.replica import Replica
 from twisted_ovsdb.database.schema import ColumnSchema, DatabaseSchema, Row, TableSchema
+from twisted_ovsdb.database.tableset import MonitoredTable, TableSet
 from twisted_ovsdb.errors import ProtocolViolation, describe
-from twisted_ovsdb.wire.members import members
 from twisted_ovsdb.wire.notation import JSONRow
 
 
@@ -72,41 +74,47 @@ class DatabaseReplica:
         """
         self.schema = schema
         self.conditional = conditional
-        self._columns: dict[str, _Columns] = {}
-        self._replicas: dict[str, Replica[Row]] = {}
+        monitored: dict[str, MonitoredTable] = {}
         for name in schema.tables if tables is None else tables:
             if name not in schema.tables:
                 raise KeyError(f"database {schema.name} has no table {name}")
             table = schema.tables[name]
             chosen = tables[name] if isinstance(tables, Mapping) else table.columns
-            columns = self._columns[name] = _Columns(table, chosen)
-            self._replicas[name] = (
-                _DifferenceReplica(name, columns) if conditional else Replica(name, columns.whole)
-            )
+            monitored[name] = MonitoredTable(_Columns(table, chosen), Replica[Row]())
+        self.tableSet = TableSet(MONITOR_COND if conditional else MONITOR, monitored)
         self.tables: Mapping[str, Mapping[str, Row]] = MappingProxyType(
-            {name: replica.rows for name, replica in self._replicas.items()}
+            {name: table.replica.rows for name, table in monitored.items()}
         )
 
     def requests(self) -> dict[str, Any]:
         """
-        The requests of C{monitor} or C{monitor_cond} for these columns. Who
-        adds a C{where} to those of C{monitor_cond} has the rows it matches.
+        The requests of C{monitor} or C{monitor_cond} for these columns.
+        Callers that add a C{where} to those of C{monitor_cond} get the rows
+        that it matches.
         """
-        return {name: [{"columns": list(columns)}] for name, columns in self._columns.items()}
+        return self.tableSet.requests()
 
     def snapshot(self, tables: Any) -> list[RowChange]:
         """
-        Put the first reply in the place of all that is known.
+        Put the initial reply in the place of all that is known.
 
         @return: what has changed by that, in any order.
         @raise ProtocolViolation: if anything in it is wrong, naming table,
             row and column; then nothing has changed.
         """
-        rows = self._read(tables, lambda replica, updates: replica.readWholeSnapshot(updates))
+        return self.replace(self.tableSet.reader().readAll(tables))
+
+    def replace(self, rows: Mapping[str, dict[str, Row]]) -> list[RowChange]:
+        """
+        Put rows that have been read in the place of all that is known.
+
+        @param rows: the rows by table and UUID.
+        @return: as L{snapshot}.
+        """
         return [
             RowChange(name, *change)
-            for name, replica in self._replicas.items()
-            for change in replica.replace(rows.get(name, {}))
+            for name, table in self.tableSet.tables.items()
+            for change in table.replica.replace(rows.get(name, {}))
         ]
 
     def update(self, tables: Any) -> list[RowChange]:
@@ -118,39 +126,25 @@ class DatabaseReplica:
         @raise ProtocolViolation: as L{snapshot}; also if it does not fit what
             is known.
         """
-        changes = self._read(tables, lambda replica, updates: replica.readUpdate(updates))
         return [
             RowChange(name, *change)
-            for name, rows in changes.items()
-            for change in self._replicas[name].apply(rows)
+            for name, rows in self.tableSet.readUpdate(tables).items()
+            for change in self.tableSet.tables[name].replica.apply(rows)
         ]
-
-    def _read(
-        self, tables: Any, read: Callable[[Replica[Row], Any], dict[str, Any]]
-    ) -> dict[str, dict[str, Any]]:
-        tableUpdates = members(tables)
-        if tableUpdates is None:
-            raise ProtocolViolation(f"table updates are no object: {describe(tables)}")
-        result = {}
-        for name, updates in tableUpdates:
-            replica = self._replicas.get(name)
-            if replica is None:
-                raise ProtocolViolation(f"table {describe(name)} is not monitored")
-            result[name] = read(replica, {name: updates})
-        return result
 
 
 class _Columns:
     """
-    The columns of a table that are monitored: how its rows are read.
+    The columns of a table that are monitored: how its rows are read, in
+    either dialect.
+
+    @ivar columns: their names.
     """
 
     def __init__(self, table: TableSchema, names: Iterable[str]) -> None:
         self._columns: dict[str, ColumnSchema] = {name: table.column(name) for name in names}
         self._defaults = {name: column.type.default for name, column in self._columns.items()}
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._columns)
+        self.columns = tuple(self._columns)
 
     def whole(self, uuid: str, row: JSONRow) -> Row:
         """
@@ -168,12 +162,12 @@ class _Columns:
         """
         return MappingProxyType({**self._defaults, **self._values(row)})
 
-    def modified(self, before: Row, row: JSONRow) -> Row:
+    def modified(self, uuid: str, before: Row, differences: JSONRow) -> Row:
         """
         A row by what it was and the differences.
         """
         values = dict(before)
-        for name, difference in row.items():
+        for name, difference in differences.items():
             values[name] = self._column(name).applyDifference(before[name], difference)
         return MappingProxyType(values)
 
@@ -185,61 +179,3 @@ class _Columns:
         if column is None:
             raise ProtocolViolation(f"column {describe(name)}: is not monitored")
         return column
-
-
-class _DifferenceReplica(Replica[Row]):
-    """
-    One table's rows, fed with the replies to C{monitor_cond} and C{update2}
-    (ovsdb-server(7), sections 4.1.12 and 4.1.14).
-    """
-
-    def __init__(self, table: str, columns: _Columns) -> None:
-        super().__init__(table, columns.withDefaults)
-        self._columns = columns
-
-    def readSnapshot(self, tables: Any) -> Generator[None, None, dict[str, Row]]:
-        """
-        Read the reply to C{monitor_cond}, a slice of it at each step.
-        """
-        rows: dict[str, Row] = {}
-        for uuid, update in self._rowUpdates(tables):
-            kind, content = self._only(uuid, update)
-            if kind != "initial":
-                raise self._violation(uuid, f"{describe(kind)} in a first reply")
-            rows[uuid] = self._read(uuid, content)
-            if len(rows) % SNAPSHOT_SLICE == 0:
-                yield
-        return rows
-
-    def readUpdate(self, tables: Any) -> dict[str, Row | None]:
-        """
-        Read the table updates of C{update2}.
-        """
-        changes: dict[str, Row | None] = {}
-        for uuid, update in self._rowUpdates(tables):
-            kind, content = self._only(uuid, update)
-            before = self.rows.get(uuid)
-            if kind == "insert":
-                if before is not None:
-                    raise self._violation(uuid, "is inserted, and exists already")
-                changes[uuid] = self._read(uuid, content)
-            elif kind not in ("modify", "delete"):
-                raise self._violation(uuid, f"{describe(kind)} in an update")
-            elif before is None:
-                raise self._violation(uuid, f"{kind}: it was never inserted")
-            else:
-                changes[uuid] = None if kind == "delete" else self._modify(uuid, before, content)
-        return changes
-
-    def _modify(self, uuid: str, before: Row, content: Any) -> Row:
-        if type(content) is not dict:
-            raise self._violation(uuid, f"modify is no object: {describe(content)}")
-        try:
-            return self._columns.modified(before, content)
-        except ProtocolViolation as e:
-            raise self._violation(uuid, str(e)) from e
-
-    def _only(self, uuid: str, update: Mapping[str, Any]) -> tuple[str, Any]:
-        if len(update) != 1:
-            raise self._violation(uuid, f"not one of its members: {describe(list(update))}")
-        return next(iter(update.items()))

@@ -15,7 +15,7 @@ from twisted.internet.defer import Deferred
 from twisted_ovsdb.connection.protocol import OvsdbProtocol
 from twisted_ovsdb.errors import ProtocolViolation, describe
 from twisted_ovsdb.events import SwitchIdentity
-from twisted_ovsdb.wire.notation import stringMap
+from twisted_ovsdb.wire.notation import EMPTY_MAP, stringMap
 
 
 def identify(protocol: OvsdbProtocol, database: str = "Open_vSwitch") -> Deferred[SwitchIdentity]:
@@ -37,12 +37,10 @@ def identify(protocol: OvsdbProtocol, database: str = "Open_vSwitch") -> Deferre
 def _identityOf(results: Any) -> SwitchIdentity:
     try:
         rows = results[0]["rows"]
-        row = rows[0] if rows else {"external_ids": ["map", []]}
+        value = rows[0]["external_ids"] if rows else EMPTY_MAP
     except (TypeError, KeyError, IndexError) as e:
         raise ProtocolViolation(f"not the rows of a select: {describe(results)}") from e
-    if type(row) is not dict:
-        raise ProtocolViolation(f"not a row: {describe(row)}")
-    external_ids = stringMap(row, "external_ids")
+    external_ids = stringMap("external_ids", value)
     return SwitchIdentity(
         external_ids.get("system-id") or None, external_ids.get("hostname") or None
     )

@@ -12,13 +12,15 @@ from typing import Any, Final
 import attrs
 
 from twisted_ovsdb.connection.protocol import OvsdbProtocol
+from twisted_ovsdb.database.monitor import MONITOR
 from twisted_ovsdb.database.replica import Replica
-from twisted_ovsdb.errors import NotLeader, RpcError
+from twisted_ovsdb.database.tableset import MonitoredTable, TableSet
+from twisted_ovsdb.errors import NotLeader, ProtocolViolation, RpcError
 from twisted_ovsdb.wire.notation import JSONRow, datum, string
 
 MONITOR_ID: Final = "twisted_ovsdb_cluster"
 
-_COLUMNS: Final = ["name", "model", "connected", "leader"]
+_TABLE: Final = "Database"
 
 
 @attrs.frozen
@@ -31,16 +33,26 @@ class _Database:
     isLeader: bool
     isConnected: bool
 
-    @classmethod
-    def read(cls, uuid: str, row: JSONRow) -> _Database:
+
+class _DatabaseRows:
+    """
+    Reads such rows; a database that is not clustered leads itself.
+    """
+
+    columns = ("name", "model", "connected", "leader")
+
+    def whole(self, uuid: str, row: JSONRow) -> _Database:
         """
-        Read a row; a database that is not clustered leads itself.
+        Read a row.
         """
-        clustered = string(row, "model") == "clustered"
-        return cls(
-            string(row, "name"),
-            not clustered or datum(row, "leader") is True,
-            not clustered or datum(row, "connected") is True,
+        for column in self.columns:
+            if column not in row:
+                raise ProtocolViolation(f"column {column}: missing")
+        clustered = string("model", row["model"]) == "clustered"
+        return _Database(
+            string("name", row["name"]),
+            not clustered or datum("leader", row["leader"]) is True,
+            not clustered or datum("connected", row["connected"]) is True,
         )
 
 
@@ -53,7 +65,9 @@ class Leadership:
     def __init__(self, protocol: OvsdbProtocol, database: str) -> None:
         self._protocol = protocol
         self._database = database
-        self._replica = Replica("Database", _Database.read)
+        self._replica: Replica[_Database] = Replica()
+        table = MonitoredTable(_DatabaseRows(), self._replica)
+        self._tables = TableSet(MONITOR, {_TABLE: table})
 
     async def follow(self) -> None:
         """
@@ -64,17 +78,17 @@ class Leadership:
         """
         try:
             tables = await self._protocol.monitor(
-                "_Server", MONITOR_ID, {"Database": [{"columns": _COLUMNS}]}, self._update
+                "_Server", MONITOR_ID, self._tables.requests(), self._update
             )
         except RpcError as e:
             if e.error != "unknown database":
                 raise
             return
-        list(self._replica.replace(self._replica.readWholeSnapshot(tables)))
+        list(self._replica.replace(self._tables.reader().readAll(tables)[_TABLE]))
         self._check()
 
     def _update(self, tables: Any) -> None:
-        list(self._replica.apply(self._replica.readUpdate(tables)))
+        list(self._replica.apply(self._tables.readUpdate(tables).get(_TABLE, {})))
         self._check()
 
     def _check(self) -> None:

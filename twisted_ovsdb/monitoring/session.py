@@ -2,13 +2,13 @@
 # See LICENSE for details.
 
 """
-One session: the monitor of the Interface table on one connection, from the
-request to the loss.
+One session: the monitor of a set of tables on one connection, from the request
+to the loss.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final, Union
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -16,7 +16,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
 from twisted_ovsdb.connection.protocol import OvsdbProtocol
-from twisted_ovsdb.database.replica import Replica
+from twisted_ovsdb.database.tableset import TableSet
 from twisted_ovsdb.errors import (
     MonitorStopped,
     OvsdbError,
@@ -25,48 +25,46 @@ from twisted_ovsdb.errors import (
     SessionLost,
     describe,
 )
-from twisted_ovsdb.events import OvsInterface
-from twisted_ovsdb.openvswitch.rows import REQUIRED, TABLE, InterfaceRows
-from twisted_ovsdb.wire.early import EarlyRows, collectorAtRest
 
 MONITOR_ID: Final = "twisted_ovsdb"
 
 _REFUSED: Final = "syntax error"
 """The error of ovsdb-server for a table or a column that it does not have."""
 
+Rows = dict[str, dict[str, Any]]
+"""Rows by table and UUID; None for a row that is gone."""
+
 Settled = Union[Deferred[None], None]
-"""What fires when a message has been told to all; None if it has been."""
+"""Fires when observers have been told of a message; None if they have been."""
 
 
 class MonitorSession:
     """
-    Asks for the monitor and reads what comes of it.
+    Asks for the monitor, and reads the reply and the updates.
 
     @ivar protocol: the connection.
-    @ivar lacking: columns that the server does not have, known when it has
-        synchronized.
+    @ivar lacking: the columns that the server does not have, by table; known
+        when the snapshot is there.
     """
 
     def __init__(
         self,
         protocol: OvsdbProtocol,
-        rows: InterfaceRows,
-        replica: Replica[OvsInterface],
-        onSnapshot: Callable[[dict[str, OvsInterface]], Settled],
-        onUpdate: Callable[[dict[str, OvsInterface | None]], Settled],
+        tables: TableSet,
+        onSnapshot: Callable[[Rows], Settled],
+        onUpdate: Callable[[Rows], Settled],
         clock: IReactorTime,
     ) -> None:
         """
-        @param rows: what to ask for, and how to read it.
-        @param replica: what the updates have to fit.
-        @param onSnapshot: gets what the initial reply holds.
+        @param tables: what to monitor. The updates have to fit the rows in
+            their replicas, which whoever gets the rows keeps up to date.
+        @param onSnapshot: gets the rows of the initial reply.
         @param onUpdate: gets what an update makes of its rows.
         @param clock: the reactor.
         """
         self.protocol = protocol
-        self.lacking: frozenset[str] = frozenset()
-        self._rows = rows
-        self._replica = replica
+        self.lacking: Mapping[str, frozenset[str]] = {}
+        self._tables = tables
         self._onSnapshot = onSnapshot
         self._onUpdate = onUpdate
         self._clock = clock
@@ -75,7 +73,7 @@ class MonitorSession:
 
     def start(self, database: str) -> Deferred[None]:
         """
-        Ask for the monitor; the first request of a session is this one.
+        Ask for the monitor, which is the first request that a session makes.
 
         @return: fires when the snapshot has been applied. L{RpcError} or
             L{OvsdbError} if the server cannot be monitored.
@@ -86,15 +84,13 @@ class MonitorSession:
     async def _start(self, database: str) -> None:
         try:
             try:
-                tables, rows = await self._monitor(database, self._rows)
+                rows = await self._monitor(database)
             except RpcError as refusal:
                 if refusal.error != _REFUSED:
                     raise
                 self.lacking = await self._findLacking(database, refusal)
-                tables, rows = await self._monitor(database, self._rows.without(self.lacking))
-            if self._closed:
-                raise SessionLost(MonitorStopped())
-            await self._read(tables, rows)
+                self._tables = self._tables.without(self.lacking)
+                rows = await self._monitor(database)
             self._holdUntil(self._onSnapshot(rows))
         except ProtocolViolation as e:
             self.protocol.abort(e)
@@ -102,7 +98,7 @@ class MonitorSession:
 
     def close(self) -> None:
         """
-        Let go of the connection: nothing of it counts from here on.
+        Let go of the connection: nothing that comes from it counts any more.
         """
         self._closed = True
         if self._turn is not None:
@@ -110,7 +106,7 @@ class MonitorSession:
 
     def _holdUntil(self, settled: Settled) -> None:
         """
-        Read no further message until this one has been told.
+        Read no further message until observers have been told of this one.
         """
         if settled is None:
             self.protocol.resumeProducing()
@@ -118,77 +114,62 @@ class MonitorSession:
             self.protocol.pauseProducing()
             settled.addCallback(lambda _: self.protocol.resumeProducing())
 
-    async def _monitor(
-        self, database: str, rows: InterfaceRows
-    ) -> tuple[Any, dict[str, OvsInterface]]:
+    async def _monitor(self, database: str) -> Rows:
         """
-        Send the request.
-
-        @return: the table updates of the reply, and the rows that were taken
-            from it before.
+        Send the request, and read the rows of the initial reply.
         """
-        self._replica.decode = rows.decode
-        self._replica.take = rows.text.take
-        early = EarlyRows(TABLE, rows.text.take)
-        tables = await self.protocol.monitor(
-            database, MONITOR_ID, rows.monitorRequests(), self._updateReceived, early
+        tables = self._tables
+        reader = tables.reader()
+        rest = await self.protocol._monitor(
+            tables.dialect, database, MONITOR_ID, tables.requests(), self._updateReceived, reader
         )
-        return tables, early.rows
+        if self._closed:
+            raise SessionLost(MonitorStopped())
+        for _ in reader.readRest(rest):
+            await self._nextTurn()
+        return reader.rows
 
-    async def _findLacking(self, database: str, refusal: RpcError) -> frozenset[str]:
+    async def _nextTurn(self) -> None:
+        """
+        Let the reactor do other things; what follows in the stream waits.
+        """
+        self.protocol.pauseProducing()
+        self._turn = deferLater(self._clock, 0)
+        try:
+            await self._turn
+        except CancelledError as e:
+            self.protocol.resumeProducing()
+            raise SessionLost(self.protocol.lost or MonitorStopped()) from e
+        finally:
+            self._turn = None
+
+    async def _findLacking(self, database: str, refusal: RpcError) -> Mapping[str, frozenset[str]]:
         """
         Find the columns that the server does not have.
 
-        @raise OvsdbError: if it is not for a column that it refused, or one
-            that nothing can be told without.
+        @raise OvsdbError: if it did not refuse because of a column, or because
+            of one that nothing can be told without.
         """
         schema = await self.protocol.call("get_schema", [database])
-        try:
-            table = schema["tables"].get(TABLE)
-            columns = frozenset() if table is None else frozenset(table["columns"])
-        except (TypeError, KeyError, AttributeError) as e:
-            raise ProtocolViolation(f"not a schema: {describe(schema)}") from e
-        if table is None:
-            raise OvsdbError(f"database {database} has no table {TABLE}") from refusal
-        lacking = frozenset(self._rows.columns) - columns
+        lacking = {}
+        for name, table in self._tables.tables.items():
+            try:
+                known = schema["tables"].get(name)
+                columns = frozenset() if known is None else frozenset(known["columns"])
+            except (TypeError, KeyError, AttributeError) as e:
+                raise ProtocolViolation(f"not a schema: {describe(schema)}") from e
+            if known is None:
+                raise OvsdbError(f"database {database} has no table {name}") from refusal
+            missing = frozenset(table.rows.columns) - columns
+            needed = ", ".join(sorted(table.rows.required & missing))
+            if needed:
+                raise OvsdbError(f"table {name} has no column {needed}") from refusal
+            if missing:
+                lacking[name] = missing
         if not lacking:
             raise refusal
-        needed = ", ".join(sorted(REQUIRED & lacking))
-        if needed:
-            raise OvsdbError(f"table {TABLE} has no column {needed}") from refusal
         return lacking
-
-    async def _read(self, tables: Any, rows: dict[str, OvsInterface]) -> None:
-        """
-        Read a snapshot slice by slice, between which the reactor turns.
-
-        @param rows: those that were taken before; gets the others too.
-        """
-        reading = self._replica.readSnapshot(tables)
-        del tables
-        while True:
-            try:
-                with collectorAtRest():
-                    next(reading)
-            except StopIteration as end:
-                rows.update(end.value)
-                return
-            except ProtocolViolation as e:
-                if not rows:
-                    raise
-                # Where it says that this is, it does not count them.
-                raise ProtocolViolation(f"behind {len(rows)} rows: {e}") from e
-            # What follows in the stream waits until this is applied.
-            self.protocol.pauseProducing()
-            self._turn = deferLater(self._clock, 0)
-            try:
-                await self._turn
-            except CancelledError as e:
-                self.protocol.resumeProducing()
-                raise SessionLost(self.protocol.lost or MonitorStopped()) from e
-            finally:
-                self._turn = None
 
     def _updateReceived(self, tables: Any) -> None:
         if not self._closed:
-            self._holdUntil(self._onUpdate(self._replica.readUpdate(tables)))
+            self._holdUntil(self._onUpdate(self._tables.readUpdate(tables)))

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 
-from twisted_ovsdb.events import EMPTY, Datum, OvsInterface
+from twisted_ovsdb.errors import ProtocolViolation
+from twisted_ovsdb.events import EMPTY, Datum, OvsInterface, makeInterface
 from twisted_ovsdb.openvswitch.classify import ClassificationRules
-from twisted_ovsdb.openvswitch.rowtext import RowText
 from twisted_ovsdb.wire.notation import (
+    EMPTY_MAP,
+    EMPTY_SET,
     JSONRow,
     datum,
     optionalInteger,
@@ -36,12 +38,13 @@ blank at every restart of ovsdb-server.
 REQUIRED: Final = frozenset(("name", "type"))
 """Without these columns nothing can be told."""
 
-_EMPTY: Final = {
-    "ofport": ["set", []],
-    "error": ["set", []],
-    "external_ids": ["map", []],
-    "options": ["map", []],
+_ABSENT: Final = {
+    "ofport": EMPTY_SET,
+    "error": EMPTY_SET,
+    "external_ids": EMPTY_MAP,
+    "options": EMPTY_MAP,
 }
+"""How columns read that the server does not have."""
 
 
 class InterfaceRows:
@@ -49,8 +52,10 @@ class InterfaceRows:
     How rows of the Interface table are asked for and read.
 
     @ivar columns: the columns to monitor.
-    @ivar text: takes rows in the usual form from a message's text.
+    @ivar required: those without which nothing can be told.
     """
+
+    required = REQUIRED
 
     def __init__(
         self,
@@ -65,13 +70,14 @@ class InterfaceRows:
         """
         if isinstance(extraColumns, str):
             raise TypeError(f"extraColumns is a sequence of names, not {extraColumns!r}")
-        extra = dict.fromkeys(extraColumns)
         self.rules = rules
-        self._extraColumns = tuple(column for column in extra if column not in COLUMNS)
-        self.columns = tuple(c for c in COLUMNS + self._extraColumns if c not in lacking)
-        self._empty = {column: _EMPTY[column] for column in lacking if column in _EMPTY}
-        self._extraColumns = tuple(c for c in self._extraColumns if c not in lacking)
-        self.text = RowText(rules)
+        self._extraColumns = tuple(
+            column
+            for column in dict.fromkeys(extraColumns)
+            if column not in COLUMNS and column not in lacking
+        )
+        self.columns = tuple(c for c in COLUMNS if c not in lacking) + self._extraColumns
+        self._absent = {column: _ABSENT[column] for column in lacking if column in _ABSENT}
 
     def without(self, lacking: Collection[str]) -> InterfaceRows:
         """
@@ -79,30 +85,38 @@ class InterfaceRows:
         """
         return InterfaceRows(self.rules, self._extraColumns, lacking)
 
-    def monitorRequests(self) -> dict[str, Any]:
-        """
-        The C{<monitor-requests>} of RFC 7047, section 4.1.5.
-        """
-        return {TABLE: [{"columns": list(self.columns)}]}
-
-    def decode(self, uuid: str, row: JSONRow) -> OvsInterface:
+    def whole(self, uuid: str, row: JSONRow) -> OvsInterface:
         """
         Make an interface of a row.
 
+        This runs for every row of every message: values in their usual form
+        are taken as they are, and what is left goes to the strict readers of
+        L{twisted_ovsdb.wire.notation}.
+
         @raise ProtocolViolation: if a column is missing or is not of its type.
         """
-        self.text.learn(tuple(row))
-        if self._empty:
-            row = {**self._empty, **row}
-        name = string(row, "name")
-        type = shared[string(row, "type")]
-        ofport = optionalInteger(row, "ofport")
-        external_ids = stringMap(row, "external_ids")
-        options = stringMap(row, "options")
-        extra: Mapping[str, Datum] = EMPTY
-        if self._extraColumns:
-            extra = MappingProxyType({c: datum(row, c) for c in self._extraColumns})
-        kind = self.rules.classify(name, type, ofport, external_ids, options)
-        error = optionalString(row, "error")
-        # Not by keywords, which take as long again.
-        return OvsInterface(uuid, name, type, ofport, error, external_ids, options, kind, extra)
+        if self._absent:
+            row = {**self._absent, **row}
+        try:
+            name = row["name"]
+            type_ = row["type"]
+            ofport = row["ofport"]
+            error = row["error"]
+            external_ids = stringMap("external_ids", row["external_ids"])
+            options = stringMap("options", row["options"])
+            extra: Mapping[str, Datum] = EMPTY
+            if self._extraColumns:
+                extra = MappingProxyType({c: datum(c, row[c]) for c in self._extraColumns})
+        except KeyError as e:
+            raise ProtocolViolation(f"column {e.args[0]}: missing") from e
+        if type(name) is not str:
+            name = string("name", name)
+        if type(type_) is not str:
+            type_ = string("type", type_)
+        if type(ofport) is not int or not -(2**63) <= ofport < 2**63:
+            ofport = optionalInteger("ofport", ofport)
+        if type(error) is not str:
+            error = optionalString("error", error)
+        type_ = shared[type_]
+        kind = self.rules.classify(name, type_, ofport, external_ids, options)
+        return makeInterface(uuid, name, type_, ofport, error, external_ids, options, kind, extra)

@@ -17,7 +17,7 @@ from typing import Any, Union
 
 import attrs
 
-from twisted_ovsdb.errors import ProtocolViolation, RpcError, describe
+from twisted_ovsdb.errors import ProtocolViolation, RpcError, describe, printable
 
 
 @attrs.frozen
@@ -79,7 +79,7 @@ def parseMessage(value: Mapping[str, Any]) -> Message:
             raise ProtocolViolation(f"a method is not a string: {describe(method)}")
         params = value.get("params")
         if type(params) is not list:
-            raise ProtocolViolation(f"{method}: params are not an array: {describe(params)}")
+            raise ProtocolViolation(f"{printable(method)}: params are not an array: {describe(params)}")
         if messageId is None:
             return Notification(method, params)
         return Request(messageId, method, params)

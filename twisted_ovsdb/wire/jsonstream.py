@@ -14,23 +14,17 @@ message ends where its outermost brace closes, and nowhere else. Two promises:
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator
-from typing import Any, Final, Generic, NoReturn, TypeVar
+from typing import Final, Generic, TypeVar
 
 from twisted_ovsdb.errors import ProtocolViolation
+from twisted_ovsdb.wire.strictjson import decodeObject
 
 DEFAULT_MAX_LENGTH: Final = 256 * 1024 * 1024
 """
 Bytes in one message. 100,000 interfaces with all their columns are 110 MB;
 no real server needs more than twice that, and a flood must end somewhere.
-"""
-
-EARLY: Final = 320 * 1024
-"""
-Bytes of a message from which on something may be taken from it before its end
-is there: some 1,000 rows, which take 6 ms.
 """
 
 _NOT_SPACE: Final = re.compile(rb"[^ \t\r\n]")
@@ -48,75 +42,7 @@ _SKIMMED_DEPTH: Final = 8
 
 _NO_MARKS: Final = bytes(set(range(256)) - set(b'{}"'))
 
-# A \uD800 to \uDFFF escape, or the pair of them that is a character.
-_SURROGATES: Final = re.compile(
-    r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
-)
-
 Value = TypeVar("Value")
-
-
-def _refuseConstant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _finiteFloat(text: str) -> float:
-    number = float(text)
-    if number in (float("inf"), float("-inf")):
-        raise ValueError(f"{text} is too large a number")
-    return number
-
-
-DECODER: Final = json.JSONDecoder(parse_constant=_refuseConstant, parse_float=_finiteFloat)
-"""JSON as RFC 8259 has it and no laxer."""
-
-
-def decodeText(message: bytes | bytearray) -> str:
-    """
-    Decode a message's bytes, strictly.
-
-    @raise ProtocolViolation: if they are not UTF-8, or an escape in them
-        stands for half a character.
-    """
-    try:
-        text = message.decode("utf-8")
-    except UnicodeDecodeError as e:
-        raise ProtocolViolation(f"not UTF-8: {e}") from e
-    # One character is looked for ten times as fast as two, and there is none.
-    if "\\" in text:
-        # An escaped backslash escapes nothing; two spaces keep its sides apart.
-        for match in _SURROGATES.finditer(text.replace("\\\\", "  ")):
-            if len(match.group()) == 6:
-                raise ProtocolViolation(f"not JSON: unpaired surrogate {match.group()}")
-    return text
-
-
-def decodeObject(message: bytes | bytearray) -> dict[str, Any]:
-    """
-    Decode one framed message, which begins with a brace, as RFC 8259 has it
-    and no laxer: Python's C{json} alone takes NaN, 1e999 and lone surrogates.
-
-    @raise ProtocolViolation: if it is not JSON.
-    """
-    return parseObject(decodeText(message))
-
-
-def parseObject(text: str) -> dict[str, Any]:
-    """
-    As L{decodeObject}, of a text.
-    """
-    value: dict[str, Any]
-    try:
-        # Not decode, which looks for white space that a frame does not have.
-        value, end = DECODER.scan_once(text, 0)  # type: ignore[attr-defined]
-    except StopIteration as e:
-        raise ProtocolViolation(f"not JSON: no value at character {e.value}") from e
-    # Deep nesting is a RecursionError.
-    except (ValueError, RecursionError) as e:
-        raise ProtocolViolation(f"not JSON: {e}") from e
-    if end != len(text):
-        raise ProtocolViolation(f"not JSON: more at character {end}")
-    return value
 
 
 class JSONStream(Generic[Value]):
@@ -126,9 +52,9 @@ class JSONStream(Generic[Value]):
     After a fault the stream is dead: it raises the same fault again.
 
     @ivar maxLength: how many bytes one message may have.
-    @ivar takeEarly: gets a message of which L{EARLY} bytes or more are there,
-        and its end is not. It may remove whole members, and returns how many
-        bytes these were.
+    @ivar readArrived: if it is not None, gets each message whose end has not
+        come yet, whenever more of it has. It may remove what it has read, and
+        returns how many bytes these were.
     """
 
     def __init__(
@@ -142,13 +68,13 @@ class JSONStream(Generic[Value]):
             L{ProtocolViolation} where it cannot.
         """
         self.maxLength = maxLength
-        self.takeEarly: Callable[[bytearray], int] | None = None
+        self.readArrived: Callable[[bytearray], int] | None = None
         self._decode = decode
         self._fault: ProtocolViolation | None = None
         self._input = b""  # received, and looked at up to the position
         self._position = 0
         self._message = bytearray()  # looked at: the message so far
-        self._taken = 0  # bytes of it that are there no more
+        self._removed = 0  # bytes of it that readArrived has removed
         self._depth = 0
         self._inString = False
         self._escaped = False  # a backslash in a string ended the last chunk
@@ -177,11 +103,11 @@ class JSONStream(Generic[Value]):
                 value = self._decode(message)
             except ProtocolViolation as e:
                 self._fault = e
-                if self._taken:
-                    self._fault = ProtocolViolation(f"behind {self._taken} bytes: {e}")
+                if self._removed:
+                    self._fault = ProtocolViolation(f"behind {self._removed} bytes: {e}")
                 break
             del message
-            self._taken = 0
+            self._removed = 0
             yield value
         if self._fault is not None:
             raise self._fault
@@ -208,7 +134,7 @@ class JSONStream(Generic[Value]):
         piece = chunk if start == 0 and end == len(chunk) else chunk[start : self._position]
         if self._position == len(chunk):
             self._input, self._position = b"", 0
-        if self._taken + len(self._message) + len(piece) > self.maxLength:
+        if self._removed + len(self._message) + len(piece) > self.maxLength:
             self._fault = ProtocolViolation(f"a message is longer than {self.maxLength} bytes")
             self._message, self._input = bytearray(), b""
             return None
@@ -216,11 +142,18 @@ class JSONStream(Generic[Value]):
             return piece
         self._message += piece
         if end is None:
-            if self.takeEarly is not None and len(self._message) >= EARLY:
-                self._taken += self.takeEarly(self._message)
+            self._showArrived()
             return None
         message, self._message = self._message, bytearray()
         return message
+
+    def _showArrived(self) -> None:
+        if self.readArrived is not None:
+            try:
+                self._removed += self.readArrived(self._message)
+            except ProtocolViolation as e:
+                self._fault = e
+                self._message = bytearray()
 
     def _findEnd(self, chunk: bytes, start: int) -> int | None:
         """

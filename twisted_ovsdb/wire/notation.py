@@ -4,10 +4,10 @@
 """
 From OVSDB's JSON notation (RFC 7047, section 5.1) to Python values, and back.
 
-Each function that reads takes a row as the server wrote it and the column's
-name, and raises L{ProtocolViolation} that names the column and what was found
-there. A set of one element may be written as the element alone; both are
-read. Those that write, for C{transact}, tell the type by the value.
+Each function that reads takes a column's name and what the server wrote for it,
+and raises L{ProtocolViolation} that names the column and what was found there.
+A set of one element may be written as the element alone; both are read. Those
+that write, for C{transact}, tell the type by the value.
 """
 
 from __future__ import annotations
@@ -30,10 +30,12 @@ JSONRow = Mapping[str, Any]
 _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _ID: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
-_MISSING: Final = object()
 
 EMPTY_SET: Final = ["set", []]
-"""How a column that may be empty is, when it is."""
+"""What a column holds that may have nothing and has nothing."""
+
+EMPTY_MAP: Final = ["map", []]
+"""What a column holds that is a map and has no pairs."""
 
 isUUID: Final = _UUID.fullmatch
 
@@ -58,8 +60,6 @@ shared: Final = _Shared()
 
 
 def _violation(column: str, expected: str, value: object) -> NoReturn:
-    if value is _MISSING:
-        raise ProtocolViolation(f"column {column}: missing")
     raise ProtocolViolation(f"column {column}: expected {expected}, got {describe(value)}")
 
 
@@ -80,11 +80,10 @@ def _single(value: object) -> object:
     return elements[0] if elements is not None and len(elements) == 1 else value
 
 
-def string(row: JSONRow, column: str) -> str:
+def string(column: str, value: object) -> str:
     """
-    A column that holds exactly one string.
+    What a column holds that has exactly one string.
     """
-    value = row.get(column, _MISSING)
     if type(value) is not str:
         value = _single(value)
         if type(value) is not str:
@@ -92,13 +91,10 @@ def string(row: JSONRow, column: str) -> str:
     return value
 
 
-def optionalString(row: JSONRow, column: str) -> str | None:
+def optionalString(column: str, value: object) -> str | None:
     """
-    A column that holds a string or nothing.
+    What a column holds that has a string or nothing.
     """
-    value = row.get(column, _MISSING)
-    if type(value) is str:
-        return value
     if value == EMPTY_SET:
         return None
     value = _single(value)
@@ -107,30 +103,27 @@ def optionalString(row: JSONRow, column: str) -> str | None:
     return value
 
 
-def optionalInteger(row: JSONRow, column: str) -> int | None:
+def optionalInteger(column: str, value: object) -> int | None:
     """
-    A column that holds a 64 bit integer or nothing.
+    What a column holds that has a 64 bit integer or nothing.
     """
-    value = row.get(column, _MISSING)
-    if type(value) is not int:
-        if value == EMPTY_SET:
-            return None
-        value = _single(value)
+    if value == EMPTY_SET:
+        return None
+    value = _single(value)
     if type(value) is not int or not -(2**63) <= value < 2**63:
         _violation(column, "an integer or an empty set", value)
     return value
 
 
-def stringMap(row: JSONRow, column: str) -> Mapping[str, str]:
+def stringMap(column: str, value: object) -> Mapping[str, str]:
     """
-    A column that holds a map of strings to strings, read-only.
+    What a column holds that has a map of strings to strings, read-only.
     """
-    value = row.get(column, _MISSING)
+    if value == EMPTY_MAP:
+        return EMPTY
     if not (type(value) is list and len(value) == 2 and value[0] == "map"):
         _violation(column, "a map", value)
     pairs = value[1]
-    if pairs == []:
-        return EMPTY
     if type(pairs) is not list:
         _violation(column, "a map", value)
     result: dict[str, str] = {}
@@ -144,14 +137,13 @@ def stringMap(row: JSONRow, column: str) -> Mapping[str, str]:
     return MappingProxyType(result)
 
 
-def datum(row: JSONRow, column: str) -> Datum:
+def datum(column: str, value: object) -> Datum:
     """
-    A column of any type.
+    What a column of any type holds.
 
-    @return: an atom (a UUID as its text); None for an empty set; a tuple for
-        a set of two or more; a read-only mapping for a map.
+    @return: an atom (a UUID as its text); None for an empty set; a frozenset
+        for a set of two or more; a read-only mapping for a map.
     """
-    value = row.get(column, _MISSING)
     if type(value) is list and len(value) == 2:
         tag, content = value
         if tag == "map" and type(content) is list:
@@ -162,8 +154,8 @@ def datum(row: JSONRow, column: str) -> Datum:
                 }
             )
         if tag == "set" and type(content) is list:
-            atoms = tuple(_atom(column, element) for element in content)
-            return atoms if len(atoms) > 1 else atoms[0] if atoms else None
+            atoms = frozenset(_atom(column, element) for element in content)
+            return atoms if len(atoms) > 1 else next(iter(atoms), None)
     return _atom(column, value)
 
 

@@ -1,0 +1,191 @@
+# Copyright (c) The twisted_ovsdb authors.
+# See LICENSE for details.
+
+"""
+Tests for L{twisted_ovsdb.wire.rowreader}: what is read of a message row by row
+is what a JSON parser reads of it as a whole.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from twisted_ovsdb.errors import ProtocolViolation
+from twisted_ovsdb.wire.jsonrpc import parseMessage
+from twisted_ovsdb.wire.jsonstream import JSONStream
+from twisted_ovsdb.wire.rowreader import TableUpdates, decodeMessage, rowUpdates
+from twisted_ovsdb.wire.strictjson import decodeObject
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=12,
+)
+RESULTS = st.dictionaries(
+    st.text(max_size=5), st.dictionaries(st.text(max_size=5), JSON, max_size=4) | JSON, max_size=4
+)
+
+
+def unfold(value: Any) -> Any:
+    """
+    What reading a message part by part gives.
+    """
+    if not isinstance(value, TableUpdates):
+        return value
+    return {
+        table: updates if isinstance(updates, (type(None), bool, int, str, list)) else dict(updates)
+        for table, updates in value.tables()
+    }
+
+
+class TableUpdatesTests(SynchronousTestCase):
+    """
+    Tests for L{decodeMessage}.
+    """
+
+    @settings(max_examples=400, deadline=None, derandomize=True, database=None)
+    @given(
+        result=RESULTS,
+        indent=st.sampled_from([None, 1]),
+        compact=st.booleans(),
+        ascii=st.booleans(),
+        order=st.permutations(["id", "result", "error"]),
+        whole=st.booleans(),
+    )
+    def test_same(
+        self,
+        result: Any,
+        indent: int | None,
+        compact: bool,
+        ascii: bool,
+        order: list[str],
+        whole: bool,
+    ) -> None:
+        """
+        Whatever the result, the white space and the order of the members, it
+        is what a JSON parser makes of it.
+        """
+        message = {"id": 1, "result": result, "error": None}
+        separators = (",", ":") if compact else None
+        inOrder = {key: message[key] for key in order}
+        text = json.dumps(inOrder, indent=indent, ensure_ascii=ascii, separators=separators)
+        data = bytearray(text.encode())
+        decoded = decodeMessage(data)
+        self.assertEqual(data, b"")
+        self.assertEqual(decoded["id"], 1)
+        found = decoded["result"]
+        usual = compact and indent is None and order[:2] == ["id", "result"]
+        self.assertIs(isinstance(found, TableUpdates), usual)
+        if usual and whole:
+            found = found.whole()
+        self.assertEqual(unfold(found), result)
+
+    @settings(max_examples=600, deadline=None, derandomize=True, database=None)
+    @given(result=RESULTS, place=st.integers(0, 10**4), byte=st.sampled_from(b'{}[]",:\\x0 \n\x01'))
+    def test_sameFaults(self, result: Any, place: int, byte: int) -> None:
+        """
+        With one byte changed, it is refused if and only if a JSON parser
+        refuses it; what is no reply any more may be refused besides.
+        """
+        message = {"id": 1, "result": result, "error": None}
+        data = bytearray(json.dumps(message, separators=(",", ":")).encode())
+        data[place % len(data)] = byte
+        # What is decoded was framed before: it ends with its outermost brace.
+        try:
+            data = next(JSONStream(10**6, bytearray).feed(bytes(data)), bytearray())
+        except ProtocolViolation:
+            return
+        if not data:
+            return
+        try:
+            expected: Any = decodeObject(bytes(data))
+        except ProtocolViolation:
+            expected = None
+        try:
+            decoded = decodeMessage(bytearray(data))
+            found: Any = {key: unfold(value) for key, value in decoded.items()}
+        except ProtocolViolation as e:
+            if expected is not None:
+                self.assertRegex(str(e), "and an error|behind them")
+        else:
+            self.assertIsNotNone(expected)
+            self.assertEqual(found["result"], expected["result"]) if "result" in found else None
+
+    def test_behindTheResult(self) -> None:
+        """
+        What stands behind the result counts too.
+        """
+        for text, wrong in (
+            ('{"id":1,"result":{"a":1},"error":"x"}', "both table updates and an error"),
+            ('{"id":1,"result":{"a":1},"result":{}}', "has result behind them"),
+            ('{"id":1,"result":{"a":1},"id":2}', "has id behind them"),
+            ('{"id":1,"result":{"a":1},"method":"x"}', "has method behind them"),
+            ('{"id":1,"result":{"a":1},}', "not JSON"),
+            ('{"id":1,"result":{"a":1} x}', "not JSON"),
+            ('{"id":1,"result":{"a":1}"b":1}', "not JSON"),
+            ('{"id":1,"result":{"a":1,}}', "not JSON"),
+            ('{"id":1,"result":{"a" 1}}', "not JSON"),
+            ('{"id":1,"result":{"a\\x":1}}', "not JSON"),
+            ('{"id":1,"result":{"a":}}', "not JSON"),
+            ('{"id":1,"result":{"a":1e999}}', "not JSON"),
+            ('{"id":null,"method":"update","params":["m",{"a":1},2]}', "not JSON"),
+            ('{"id":null,"method":"update","params":["m",{"a":1}}', "not JSON"),
+            ('{"id":null,"method":"update","params":["m",{"a":1}],"params":[]}', "has params"),
+        ):
+            for read in (unfold, TableUpdates.whole):
+                message = decodeMessage(bytearray(text.encode()))
+                tables = message["result"] if "result" in message else message["params"][1]
+                error = self.assertRaises(ProtocolViolation, read, tables)
+                self.assertIn(wrong, str(error), text)
+
+    def test_withoutTables(self) -> None:
+        """
+        A message without table updates, or in another form than
+        ovsdb-server's, is parsed as a whole.
+        """
+        for text in (
+            '{"id":null,"method":"update","params":[]}',
+            '{"id":null,"method":"locked","params":["a"]}',
+            "{}",
+            '{"id":1,"result":[1]}',
+            '{"id": 1, "result": {}}',
+            '{"id":"echo","method":"echo","params":[]}',
+        ):
+            self.assertEqual(decodeMessage(bytearray(text.encode())), json.loads(text))
+
+    def test_asAMessage(self) -> None:
+        """
+        As messages they are the reply and the notification that they are.
+        """
+        reply: Any = parseMessage(decodeMessage(b'{"id":1,"result":{"a":{}}}'))
+        self.assertEqual(unfold(reply.result), {"a": {}})
+        text = b'{"id":null,"method":"update2","params":["m",{"a":{}}]}'
+        update: Any = parseMessage(decodeMessage(text))
+        self.assertEqual((update.method, update.params[0]), ("update2", "m"))
+        self.assertEqual(unfold(update.params[1]), {"a": {}})
+
+    def test_noTableUpdates(self) -> None:
+        """
+        What is no table updates is refused in the same words, whether it was
+        parsed as a whole or not.
+        """
+        cases: list[tuple[Any, str]] = [
+            ({"A": {"x": {}}}, "table A: not a UUID: 'x'"),
+            ({"A": []}, r"table A: no object: \[\]"),
+            ({"A": "x"}, "table A: no object: 'x'"),
+            ({"B": {}}, "table 'B' is not monitored"),
+            ({"A": {"00000001-0000-4000-8000-000000000000": 5}}, "the update is no object: 5"),
+        ]
+        for tables, says in cases:
+            text = json.dumps({"id": 1, "result": tables}, separators=(",", ":")).encode()
+            for form in (tables, decodeMessage(text)["result"]):
+                with self.assertRaisesRegex(ProtocolViolation, says):
+                    list(rowUpdates(form, {"A"}))
+        for value in (None, [], "x", 5):
+            with self.assertRaisesRegex(ProtocolViolation, "table updates are no object"):
+                list(rowUpdates(value, {"A"}))
