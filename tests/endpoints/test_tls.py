@@ -41,8 +41,9 @@ from zope.interface.verify import verifyObject
 
 from tests.fakes.pki import Authority, KeyPair
 from twisted_ovsdb.endpoints.secure import HANDSHAKE_TIMEOUT, TLSClientEndpoint, secureServerFactory
-from twisted_ovsdb.endpoints.tls import TLSFailure, TLSOptions, openSSLReasons
+from twisted_ovsdb.endpoints.tls import TLSFailure, TLSOptions
 from twisted_ovsdb.endpoints.verify import VerifyingCreator, nameTrouble
+from twisted_ovsdb.errors import openSSLReasons
 
 
 @implementer(IHandshakeListener)

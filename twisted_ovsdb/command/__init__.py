@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-What C{twistd ovsdb-monitor} is made of: the options' values and their mistakes,
-completions, and where lines go. It may use every folder but
+The parts of C{twistd ovsdb-monitor}: its options, what their values mean, shell
+completions, and where lines go. This folder may use every other one except
 L{twisted_ovsdb.testing}; only L{twisted_ovsdb.tap} uses it.
 """

@@ -2,8 +2,8 @@
 # See LICENSE for details.
 
 """
-What the values of the command line's options mean, and what is wrong with
-them: each mistake is a C{UsageError} that names option and value.
+What the values of the command line's options mean. A mistake is a
+C{UsageError} that names the option and its value.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ from twisted_ovsdb.endpoints.cluster import ClusterEndpoint
 from twisted_ovsdb.endpoints.passive import isPassiveTLS, serverFromRemote
 from twisted_ovsdb.endpoints.remotes import clientFromRemote, isOpenVSwitchTLS
 from twisted_ovsdb.endpoints.tls import TLSFailure, TLSOptions
-from twisted_ovsdb.interfaces import IOvsdbEventObserver
+from twisted_ovsdb.interfaces import IOvsdbEventObserver, asObserver
 from twisted_ovsdb.openvswitch.classify import ClassificationRules
 
 TLS_FILES: Final = ("private-key", "certificate", "ca-cert")
-"""Open vSwitch's own names for these options."""
+"""The options that name the files of TLS, by Open vSwitch's own names."""
 
 # RFC 7047, section 3.1: an <id>.
 _ID: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 
-# A comma before what begins as a remote does: others may be part of one.
+# A comma before the beginning of a remote. Other commas may be part of a remote.
 _BETWEEN_MEMBERS: Final = re.compile(r",(?=[a-z]\w*:)", re.IGNORECASE)
 
 
 def tls(options: Mapping[str, Any], remotes: Iterable[str]) -> TLSOptions | None:
     """
-    What remotes in Open vSwitch's notation are secured with.
+    Find the files that C{ssl:} and C{pssl:} need.
 
-    @param remotes: the remotes that there are.
+    @param remotes: all remotes and places to listen.
     """
     given = [name for name in (*TLS_FILES, "verify-hostname") if options[name]]
     missing = [f"--{name}" for name in TLS_FILES if name not in given]
@@ -52,7 +52,7 @@ def tls(options: Mapping[str, Any], remotes: Iterable[str]) -> TLSOptions | None
         raise UsageError(
             f"--{given[0]}: no --endpoint is ssl:HOST[:PORT], and no --listen is pssl:"
         )
-    # twistd may change its directory before the files are read again.
+    # A daemon changes its directory, and the files are read again later.
     key, certificate, caCert = (os.path.abspath(options[name]) for name in TLS_FILES)
     found = TLSOptions(key, certificate, caCert, bool(options["verify-hostname"]))
     try:
@@ -66,7 +66,8 @@ def endpoint(
     reactor: Any, text: str, secured: TLSOptions | None
 ) -> tuple[str, IStreamClientEndpoint, int]:
     """
-    A server, or the members of a cluster with commas between.
+    Make the endpoint of a server, or of a cluster whose members have commas
+    between them.
 
     @return: the text, the endpoint, and how many members there are.
     """
@@ -81,7 +82,7 @@ def endpoint(
 
 def place(reactor: Any, text: str, secured: TLSOptions | None) -> IStreamServerEndpoint:
     """
-    Where to listen.
+    Make the endpoint of a place to listen.
     """
     try:
         return serverFromRemote(reactor, text, secured)
@@ -91,10 +92,10 @@ def place(reactor: Any, text: str, secured: TLSOptions | None) -> IStreamServerE
 
 def events(path: str) -> str:
     """
-    A file that can be appended to.
+    Check that a file can be appended to.
 
-    @return: its absolute path: twistd may change its directory before the
-        file is opened for good.
+    @return: its absolute path, because a daemon changes its directory before
+        it opens the file.
     """
     try:
         os.close(openAppend(path))
@@ -105,7 +106,8 @@ def events(path: str) -> str:
 
 def column(name: str) -> str:
     """
-    A column's name; whether the server has it, it will tell.
+    Check the name of a column. Whether there is such a column, the server
+    says later.
     """
     if not _ID.fullmatch(name):
         raise UsageError(
@@ -117,7 +119,7 @@ def column(name: str) -> str:
 
 def rules(name: str, bridgeNames: str | None) -> ClassificationRules:
     """
-    What decides an interface's class.
+    Choose the rules that decide the kind of an interface.
     """
     if name == "dragonflow":
         if bridgeNames is not None:
@@ -126,7 +128,7 @@ def rules(name: str, bridgeNames: str | None) -> ClassificationRules:
             )
         return ClassificationRules.dragonflow()
     if name != "default":
-        raise UsageError(f"--rules {name}: is neither default nor dragonflow")
+        raise UsageError(f"--rules {name}: must be default or dragonflow")
     if bridgeNames is None:
         return ClassificationRules()
     patterns = [pattern.strip() for pattern in bridgeNames.split(",")]
@@ -137,7 +139,7 @@ def rules(name: str, bridgeNames: str | None) -> ClassificationRules:
 
 def seconds(name: str, text: Any, zero: bool = False) -> float:
     """
-    An amount of time.
+    Read a number of seconds.
 
     @param zero: whether it may be zero.
     """
@@ -153,7 +155,7 @@ def seconds(name: str, text: Any, zero: bool = False) -> float:
 
 def count(name: str, text: Any) -> int:
     """
-    How many.
+    Read a number of things.
     """
     try:
         value = int(text)
@@ -166,11 +168,11 @@ def count(name: str, text: Any) -> int:
 
 def observer(name: str) -> IOvsdbEventObserver:
     """
-    What a dotted name stands for: an observer, or a class that makes one.
+    Import an observer by its dotted name. From a class, one is made.
     """
     try:
         found = namedAny(name)
-    # A module that is imported may raise anything.
+    # The module may raise anything.
     except Exception as e:
         hint = ""
         if isinstance(e, (ImportError, AttributeError, ValueError)):
@@ -178,12 +180,13 @@ def observer(name: str) -> IOvsdbEventObserver:
         raise UsageError(
             f"--observer {name}: cannot be imported: {type(e).__name__}: {e}{hint}"
         ) from e
-    if isinstance(found, type) and IOvsdbEventObserver.implementedBy(found):
+    if isinstance(found, type) and callable(getattr(found, "eventReceived", None)):
         try:
             made: Any = found
             found = made()
         except Exception as e:
             raise UsageError(f"--observer {name}: cannot be made: {type(e).__name__}: {e}") from e
-    if not IOvsdbEventObserver.providedBy(found):
-        raise UsageError(f"--observer {name}: does not provide IOvsdbEventObserver: {found!r}")
-    return IOvsdbEventObserver(found)
+    try:
+        return asObserver(found)
+    except TypeError as e:
+        raise UsageError(f"--observer {name}: {e}") from e

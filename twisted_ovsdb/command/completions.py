@@ -2,7 +2,8 @@
 # See LICENSE for details.
 
 """
-What a shell offers for the options of C{twistd ovsdb-monitor}.
+What a shell offers when Tab is pressed after an option of
+C{twistd ovsdb-monitor}.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ EPHEMERAL_COLUMNS: Final = (
     "status",
 )
 """
-What C{--column} is mostly given for (ovs-vswitchd.conf.db(5)); it may be any
-other.
+Columns that C{--column} is mostly used for (ovs-vswitchd.conf.db(5)). Any other
+column is accepted, too.
 """
 
 _SECONDS: Final = Completer(descr="seconds")
@@ -35,16 +36,16 @@ _PEM: Final = CompleteFiles("*.pem", descr="PEM file")
 
 
 def _remotes(*texts: str) -> CompleteList:
-    # Between colons, zsh's _arguments takes what follows for something else.
+    # In zsh's _arguments a colon separates fields, unless it is quoted.
     return CompleteList([text.replace(":", r"\:") for text in texts])
 
 
 COMPLETIONS: Final = Completions(
     descriptions={
         "endpoint": "a server to monitor",
-        "listen": "where switches dial in",
+        "listen": "where to listen for switches",
         "observer": "a class or an instance in Python",
-        "column": "a column to monitor too",
+        "column": "one more column to monitor",
     },
     multiUse=["endpoint", "listen", "observer", "column"],
     optActions={

@@ -2,11 +2,11 @@
 # See LICENSE for details.
 
 """
-Lines to a file descriptor whose reader may be slow or gone, without holding
-up the reactor.
+Writes lines to a file descriptor whose reader may be slow or gone, without
+blocking the reactor.
 
-The descriptor is not made non-blocking: that would change it for every
-process that shares it, such as the shell whose terminal it is.
+The descriptor is not made non-blocking. That would change it for every process
+that shares it, such as the shell whose terminal it is.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from zope.interface import implementer
 
 ATOMIC: Final = 4096
 """
-PIPE_BUF of Linux: a pipe that polls as writable takes so many bytes at once
-without blocking.
+PIPE_BUF of Linux: the bytes that a pipe takes at once without blocking, if poll
+says that it is writable.
 """
 
 READER_GONE: Final = "the reader is gone"
@@ -36,16 +36,18 @@ READER_GONE: Final = "the reader is gone"
 @implementer(IReadDescriptor, IWriteDescriptor)
 class LineWriter:
     """
-    Writes each line at once if the descriptor takes it, else as it does.
+    Writes each line at once if the descriptor takes it. Otherwise lines wait,
+    in order, until it does.
     """
 
     def __init__(
         self, descriptor: int, reactor: IReactorFDSet, onClosed: Callable[[str], object]
     ) -> None:
         """
-        @param descriptor: where to write; it stays the caller's.
-        @param onClosed: called once with the reason, when the reader has gone
-            away or the descriptor cannot be written to any more.
+        @param descriptor: where to write. The caller opens and closes it.
+        @param reactor: the reactor.
+        @param onClosed: called once with the reason, when the reader is gone
+            or the descriptor can no longer be written to.
         """
         self._descriptor = descriptor
         self._reactor = reactor
@@ -63,10 +65,10 @@ class LineWriter:
 
     def write(self, line: bytes) -> Deferred[None] | None:
         """
-        Write a line, behind those that wait.
+        Write a line, after those that wait.
 
-        @return: None if it is out, else a Deferred that fires when it is.
-            Lines for a reader that is gone are dropped.
+        @return: None if the line is written, else a Deferred that fires when
+            it is. If the reader is gone, the line is dropped.
         """
         if not self._open:
             return None
@@ -81,7 +83,7 @@ class LineWriter:
 
     def close(self) -> None:
         """
-        Write nothing more; the descriptor is left open.
+        Write nothing more. The descriptor stays open.
         """
         if self._open:
             self._open = False
@@ -92,8 +94,8 @@ class LineWriter:
 
     def _forget(self, written: Deferred[None]) -> None:
         """
-        Who cancelled waits no longer. The line goes out all the same, because
-        half of it may be out already.
+        A caller has cancelled its Deferred. The line is written all the same,
+        because half of it may be written already.
         """
         self._waiting = deque(
             (line, Deferred() if waiter is written else waiter) for line, waiter in self._waiting
@@ -101,7 +103,7 @@ class LineWriter:
 
     def _writeSome(self, line: bytes) -> bytes:
         """
-        @return: what is left to write.
+        @return: the rest that is still to be written.
         """
         try:
             while line:

@@ -2,7 +2,8 @@
 # See LICENSE for details.
 
 """
-Where the command's JSON Lines go: a file, a named pipe or standard output.
+Where the command's lines go: events to a file, a named pipe or standard output,
+and the log to standard error while standard output has the events.
 """
 
 from __future__ import annotations
@@ -14,18 +15,27 @@ from typing import Final
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
-from twisted.logger import Logger
+from twisted.logger import ILogObserver, Logger, textFileLogObserver
 
 from twisted_ovsdb.command.linewriter import LineWriter
-from twisted_ovsdb.observers.base import JSONLinesObserver
+from twisted_ovsdb.observers.jsonlines import JSONLinesObserver
 
 STANDARD_OUTPUT: Final = "-"
 
 
+def standardErrorLog() -> ILogObserver:
+    """
+    Make the log observer for standard error. twistd's C{--logger} gets its
+    name when standard output has the events.
+    """
+    assert sys.__stderr__ is not None
+    return textFileLogObserver(sys.__stderr__)
+
+
 def openAppend(path: str) -> int:
     """
-    Open a file to append to it. A named pipe is opened so that its reader may
-    come later, and come again: lines wait for it.
+    Open a file to append to it. The reader of a named pipe may open it later,
+    and may go and come again; lines wait for it.
 
     @raise OSError: if it cannot be opened.
     """
@@ -37,6 +47,8 @@ def openAppend(path: str) -> int:
 class EventsService(Service):
     """
     Writes JSON Lines from start to stop.
+
+    @ivar observer: the observer whose events are written.
     """
 
     _log = Logger()
@@ -52,13 +64,14 @@ class EventsService(Service):
 
     def startService(self) -> None:
         """
-        Open the file: not earlier, because twistd forks before this.
+        Open the file. It is not opened earlier, because twistd forks before
+        this.
         """
         Service.startService(self)
         from twisted.internet import reactor
 
         if self._events == STANDARD_OUTPUT:
-            # sys.stdout writes to the log by now.
+            # At this time, sys.stdout writes to the log.
             assert sys.__stdout__ is not None
             descriptor = sys.__stdout__.fileno()
         else:

@@ -27,8 +27,9 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from twisted_ovsdb.endpoints.tls import TLSFailure, TLSOptions, openSSLReasons
+from twisted_ovsdb.endpoints.tls import TLSFailure, TLSOptions
 from twisted_ovsdb.endpoints.verify import VerifyingCreator
+from twisted_ovsdb.errors import openSSLReasons
 
 HANDSHAKE_TIMEOUT: Final = 30.0
 """Seconds that a handshake may take, as endpoints allow for a connection."""

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from twisted_ovsdb.errors import OvsdbError
+from twisted_ovsdb.errors import OvsdbError, openSSLReasons
 
 if TYPE_CHECKING:
     from OpenSSL import SSL
@@ -129,13 +129,3 @@ def _load(option: str, path: str, load: Callable[[bytes], object], asked: list[b
         if asked:
             fault = "is encrypted; a key without a passphrase is needed"
         raise TLSFailure(f"{option} {path}: {fault or 'cannot be used'}") from e
-
-
-def openSSLReasons(error: BaseException) -> list[str]:
-    """
-    The reasons in an C{OpenSSL.SSL.Error}, whose text is a list of tuples.
-    """
-    queue = error.args[0] if error.args else None
-    if not isinstance(queue, list):
-        return [str(error)] if str(error) else []
-    return list(dict.fromkeys(str(entry[-1]) for entry in queue if entry and entry[-1]))

@@ -1,0 +1,311 @@
+# Copyright (c) The twisted_ovsdb authors.
+# See LICENSE for details.
+
+"""
+Tests for L{twisted_ovsdb.command.options}: what a command line means, and the
+line that refuses a mistake in it.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from twisted.application.service import IServiceMaker
+from twisted.logger import globalLogPublisher
+from twisted.plugin import getPlugins
+from twisted.scripts._twistd_unix import ServerOptions
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+
+from tests.fakes.pki import Authority
+from twisted_ovsdb import tap
+from twisted_ovsdb.command.output import standardErrorLog
+from twisted_ovsdb.endpoints.secure import TLSClientEndpoint
+from twisted_ovsdb.events import Event
+from twisted_ovsdb.interfaces import IOvsdbEventObserver
+from twisted_ovsdb.observers.base import OvsdbEventObserver
+from twisted_ovsdb.openvswitch.classify import ClassificationRules
+
+
+@implementer(IOvsdbEventObserver)
+class RecordingObserver:
+    """
+    What C{--observer} names in these tests: a class.
+    """
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+
+    def eventReceived(self, event: Event) -> None:
+        """Note it."""
+        self.events.append(event)
+
+
+anInstance = RecordingObserver()
+
+
+class RaisingObserver(OvsdbEventObserver):
+    """
+    An observer that cannot be made.
+    """
+
+    def __init__(self) -> None:
+        raise RuntimeError("no database\nfor it")
+
+
+HERE = __name__
+PLAIN = f"{HERE}.HERE"
+
+# Arguments, and what the one line has to name.
+REFUSED: list[tuple[list[str], list[str]]] = [
+    (["--endpoint", "tcp:"], ["--endpoint tcp:: has no host", "unix:/var/run"]),
+    (["--endpoint", "tcp:host:0"], ["--endpoint tcp:host:0: '0' is not a port"]),
+    (["--endpoint", "foo:bar"], ["--endpoint foo:bar", "'foo'"]),
+    (["--endpoint", "tcp:host:port"], ["--endpoint tcp:host:port"]),
+    (["--endpoint", "tls:"], ["--endpoint tls:"]),
+    (
+        ["--endpoint", "ssl:host"],
+        ["--endpoint ssl:host: needs", "--private-key, --certificate and --ca-cert"],
+    ),
+    (["--endpoint", "ssl:host:1:timeout=3"], ["--endpoint ssl:host:1", "caCertsDir", "tls:"]),
+    (
+        ["--endpoint", "ssl:host", "--certificate", "cert"],
+        ["--certificate: --private-key and --ca-cert must be given too"],
+    ),
+    (
+        ["--verify-hostname", "--endpoint", "ssl:host"],
+        ["--verify-hostname: --private-key and --certificate and --ca-cert must be given too"],
+    ),
+    (
+        ["--private-key", "key", "--certificate", "cert", "--ca-cert", "ca"],
+        ["--private-key: no --endpoint is ssl:HOST[:PORT]"],
+    ),
+    (
+        [
+            *("--private-key", "key", "--certificate", "cert", "--ca-cert", "ca"),
+            *("--endpoint", "ssl:host"),
+        ],
+        ["--certificate ", "/cert: No such file or directory"],
+    ),
+    (["--endpoint", ""], ["--endpoint"]),
+    (["--events", "missing/events"], ["--events", "missing/events", "No such file"]),
+    (["--events", "."], ["--events", "Is a directory"]),
+    (["--observer", "missing.Observer"], ["--observer missing.Observer", "PYTHONPATH=."]),
+    (["--observer", "nodots"], ["--observer nodots", "PYTHONPATH=."]),
+    (["--observer", f"{HERE}.Missing"], [f"--observer {HERE}.Missing", "PYTHONPATH=."]),
+    (["--observer", PLAIN], [f"--observer {PLAIN}", "an observer has a method eventReceived"]),
+    (
+        ["--observer", f"{HERE}.RaisingObserver"],
+        [f"--observer {HERE}.RaisingObserver", "RuntimeError: no database"],
+    ),
+    (["--rules", "nonsense"], ["--rules nonsense", "dragonflow"]),
+    (["--bridge-names", "br-int,,br-ex"], ["--bridge-names", "br-int,,br-ex", "empty"]),
+    (["--bridge-names", ""], ["--bridge-names", "empty"]),
+    (["--bridge-names", "br7", "--rules", "dragonflow"], ["--bridge-names", "br7", "dragonflow"]),
+    (["--column", ""], ["--column ''", "letters, digits and underscores"]),
+    (["--max-delay", "0"], ["--max-delay 0"]),
+    (["--max-delay", "-1"], ["--max-delay -1"]),
+    (["--max-delay", "nan"], ["--max-delay nan"]),
+    (["--max-delay", "inf"], ["--max-delay inf"]),
+    (["--max-delay", "abc"], ["--max-delay abc"]),
+    (["--connect-timeout", "-1"], ["--connect-timeout -1"]),
+    (["--snapshot-timeout", "nan"], ["--snapshot-timeout nan"]),
+    (["--probe-interval", "abc"], ["--probe-interval abc"]),
+    (["--unknown"], ["--unknown"]),
+    (["--no-replay=1"], ["--no-replay"]),
+    (["--endpoint"], ["--endpoint"]),
+    (["stray"], ["stray"]),
+]
+
+
+def parse(*arguments: str, twistd: tuple[str, ...] = ("-n",)) -> Any:
+    """
+    The options of a command line, as twistd parses it.
+    """
+    options = ServerOptions()
+    options.parseOptions([*twistd, "ovsdb-monitor", *arguments])
+    return options.subOptions
+
+
+class RefusedTests(SynchronousTestCase):
+    """
+    A mistake on the command line is one line that says what to mend.
+    """
+
+    def refusal(self, *arguments: str, twistd: tuple[str, ...] = ("-n",)) -> str:
+        """
+        The line with which arguments are refused.
+        """
+        line = self.assertRaises(SystemExit, parse, *arguments, twistd=twistd).code
+        assert isinstance(line, str)
+        self.assertTrue(line.startswith("twistd ovsdb-monitor: "), line)
+        self.assertEqual(len(line.splitlines()), 1, line)
+        return line
+
+    def test_daemon(self) -> None:
+        """
+        A daemon has no standard output to write events to.
+        """
+        line = self.refusal("--events", "-", twistd=())
+        self.assertIn("--events -", line)
+        self.assertIn("twistd -n", line)
+
+
+def _addRefused(arguments: list[str], names: list[str]) -> None:
+    def test(self: RefusedTests) -> None:
+        line = self.refusal(*arguments)
+        for name in names:
+            self.assertIn(name, line)
+
+    test.__doc__ = f"{' '.join(arguments)!r}: the line names {' and '.join(names)}."
+    words = "_".join(arguments).replace(f"{HERE}.", "").replace("--", "")
+    setattr(RefusedTests, "test_" + re.sub(r"\W", "_", words), test)
+
+
+for _case in REFUSED:
+    _addRefused(*_case)
+
+
+class OptionsTests(SynchronousTestCase):
+    """
+    Tests for what options are when all is well.
+    """
+
+    def test_plugin(self) -> None:
+        """
+        twistd finds the command from the checkout, once.
+        """
+        plugins: list[Any] = list(getPlugins(IServiceMaker))
+        made = [plugin for plugin in plugins if plugin.tapname == "ovsdb-monitor"]
+        self.assertEqual([p.module for p in made], ["twisted_ovsdb.tap"])
+        self.assertIs(made[0].options, tap.Options)
+
+    def test_defaults(self) -> None:
+        """
+        Without options: the local server, its usual database, 8 seconds.
+        """
+        options = parse()
+        self.assertEqual([text for text, _, _ in options["endpoints"]], ["tcp:127.0.0.1:6640"])
+        self.assertEqual(options["database"], "Open_vSwitch")
+        self.assertEqual(options["max-delay"], 8.0)
+        self.assertEqual(options["rules"], ClassificationRules())
+        self.assertEqual((options["events"], options["observers"]), (None, []))
+        self.assertEqual(options["columns"], [])
+        self.assertFalse(options["no-replay"])
+
+    def test_rules(self) -> None:
+        """
+        The rules by name, or with other names for bridges.
+        """
+        self.assertEqual(parse("--rules", "dragonflow")["rules"], ClassificationRules.dragonflow())
+        self.assertEqual(parse("--rules", "default")["rules"], ClassificationRules())
+        self.assertEqual(
+            parse("--bridge-names", "ovs*, br-int")["rules"],
+            ClassificationRules(bridgeNames=("ovs*", "br-int")),
+        )
+
+    def test_observers(self) -> None:
+        """
+        An observer is a class, of which one is made, or an instance.
+        """
+        options = parse(
+            "--observer", f"{HERE}.RecordingObserver", "--observer", f"{HERE}.anInstance"
+        )
+        made, instance = options["observers"]
+        self.assertIsInstance(made, RecordingObserver)
+        self.assertIs(instance, anInstance)
+
+    def test_eventsPath(self) -> None:
+        """
+        The file can be opened, which is tried at once, and its path is kept
+        whole: a daemon changes its directory. What is in it stays.
+        """
+        path = Path(self.mktemp())
+        path.write_text("kept\n")
+        self.assertEqual(parse("--events", str(path))["events"], str(path.absolute()))
+        self.assertEqual(path.read_text(), "kept\n")
+
+    def test_tls(self) -> None:
+        """
+        The files are read at once, kept by their whole paths, and used for
+        every C{ssl:} remote, wherever on the command line it stands.
+        """
+        authority = Authority(Path(self.mktemp()))
+        pair = authority.issue("client")
+        files = ("--private-key", pair.privateKey, "--certificate", pair.certificate)
+        folder, name = os.path.split(authority.caCert)
+        self.addCleanup(os.chdir, os.getcwd())
+        os.chdir(folder)
+        options = parse("--endpoint", "ssl:[::1]", *files, "--ca-cert", name, "--endpoint", "tcp:a")
+        [(first, secure, _), (second, plain, _)] = options["endpoints"]
+        self.assertEqual((first, second), ("ssl:[::1]", "tcp:a"))
+        self.assertIsInstance(secure.endpoint, TLSClientEndpoint)
+        self.assertNotIsInstance(plain.endpoint, TLSClientEndpoint)
+        self.assertEqual(secure.endpoint.tls, authority.options(pair))
+        options = parse("--verify-hostname", "--endpoint", "ssl:a", *files, "--ca-cert", name)
+        [(_, secure, _)] = options["endpoints"]
+        self.assertEqual(secure.endpoint.tls, authority.options(pair, verifyHostname=True))
+
+    def test_log(self) -> None:
+        """
+        With events on standard output the log goes to standard error, unless
+        its place was given.
+        """
+        path = self.mktemp()
+        ours, given = standardErrorLog, "twisted.logger.globalLogPublisher"
+        for twistd, logger in (
+            ((), ours),
+            (("--logfile", "-"), ours),
+            (("--logfile", path), None),
+            (("--syslog",), None),
+            (("--logger", given), globalLogPublisher),
+            (("--logger", "twisted_ovsdb.tap.standardErrorLog"), ours),
+        ):
+            parent: Any = parse("--events", "-", twistd=("-n", *twistd)).parent
+            self.assertEqual(parent["logger"] or None, logger, twistd)
+        self.assertFalse(parse("--events", path).parent["logger"])
+
+
+class CompletionTests(SynchronousTestCase):
+    """
+    What a shell gets when Tab is pressed behind C{twistd ovsdb-monitor}.
+    """
+
+    def complete(self, *words: str) -> str:
+        """
+        The function of zsh that completes our options.
+        """
+        options: Any = ServerOptions()
+        options._shellCompFile = io.BytesIO()
+        position = f"zsh:{len(words) + 3}"
+        command = ["-n", "ovsdb-monitor", *words, "--_shell-completion", position]
+        self.assertEqual(self.assertRaises(SystemExit, options.parseOptions, command).code, 0)
+        text: str = options._shellCompFile.getvalue().decode()
+        return text.rpartition("#compdef")[2]
+
+    def test_options(self) -> None:
+        """
+        Every option is offered; those that may be given again, again.
+        """
+        text = self.complete("--")
+        for option in tap.Options().longOpt:
+            again = option in ("endpoint=", "listen=", "observer=", "column=")
+            self.assertIn(f"'*--{option}[" if again else f"--{option}[", text)
+
+    def test_values(self) -> None:
+        """
+        Values are offered where they are known, files where files are meant,
+        and nothing where neither makes sense.
+        """
+        lines = {line.split("[")[0].strip("'\"*"): line for line in self.complete("").splitlines()}
+        self.assertIn("(default dragonflow)", lines["--rules="])
+        self.assertIn(" link_state ", lines["--column="])
+        self.assertIn(r"(tcp\:127.0.0.1\:6640 ", lines["--endpoint="])
+        for option in ("--private-key=", "--certificate=", "--ca-cert="):
+            self.assertIn('_files -g "*.pem"', lines[option])
+        files = {option for option, line in lines.items() if "_files" in line}
+        self.assertEqual(files, {"--events=", "--private-key=", "--certificate=", "--ca-cert="})
