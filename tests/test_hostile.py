@@ -22,6 +22,7 @@ from twisted.trial.unittest import TestCase
 from tests.fakes.hostile import ANSWERS, HostileServer
 from tests.fakes.support import Fold, Recorder, vm
 from twisted_ovsdb import Disconnected, OvsdbMonitorFactory, Synchronized
+from twisted_ovsdb.lifecycle.hook import ConnectionHook
 
 reactor: Any = _reactor
 
@@ -43,6 +44,27 @@ reactor.run()
 """
 
 
+class Reasons(ConnectionHook):
+    """
+    Keeps the reasons of failures and losses.
+    """
+
+    def __init__(self) -> None:
+        self.reasons: list[str] = []
+
+    def failed(self, source: str, reason: BaseException) -> None:
+        """
+        An attempt has failed.
+        """
+        self.reasons.append(str(reason))
+
+    def lost(self, source: str, switch: str, reason: BaseException) -> None:
+        """
+        A session is lost.
+        """
+        self.reasons.append(str(reason))
+
+
 class HostileTests(TestCase):
     """
     One server after another that breaks the protocol.
@@ -58,15 +80,9 @@ class HostileTests(TestCase):
         port = reactor.listenTCP(0, HostileServer(), interface="127.0.0.1")
         self.addCleanup(port.stopListening)
         observer = Recorder()
-        factory = OvsdbMonitorFactory([observer], maxDelay=0.001, maxLength=200_000)
-        reasons: list[str] = []
-        failed = factory._trouble.failed
-
-        def record(source: str, reason: BaseException, hadSession: bool) -> None:
-            reasons.append(str(reason))
-            failed(source, reason, hadSession)
-
-        factory._trouble.failed = record  # type: ignore[method-assign]
+        hook = Reasons()
+        reasons = hook.reasons
+        factory = OvsdbMonitorFactory([observer], maxDelay=0.001, maxLength=200_000, hook=hook)
         with capturedLogs() as logs:
             reactor.connectTCP("127.0.0.1", port.getHost().port, factory)
             while len(reasons) < len(ANSWERS):

@@ -28,8 +28,12 @@ class WaitersTests(SynchronousTestCase):
         in which they began to wait; nobody waits afterwards.
         """
         results: list[tuple[str, int]] = []
+
+        def record(value: int, name: str) -> None:
+            results.append((name, value))
+
         for name in ("first", "second"):
-            self.waiters.wait().addCallback(lambda value, name=name: results.append((name, value)))
+            self.waiters.wait().addCallback(record, name)
         self.assertEqual(len(self.waiters), 2)
         self.waiters.callback(5)
         self.assertEqual(results, [("first", 5), ("second", 5)])

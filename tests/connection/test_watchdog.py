@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import attrs
 from twisted.logger import capturedLogs
 
 from tests.fakes.factorycase import FactoryTestCase
@@ -42,7 +43,7 @@ class SilenceTests(FactoryTestCase):
         self.advance(59)
         self.receive(b" ")
         self.advance(59.5)
-        self.assertIsNone(self.factory._protocol.lost)  # type: ignore[union-attr]
+        self.assertIsNone(self.protocol.lost)
         self.assertEqual(self.sent(), [])
         self.advance(1)
         self.assertTrue(self.transport.disconnecting)
@@ -102,8 +103,7 @@ class SilenceTests(FactoryTestCase):
         """
         self.accept()
         self.sent()
-        protocol = self.factory._protocol
-        assert protocol is not None
+        protocol = self.protocol
         protocol.pauseProducing()
         self.advance(70)
         self.assertGreaterEqual(len(self.sent()), 70 // 5)
@@ -150,7 +150,7 @@ class SilenceTests(FactoryTestCase):
         frozen = [1000.0]
         self.factory.stop()
         self.lose()
-        self.factory._now = lambda: frozen[0]
+        self.factory._settings = attrs.evolve(self.factory._settings, now=lambda: frozen[0])
         self.connector.connect()
         self.synchronize()
         self.sent()

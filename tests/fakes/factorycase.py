@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-A factory whose server is the test.
+A factory that connects to the test.
 """
 
 from __future__ import annotations
@@ -19,21 +19,28 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.endpoints.test_connector import ManualEndpoint
 from tests.fakes.support import Recorder, reply
-from twisted_ovsdb import EndpointConnector, OvsdbMonitorFactory
+from twisted_ovsdb import EndpointConnector, OvsdbMonitorFactory, OvsdbProtocol
 
 
 class FactoryTestCase(SynchronousTestCase):
     """
-    A factory whose server is the test, without jitter.
+    A factory that connects to the test, without jitter.
     """
 
     def setUp(self) -> None:
         self.patch(random, "uniform", lambda low, high: high)
         self.makeFactory()
 
+    @property
+    def protocol(self) -> OvsdbProtocol:
+        """The factory's protocol of the present connection."""
+        link = self.factory._link
+        assert link is not None
+        return link.protocol
+
     def makeFactory(self, **options: Any) -> None:
         """
-        A factory with these options, that connects.
+        Make a factory with these options, which connects.
         """
         self.clock = Clock()
         self.endpoint = ManualEndpoint()
@@ -57,7 +64,7 @@ class FactoryTestCase(SynchronousTestCase):
 
     def sent(self) -> list[Any]:
         """
-        The requests that were sent since the last time: method and params.
+        Take the requests that were sent since the last time: method and params.
         """
         text, found = self.transport.value().decode(), []
         self.transport.clear()
@@ -76,7 +83,7 @@ class FactoryTestCase(SynchronousTestCase):
 
     def lose(self, reason: Exception | None = None) -> None:
         """
-        The connection goes.
+        The connection is lost.
         """
         self.endpoint.protocol.connectionLost(Failure(reason or ConnectionDone()))
 
@@ -89,7 +96,7 @@ class FactoryTestCase(SynchronousTestCase):
 
     def attemptsWithin(self, seconds: float) -> int:
         """
-        How many attempts are made in the next while.
+        Count the attempts that are made in this time.
         """
         before = self.endpoint.attempts
         self.clock.advance(seconds)

@@ -151,7 +151,7 @@ class BackOffTests(FactoryTestCase):
 
         factory = OvsdbMonitorFactory()
         self.assertIs(factory.clock, reactor)
-        self.assertIs(factory._now, time.monotonic)
+        self.assertIs(factory._settings.now, time.monotonic)
         self.assertIs(InterfaceMonitor()._clock, reactor)
 
     def test_retryWithoutConnector(self) -> None:

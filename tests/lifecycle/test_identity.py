@@ -14,7 +14,7 @@ from twisted.logger import capturedLogs
 
 from tests.fakes.factorycase import FactoryTestCase
 from tests.fakes.support import reply, vmRow
-from twisted_ovsdb.observers.base import eventToJSON
+from twisted_ovsdb.observers.jsonlines import eventToJSON
 
 
 class IdentityTests(FactoryTestCase):

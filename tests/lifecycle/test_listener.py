@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-Tests for L{twisted_ovsdb.lifecycle.listener}: switches that dial in.
+Tests for L{twisted_ovsdb.lifecycle.listener}: switches that connect to us.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import json
 from typing import Any
 
 from twisted.internet.address import IPv4Address
+from twisted.internet.defer import CancelledError
 from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
@@ -20,12 +21,13 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fakes.support import Fold, Recorder, vmRow
 from tests.fakes.support import uuid as uuidOf
+from twisted_ovsdb.errors import SwitchRefused
 from twisted_ovsdb.lifecycle.listener import OvsdbListenerFactory
 
 
 class Switch:
     """
-    A switch that has dialled in, and does what the test says.
+    A switch that has connected, and does what the test says.
     """
 
     def __init__(self, listener: OvsdbListenerFactory, port: int) -> None:
@@ -36,7 +38,7 @@ class Switch:
 
     def requests(self) -> list[Any]:
         """
-        What it was asked since the last time: id and method.
+        Take the requests that it got since the last time: id and method.
         """
         text, found = self.transport.value().decode(), []
         self.transport.clear()
@@ -48,14 +50,14 @@ class Switch:
 
     def answer(self, messageId: int, result: object) -> None:
         """
-        It answers a request.
+        The switch answers a request.
         """
         data = json.dumps({"id": messageId, "result": result, "error": None})
         self.protocol.dataReceived(data.encode())
 
     def identify(self, system_id: str | None, hostname: str = "host") -> None:
         """
-        It says who it is.
+        The switch answers which switch it is.
         """
         pairs = [["hostname", hostname]]
         if system_id is not None:
@@ -64,21 +66,21 @@ class Switch:
 
     def snapshot(self, *numbers: int) -> None:
         """
-        It serves these VMs.
+        The switch sends a snapshot with these VMs.
         """
         rows = {uuidOf(n): {"new": vmRow(f"tap{n}")} for n in numbers}
         self.answer(2, {"Interface": rows} if rows else {})
 
     def lose(self) -> None:
         """
-        Its connection goes.
+        The connection is lost.
         """
         self.protocol.connectionLost(Failure(ConnectionDone()))
 
 
-class ListenerTests(SynchronousTestCase):
+class ListenerTestCase(SynchronousTestCase):
     """
-    Tests for L{OvsdbListenerFactory}.
+    A listener to which the test connects switches.
     """
 
     def setUp(self) -> None:
@@ -89,20 +91,20 @@ class ListenerTests(SynchronousTestCase):
 
     def listen(self, **options: Any) -> None:
         """
-        A listener with these options.
+        Make a listener with these options.
         """
         self.listener = OvsdbListenerFactory([self.observer], clock=self.clock, **options)
 
     def dial(self) -> Switch:
         """
-        A switch dials in.
+        A switch connects.
         """
         self.port += 1
         return Switch(self.listener, self.port)
 
     def synchronize(self, system_id: str, *numbers: int) -> Switch:
         """
-        A switch dials in, says who it is and serves these VMs.
+        A switch connects, identifies itself and sends these VMs.
         """
         switch = self.dial()
         switch.identify(system_id)
@@ -111,14 +113,26 @@ class ListenerTests(SynchronousTestCase):
 
     def reasons(self, logs: Any) -> list[str]:
         """
-        Why connections were dropped.
+        Find why connections were dropped or refused.
         """
         return [str(log["reason"]) for log in logs if "reason" in log]
 
+    def lines(self, logs: Any) -> list[str]:
+        """
+        Find what an operator reads in the log.
+        """
+        return [log["log_format"].format(**log) for log in logs]
+
+
+class ListenerTests(ListenerTestCase):
+    """
+    Tests for L{OvsdbListenerFactory}.
+    """
+
     def test_manySwitches(self) -> None:
         """
-        Each switch is asked who it is, then monitored, and events say whose
-        they are.
+        Each switch is asked who it is, then it is monitored, and its events
+        name it.
         """
         first = self.dial()
         self.assertEqual(first.requests(), [(1, "transact")])
@@ -133,8 +147,8 @@ class ListenerTests(SynchronousTestCase):
 
     def test_comesBack(self) -> None:
         """
-        A switch that comes back, from another port, is compared with what was
-        last known of it.
+        A switch that connects again, from another port, is compared with what
+        was last known of it.
         """
         switch = self.synchronize("one", 1, 2)
         switch.lose()
@@ -166,8 +180,8 @@ class ListenerTests(SynchronousTestCase):
 
     def test_warnsOfACloneOnce(self) -> None:
         """
-        A clone dials again and again, and is warned of once, until it was
-        in the other's place.
+        A clone connects again and again, and there is one warning; there is
+        another one when the clone was in sync meanwhile.
         """
         first = self.synchronize("one", 1)
         with capturedLogs() as logs:
@@ -180,14 +194,18 @@ class ListenerTests(SynchronousTestCase):
                 clone.lose()
         self.assertEqual(len(self.reasons(logs)), 1)
         first.lose()
-        self.assertEqual(self.listener._refused, {"one"})
-        self.synchronize("one", 1)
-        self.assertEqual(self.listener._refused, set())
+        second = self.synchronize("one", 1)
+        with capturedLogs() as logs:
+            second.requests()
+            self.dial().identify("one")
+            ((messageId, _),) = second.requests()
+            second.answer(messageId, [])
+        self.assertEqual(len(self.reasons(logs)), 1)
 
     def test_trickle(self) -> None:
         """
-        A stranger that goes on sending and never says who it is may not stay
-        longer than one that is silent.
+        A peer that goes on sending and does not say which switch it is may
+        not stay longer than one that is silent.
         """
         self.listen(snapshotTimeout=10)
         switch = self.dial()
@@ -196,11 +214,11 @@ class ListenerTests(SynchronousTestCase):
                 self.clock.advance(0.5)
                 switch.protocol.dataReceived(b'{"id":null,"method":"x","params":[]}')
         self.assertTrue(switch.transport.disconnecting)
-        self.assertEqual(self.reasons(logs), ["has not said who it is for 10 s"])
+        self.assertEqual(self.reasons(logs), ["the switch did not identify itself within 10 s"])
 
     def test_cloneThatRefusesEcho(self) -> None:
         """
-        An error is an answer too.
+        An error is an answer too: the first switch is alive.
         """
         first = self.synchronize("one", 1)
         first.requests()
@@ -212,7 +230,8 @@ class ListenerTests(SynchronousTestCase):
 
     def test_replacesTheSilent(self) -> None:
         """
-        If the first one does not answer, the newcomer takes its place.
+        A switch that does not answer is replaced by the one that has connected
+        as the same switch.
         """
         first = self.synchronize("one", 1)
         second = self.dial()
@@ -221,6 +240,9 @@ class ListenerTests(SynchronousTestCase):
         self.clock.advance(0)
         self.assertTrue(first.transport.disconnecting)
         second.snapshot(1)
+        [reason] = [event.reason for event in self.observer.events if hasattr(event, "reason")]
+        self.assertIsInstance(reason, SwitchRefused)
+        self.assertEqual(str(reason), "switch one has connected again, from tcp:10.0.0.1:2")
         self.assertEqual(
             [event[0] for event in self.observer.take()],
             ["online", "synchronized", "disconnected", "online", "synchronized"],
@@ -228,8 +250,8 @@ class ListenerTests(SynchronousTestCase):
 
     def test_newcomerGoesWhileTheOldIsAsked(self) -> None:
         """
-        A newcomer that is gone again before the old one was given up takes
-        nobody's place.
+        A second connection that is lost before the first one is given up does
+        not replace it.
         """
         self.synchronize("one", 1)
         second = self.dial()
@@ -240,8 +262,8 @@ class ListenerTests(SynchronousTestCase):
 
     def test_nobody(self) -> None:
         """
-        A switch without a system-id, one that refuses, and what is no OVSDB
-        server are dropped with one line each.
+        A switch without a system-id, a switch that refuses, and a peer that is
+        no OVSDB server are dropped with one line each.
         """
         with capturedLogs() as logs:
             anonymous = self.dial()
@@ -260,7 +282,7 @@ class ListenerTests(SynchronousTestCase):
 
     def test_silent(self) -> None:
         """
-        A peer that says nothing may stay for so long.
+        A peer that says nothing is dropped after that time.
         """
         self.listen(snapshotTimeout=10)
         switch = self.dial()
@@ -268,12 +290,13 @@ class ListenerTests(SynchronousTestCase):
             for _ in range(30):
                 self.clock.advance(0.5)
         self.assertTrue(switch.transport.disconnecting)
-        self.assertEqual(self.reasons(logs), ["has not said who it is for 10 s"])
+        self.assertEqual(self.reasons(logs), ["the switch did not identify itself within 10 s"])
 
     def test_maxSwitches(self) -> None:
         """
-        There is a limit on the switches that are known, and on connections
-        that have not said who they are; a known one may come back.
+        There is a limit to the switches that are known, and to the connections
+        that are unidentified; a known switch may connect again. The log says
+        which limit it is, and which option sets it.
         """
         self.listen(maxSwitches=2)
         first = self.synchronize("one")
@@ -284,8 +307,13 @@ class ListenerTests(SynchronousTestCase):
             self.assertTrue(third.transport.disconnecting)
             waiting = [self.dial(), self.dial()]
             self.assertIsNone(self.dial().protocol)
-        self.assertEqual(self.reasons(logs), ["known already: 2 (--max-switches)"])
-        self.assertIn("refused", logs[-1]["log_format"])
+        self.assertEqual(
+            self.lines(logs),
+            [
+                "tcp:10.0.0.1:3: refused: too many known switches (2, --max-switches)",
+                "tcp:10.0.0.1:6: refused: too many unidentified connections (2, --max-switches)",
+            ],
+        )
         waiting[0].lose()
         first.lose()
         self.synchronize("one", 1)
@@ -293,7 +321,7 @@ class ListenerTests(SynchronousTestCase):
 
     def test_badSnapshot(self) -> None:
         """
-        A session that breaks the protocol is dropped, and comes back.
+        A switch that breaks the protocol is dropped, and may connect again.
         """
         switch = self.dial()
         switch.identify("one")
@@ -338,7 +366,7 @@ class ListenerTests(SynchronousTestCase):
 
     def test_stopCutsOff(self) -> None:
         """
-        A peer that does not let its connection close is cut off.
+        A peer that does not let its connection close is cut off after a second.
         """
         switch = self.synchronize("one")
         aborted: list[bool] = []
@@ -348,3 +376,44 @@ class ListenerTests(SynchronousTestCase):
         self.assertEqual(aborted, [True])
         switch.lose()
         self.successResultOf(stopped)
+
+    def test_startWhileStopping(self) -> None:
+        """
+        A listener that is started again before all its connections are closed
+        accepts switches, and its stop still ends.
+        """
+        switch = self.synchronize("one")
+        stopped = self.listener.stop()
+        self.listener.start()
+        another = self.synchronize("two")
+        self.assertNoResult(stopped)
+        switch.lose()
+        self.successResultOf(stopped)
+        self.assertFalse(another.transport.disconnecting)
+
+    def test_cancelStop(self) -> None:
+        """
+        A caller that does not want to wait for the stop cancels its Deferred
+        and disturbs nothing.
+        """
+        switch = self.synchronize("one")
+        first, second = self.listener.stop(), self.listener.stop()
+        first.cancel()
+        self.failureResultOf(first, CancelledError)
+        switch.lose()
+        self.successResultOf(second)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_log(self) -> None:
+        """
+        The log has a line when a switch is in sync and when it is gone.
+        """
+        with capturedLogs() as logs:
+            self.synchronize("one").lose()
+        self.assertEqual(
+            self.lines(logs),
+            [
+                "tcp:10.0.0.1:1: in sync with switch one (host)",
+                "tcp:10.0.0.1:1: switch one is gone: Connection was closed cleanly",
+            ],
+        )

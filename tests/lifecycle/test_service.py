@@ -139,24 +139,42 @@ class OvsdbMonitorServiceTests(SynchronousTestCase):
 class ManualServerEndpoint:
     """
     An endpoint that listens when the test says so.
+
+    @ivar opened: how many times it was to listen.
+    @ivar closed: how many times it was to stop.
     """
 
     def __init__(self) -> None:
         self.listening: Deferred[Any] = Deferred()
-        self.closed = 0
+        self.opened = self.closed = 0
 
     def listen(self, protocolFactory: Any) -> Deferred[Any]:
         """
         Begin to listen.
         """
+        self.opened += 1
         self.listening = Deferred()
         return self.listening
 
-    def stopListening(self) -> None:
+    def stopListening(self) -> Deferred[None] | None:
         """
         The port is closed.
         """
         self.closed += 1
+        return None
+
+
+@implementer(IStreamServerEndpoint)
+class WrongServerEndpoint:
+    """
+    An endpoint that raises.
+    """
+
+    def listen(self, protocolFactory: Any) -> Deferred[Any]:
+        """
+        Fail.
+        """
+        raise OSError("/run/nowhere: No such file or directory")
 
 
 class OvsdbListenServiceTests(SynchronousTestCase):
@@ -170,11 +188,25 @@ class OvsdbListenServiceTests(SynchronousTestCase):
         self.factory = OvsdbListenerFactory([self.observer], clock=Clock())
         self.service = OvsdbListenService(self.endpoint, self.factory)
 
+    def start(self) -> None:
+        """
+        Start the service, as twistd does, and its port.
+        """
+        self.service.privilegedStartService()
+        self.service.startService()
+        self.endpoint.listening.callback(self.endpoint)
+
+    def test_interface(self) -> None:
+        """
+        It is a service.
+        """
+        verifyObject(IService, self.service)
+
     def test_stopTellsAtOnce(self) -> None:
         """
-        Observers learn of the stop before stopService returns, while those
-        who write their events are there; the port is closed, and it may be
-        started again.
+        Observers learn of the stop before stopService returns, so that those
+        that write events are still there; the port is closed, and the service
+        may be started again.
         """
         self.service.startService()
         self.endpoint.listening.callback(self.endpoint)
@@ -184,18 +216,78 @@ class OvsdbListenServiceTests(SynchronousTestCase):
         self.observer.take()
         stopped = self.service.stopService()
         self.assertEqual(self.observer.take(), [("disconnected", "stopped")])
+        self.assertNoResult(stopped)
         switch.lose()
         self.successResultOf(stopped)
         self.assertEqual(self.endpoint.closed, 1)
         self.service.startService()
         self.assertIsNotNone(Switch(self.factory, 2).protocol)
 
+    def test_portAndConnections(self) -> None:
+        """
+        A stop has ended when both the port and the connections are closed.
+        """
+        self.start()
+        closing: Deferred[None] = Deferred()
+        self.endpoint.stopListening = lambda: closing  # type: ignore[method-assign]
+        stopped = self.service.stopService()
+        self.assertNoResult(stopped)
+        closing.callback(None)
+        self.successResultOf(stopped)
+        self.assertFalse(self.service.running)
+
+    def test_listensOnce(self) -> None:
+        """
+        It listens once a start, whether started with privileges or without,
+        and again at the next start.
+        """
+        self.start()
+        self.assertEqual((self.endpoint.opened, self.service.running), (1, 1))
+        self.successResultOf(self.service.stopService())
+        self.service.startService()
+        self.endpoint.listening.callback(self.endpoint)
+        self.assertEqual((self.endpoint.opened, self.service.running), (2, 1))
+        self.successResultOf(self.service.stopService())
+        self.start()
+        self.assertEqual(self.endpoint.opened, 3)
+        self.assertEqual(self.endpoint.closed, 2)
+
+    def test_stopTwice(self) -> None:
+        """
+        It may be stopped before it is started, and twice.
+        """
+        self.successResultOf(self.service.stopService())
+        self.start()
+        self.successResultOf(self.service.stopService())
+        self.successResultOf(self.service.stopService())
+        self.assertEqual(self.endpoint.closed, 1)
+
+    def test_stopBeforeItListens(self) -> None:
+        """
+        A stop gives up the attempt to listen, and that is no error.
+        """
+        self.service.startService()
+        with capturedLogs() as logs:
+            self.successResultOf(self.service.stopService())
+        self.assertEqual(logs, [])
+
     def test_cannotListen(self) -> None:
         """
-        A place that cannot be listened at is told in one line.
+        When it cannot listen, the log says why in one line.
         """
         self.service.startService()
         with capturedLogs() as logs:
             self.endpoint.listening.errback(OSError("Address already in use"))
         self.assertEqual([log["reason"] for log in logs], ["Address already in use"])
         self.successResultOf(self.service.stopService())
+
+    def test_endpointRaises(self) -> None:
+        """
+        An endpoint that raises is reported in the same way.
+        """
+        service = OvsdbListenService(WrongServerEndpoint(), self.factory)
+        with capturedLogs() as logs:
+            service.startService()
+        [reason] = [log["reason"] for log in logs]
+        self.assertEqual(reason, "/run/nowhere: No such file or directory")
+        self.successResultOf(service.stopService())

@@ -59,7 +59,7 @@ class StopTests(FactoryTestCase):
         While the snapshot is awaited, everything pending fails at once.
         """
         self.accept()
-        call = self.factory._protocol.call("list_dbs", [])  # type: ignore[union-attr]
+        call = self.protocol.call("list_dbs", [])
         waiting = self.factory.whenSynchronized()
         stopped = self.factory.stop()
         self.failureResultOf(call, SessionLost)

@@ -9,10 +9,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.internet.task import Clock
 from twisted.logger import LogLevel, capturedLogs
+from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fakes.factorycase import FactoryTestCase
 from tests.fakes.support import vmRow
+from twisted_ovsdb import InterfaceMonitor
+from twisted_ovsdb.errors import MonitorStopped, SwitchRefused
+from twisted_ovsdb.lifecycle.trouble import SwitchLog
 
 
 class LogTests(FactoryTestCase):
@@ -72,3 +77,66 @@ class LogTests(FactoryTestCase):
         self.synchronize({1: vmRow("tap1")})
         event: Any = self.observer.events[0]
         self.assertEqual(event.source, "tcp:127.0.0.1:6640")
+
+    def test_retryByTheUser(self) -> None:
+        """
+        A retry without a failure is no trouble.
+        """
+        self.synchronize()
+        with capturedLogs() as logs:
+            self.factory.retry()
+        self.assertEqual(self.lines(logs), [])
+
+    def test_stopTrying(self) -> None:
+        """
+        Where there is no next attempt, the log does not promise one.
+        """
+        self.synchronize()
+        self.factory.stopTrying()
+        with capturedLogs() as logs:
+            self.lose()
+        self.assertEqual(self.lines(logs), [])
+
+
+class SwitchLogTests(SynchronousTestCase):
+    """
+    What the log says of switches that may not stay.
+    """
+
+    def setUp(self) -> None:
+        monitor = InterfaceMonitor(clock=Clock())
+        self.log = SwitchLog({"one": monitor, "two": monitor}, maxRefused=2)
+
+    def warnings(self, *switches: str) -> int:
+        """
+        Refuse switches, and count the warnings.
+        """
+        with capturedLogs() as logs:
+            for switch in switches:
+                self.log.refused("there", switch, SwitchRefused("too many", switch))
+        return len(logs)
+
+    def test_once(self) -> None:
+        """
+        A refused switch is warned of once, also when its session was lost, and
+        again when it was in sync meanwhile.
+        """
+        self.assertEqual(self.warnings("one", "one", "two", "one"), 2)
+        self.log.lost("there", "one", MonitorStopped())
+        self.assertEqual(self.warnings("one"), 0)
+        self.log.synchronized("there", "one")
+        self.assertEqual(self.warnings("one", "two"), 1)
+
+    def test_bounded(self) -> None:
+        """
+        No more switches are remembered than there may be: the next one makes
+        the log forget all.
+        """
+        self.assertEqual(self.warnings("one", "two", "two"), 2)
+        self.assertEqual(self.warnings("three", "three", "one"), 2)
+
+    def test_unknown(self) -> None:
+        """
+        Of connections whose switch is not known each is warned of.
+        """
+        self.assertEqual(self.warnings("", ""), 2)

@@ -317,7 +317,7 @@ class CloneTests(ListenTestCase):
         (line,) = await self.lines(1)
         self.assertRegex(
             line,
-            r"^warn: tcp:127\.0\.0\.1:\d+: dropped: switch system-1 is connected already,"
+            r"^warn: tcp:127\.0\.0\.1:\d+: refused: switch system-1 is connected already,"
             rf" from {synchronized.source}; were the hosts cloned\?$",
         )
         self.assertEqual(self.observer.take(), [])
@@ -330,7 +330,7 @@ class CloneTests(ListenTestCase):
         disconnected, *told = await self.observer.untilSynchronized()
         assert isinstance(disconnected, Disconnected)
         self.assertEqual(disconnected.source, synchronized.source)
-        self.assertIn("has come anew from", describeReason(disconnected.reason))
+        self.assertIn("has connected again, from", describeReason(disconnected.reason))
         self.assertEqual({event.hostname for event in told}, {clone.hostname})
         assert isinstance(told[-1], Synchronized)
         self.assertEqual(
@@ -344,12 +344,12 @@ class RefusalTests(ListenTestCase):
     Who may not stay is dropped with one line, and observers hear nothing.
     """
 
-    async def assertDropped(self, reason: str) -> None:
+    async def assertDropped(self, reason: str, how: str = "dropped") -> None:
         """
         One warning with this reason, and nothing else.
         """
         (line,) = await self.lines(1)
-        self.assertRegex(line, rf"^warn: tcp:127\.0\.0\.1:\d+: dropped: {reason}")
+        self.assertRegex(line, rf"^warn: tcp:127\.0\.0\.1:\d+: {how}: {reason}")
         await wait(reactor, 0.2)
         self.assertEqual(self.log.take(), [])
         self.assertEqual(self.observer.take(), [])
@@ -383,7 +383,7 @@ class RefusalTests(ListenTestCase):
         self.listen()
         remote = f"tcp:127.0.0.1:{self.port}"
         await self.appctl(f"ovsdb-server/add-remote {remote}")
-        await self.assertDropped("it has no external_ids:system-id")
+        await self.assertDropped("the switch has no external_ids:system-id", "refused")
 
     async def test_otherProtocol(self) -> None:
         """
@@ -400,7 +400,7 @@ class RefusalTests(ListenTestCase):
         """
         self.listen(snapshotTimeout=SILENCE)
         peer = await deferToThread(self.dial, b"")
-        await self.assertDropped("has not said who it is for 0.5 s")
+        await self.assertDropped("the switch did not identify itself within 0.5 s")
         await self.assertCut(peer)
 
     async def test_tooMany(self) -> None:
@@ -413,7 +413,7 @@ class RefusalTests(ListenTestCase):
         await self.observer.untilSynchronized()
         self.log.take()
         await deferToThread(another.dial)
-        await self.assertDropped("known already: 1")
+        await self.assertDropped("too many known switches \\(1,", "refused")
         await self.assertExact(switch)
 
     async def test_tooManyStrangers(self) -> None:
@@ -422,9 +422,9 @@ class RefusalTests(ListenTestCase):
         """
         self.listen(maxSwitches=1, snapshotTimeout=SILENCE)
         silent = await deferToThread(self.dial, b"")
-        await until(reactor, lambda: bool(self.service.factory._strangers))
+        await until(reactor, lambda: bool(self.service.factory._unidentified))
         await deferToThread(self.dial, b"")
         (line,) = await self.lines(1)
-        self.assertRegex(line, r"^warn: tcp:127\.0\.0\.1:\d+: refused: who has not said")
-        await self.assertDropped("has not said who it is")
+        self.assertRegex(line, r"^warn: tcp:127\.0\.0\.1:\d+: refused: too many unidentified")
+        await self.assertDropped("the switch did not identify itself")
         await self.assertCut(silent)

@@ -12,7 +12,6 @@ that has to be answered.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Final
 
@@ -39,22 +38,6 @@ Seconds between two signs of life of our own while a large snapshot is taken
 in and nothing is read: a server drops a client from which it hears nothing
 for 5 s, and does not answer an echo for 5 s more.
 """
-
-
-def timeSource(clock: IReactorTime | None) -> tuple[IReactorTime, Callable[[], float]]:
-    """
-    What to schedule with, and what to measure time with.
-
-    The reactor's own clock is the wall clock, which is set now and then; what
-    is measured must not jump with it.
-
-    @param clock: a clock that serves for both, None for the real ones.
-    """
-    if clock is not None:
-        return clock, clock.seconds
-    from twisted.internet import reactor
-
-    return reactor, time.monotonic
 
 
 class Watchdog:

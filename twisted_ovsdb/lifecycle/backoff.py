@@ -10,13 +10,15 @@ from __future__ import annotations
 import random
 from typing import Final
 
+from twisted_ovsdb.lifecycle.settings import checkPositive
+
 INITIAL_DELAY: Final = 1.0
-"""Seconds: an ovsdb-server restarts in a tenth of that."""
+"""Seconds: a restart of ovsdb-server takes much less."""
 
 MAX_DELAY: Final = 8.0
 """
-Seconds between attempts at most, as in Open vSwitch's own clients: an
-operator who starts the server again should not have to wait for us.
+Seconds between attempts at most, as in Open vSwitch's own clients: after the
+server is started again, operators should not have to wait long.
 """
 
 DELAY_FACTOR: Final = 2.0
@@ -26,18 +28,21 @@ class BackOff:
     """
     Delays that double up to a maximum.
 
-    @ivar delay: seconds, before the jitter, that the next wait takes.
-    @ivar maximum: seconds that it never passes.
+    @ivar delay: seconds that the next wait takes, before the jitter.
+    @ivar maximum: seconds that a wait takes at most.
     """
 
     def __init__(self, maximum: float = MAX_DELAY, members: int = 1) -> None:
         """
+        @param maximum: seconds that a wait takes at most.
         @param members: how many servers there are to try one after another;
             there is a wait only when all have been tried.
-        @raise ValueError: if the maximum is not above zero.
+        @raise ValueError: if one of the two is not above zero. The text names
+            the keyword of L{OvsdbMonitorFactory
+            <twisted_ovsdb.OvsdbMonitorFactory>}.
         """
-        if maximum <= 0:
-            raise ValueError(f"maxDelay must be above zero, not {maximum}")
+        checkPositive("maxDelay", maximum)
+        checkPositive("members", members)
         self.maximum = maximum
         self._initial = min(INITIAL_DELAY, maximum)
         self.delay = self._initial
@@ -53,24 +58,25 @@ class BackOff:
 
     def soon(self) -> None:
         """
-        Another server is about to serve: an election takes a second or two,
-        and to wait longer than that would miss its end.
+        Make the next wait short: the members of a cluster elect a leader, and
+        that takes a second or two.
         """
         self.delay = self._initial
 
     def slow(self) -> None:
         """
-        The server has refused, and will not think better of it soon.
+        Make the next wait long: the server refuses, and does not change its
+        mind soon.
         """
         self.delay = self.maximum
 
     def wait(self, healthyFor: float | None) -> float:
         """
-        @param healthyFor: seconds that the session that has ended was in
-            sync, None if it never was.
-        @return: seconds to wait: none after a session that was healthy for
-            as long as the present delay, and none while there is another
-            server to try.
+        @param healthyFor: seconds that the last session was in sync, None if
+            it never was.
+        @return: seconds to wait: none after a session that was in sync for as
+            long as the present delay, and none while there is another server
+            to try.
         """
         if healthyFor is not None and healthyFor >= self.delay:
             self.reset()
@@ -79,8 +85,8 @@ class BackOff:
         if self._tried < self._members:
             return 0.0
         self._tried = 0
-        # Not ReconnectingClientFactory's jitter, which multiplies into the
-        # delay: it wanders, and passes the maximum.
+        # ReconnectingClientFactory multiplies its jitter into the delay, which
+        # then drifts and exceeds the maximum.
         wait = self.delay * random.uniform(0.75, 1)
         self.delay = min(self.delay * DELAY_FACTOR, self.maximum)
         return wait

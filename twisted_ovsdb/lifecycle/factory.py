@@ -2,25 +2,24 @@
 # See LICENSE for details.
 
 """
-One server: when to connect to it again, and the one monitor that is fed by
-all the connections.
+One server: when to connect to it again, and the one monitor that all these
+connections feed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, Final
+from collections.abc import AsyncGenerator, Iterable
+from typing import Final
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import UserError
 from twisted.internet.interfaces import IAddress, IConnector, IDelayedCall, IReactorTime
 from twisted.internet.protocol import ReconnectingClientFactory
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from twisted_ovsdb.connection.protocol import GOODBYE_TIMEOUT, OvsdbProtocol
+from twisted_ovsdb.connection.protocol import OvsdbProtocol
 from twisted_ovsdb.connection.waiters import Waiters
-from twisted_ovsdb.connection.watchdog import PROBE_INTERVAL, SNAPSHOT_TIMEOUT, Watchdog, timeSource
+from twisted_ovsdb.connection.watchdog import PROBE_INTERVAL, SNAPSHOT_TIMEOUT
 from twisted_ovsdb.endpoints.addresses import describeAddress
 from twisted_ovsdb.errors import (
     MonitorStopped,
@@ -28,41 +27,44 @@ from twisted_ovsdb.errors import (
     OvsdbError,
     PeerSilent,
     ProtocolViolation,
+    RpcError,
     SessionLost,
 )
-from twisted_ovsdb.interfaces import IOvsdbEventObserver
+from twisted_ovsdb.events import Event, InterfaceKind, OvsInterface
+from twisted_ovsdb.interfaces import Observer
 from twisted_ovsdb.lifecycle.backoff import MAX_DELAY, BackOff
+from twisted_ovsdb.lifecycle.hook import ConnectionHook, Hooks
 from twisted_ovsdb.lifecycle.identity import identify as askIdentity
 from twisted_ovsdb.lifecycle.leadership import Leadership
-from twisted_ovsdb.lifecycle.owner import MonitorOwner
-from twisted_ovsdb.lifecycle.trouble import TroubleLog
-from twisted_ovsdb.monitoring.monitor import InterfaceMonitor
+from twisted_ovsdb.lifecycle.link import Link
+from twisted_ovsdb.lifecycle.settings import Settings, checkNotNegative, timeSource
+from twisted_ovsdb.lifecycle.trouble import ServerLog
+from twisted_ovsdb.monitoring.earlier import Told
 from twisted_ovsdb.openvswitch.classify import ClassificationRules
 from twisted_ovsdb.wire.jsonstream import DEFAULT_MAX_LENGTH
 
 CONNECT_TIMEOUT: Final = 5.0
 """
-Seconds: a server on the same host or network answers in milliseconds, and
-connectTCP alone would wait for 30 s, endpoints as long.
+Seconds: a server on the same host or network answers in milliseconds. Alone,
+connectTCP and endpoints would wait for 30 s.
 """
 
 
-class OvsdbMonitorFactory(MonitorOwner, ReconnectingClientFactory):
+class OvsdbMonitorFactory(ReconnectingClientFactory):
     """
-    Keeps one session with one OVSDB server, for C{reactor.connectTCP} and
-    L{EndpointConnector <twisted_ovsdb.EndpointConnector>} alike.
+    Keeps one session with one OVSDB server, both for C{reactor.connectTCP} and
+    for L{EndpointConnector <twisted_ovsdb.EndpointConnector>}.
 
-    @ivar monitor: the L{InterfaceMonitor} that outlives the connections.
-    @ivar database: the database's name.
+    @ivar monitor: the L{InterfaceMonitor <twisted_ovsdb.InterfaceMonitor>},
+        which outlives the connections.
+    @ivar database: the name of the database.
     """
-
-    _log = Logger()
 
     noisy = False
 
     def __init__(
         self,
-        observers: Iterable[IOvsdbEventObserver] = (),
+        observers: Iterable[Observer] = (),
         database: str = "Open_vSwitch",
         rules: ClassificationRules = ClassificationRules(),
         replay: bool = True,
@@ -77,67 +79,74 @@ class OvsdbMonitorFactory(MonitorOwner, ReconnectingClientFactory):
         identify: bool = False,
         leaderOnly: bool = False,
         members: int = 1,
+        hook: ConnectionHook | None = None,
     ) -> None:
         """
-        @param observers: who is told.
-        @param database: the database's name.
-        @param rules: which class an interface has.
+        @param observers: the observers, which are told every event.
+        @param database: the name of the database.
+        @param rules: which kind an interface has.
         @param replay: whether interfaces that an outage left unchanged are
             told once more, as online with the cause REPLAY.
-        @param extraColumns: columns of the Interface table to monitor beyond
+        @param extraColumns: columns of the Interface table to monitor beside
             the usual six.
         @param source: what events name as their source; by default the
             address that the connector leads to.
-        @param clock: what schedules and tells the time, such as the L{Clock
+        @param clock: schedules calls and tells the time, such as the L{Clock
             <twisted.internet.task.Clock>} of a test; by default the reactor,
-            and a clock that does not jump.
+            and a clock that never jumps.
         @param maxDelay: seconds between two attempts at most.
-        @param connectTimeout: seconds that an attempt may take; 0: no limit
-            of ours.
-        @param snapshotTimeout: seconds without a byte while the first reply
+        @param connectTimeout: seconds that an attempt may take; 0: as long as
+            the connector allows.
+        @param snapshotTimeout: seconds without a byte while the initial reply
             is awaited; 0: no limit.
         @param probeInterval: seconds without a byte until the server is asked
             for a sign of life, and as many until it is given up; 0: never.
         @param maxLength: how many bytes one message of the server may have.
         @param identify: whether the switch is asked who it is before the
-            snapshot, which is then in each event's C{system_id} and
-            C{hostname}.
+            snapshot. Each event then has C{system_id} and C{hostname}.
         @param leaderOnly: whether a member of a cluster that does not lead it
             is left.
         @param members: how many servers the connector tries one after
             another, as L{ClusterEndpoint <twisted_ovsdb.ClusterEndpoint>}
             does.
+        @param hook: is told of attempts, failures and sessions.
+        @raise ValueError: if a value is wrong; the text names the parameter.
         """
+        checkNotNegative("connectTimeout", connectTimeout)
         self.clock: IReactorTime  # type: ignore[assignment]
-        self.clock, self._now = timeSource(clock)
+        self.clock, now = timeSource(clock)
+        self._settings = Settings(
+            observers=observers,
+            database=database,
+            rules=rules,
+            replay=replay,
+            extraColumns=extraColumns,
+            snapshotTimeout=snapshotTimeout,
+            probeInterval=probeInterval,
+            maxLength=maxLength,
+            clock=self.clock,
+            now=now,
+        )
         self.database = database
+        self.monitor = self._settings.makeMonitor(source or "")
+        self.connector: IConnector | None = None
         self._backOff = BackOff(maxDelay, members)
+        self._connectTimeout = connectTimeout
         self._identify = identify
         self._leaderOnly = leaderOnly
-        self.connector: IConnector | None = None
-        self.monitor = InterfaceMonitor(
-            observers, rules, replay, extraColumns, source or "", self.clock
-        )
-        self._connectTimeout = connectTimeout
-        self._snapshotTimeout = snapshotTimeout
-        self._probeInterval = probeInterval
-        self._maxLength = maxLength
-        self._protocol: OvsdbProtocol | None = None
+        self._hook = Hooks(ServerLog(), hook)
+        self._link: Link | None = None
         self._connecting = False  # from startedConnecting to failure or loss
         self._callID: IDelayedCall | None = None
         self._attempt: IDelayedCall | None = None  # when it has taken too long
         self._timedOut = False
-        self._goodbye: IDelayedCall | None = None
+        self._healthyFor: float | None = None  # seconds in sync, of the last session
         self._closed: Waiters[None] = Waiters()
-        self._syncedAt: float | None = None  # of the present or latest session
-        self._trouble = TroubleLog()
-
-    # What users call, beside what MonitorOwner has
 
     def stop(self) -> Deferred[None]:
         """
-        Close the connection or give up making one. What is known is kept, and
-        the connector's C{connect} starts again.
+        Close the connection, or give up making one. What is known is kept.
+        C{connect} of the connector starts the factory again.
 
         @return: fires when all is closed.
         """
@@ -146,12 +155,8 @@ class OvsdbMonitorFactory(MonitorOwner, ReconnectingClientFactory):
         if not self._connecting:
             return succeed(None)
         closed = self._closed.wait()
-        if self._protocol is not None and self._goodbye is None:
-            self._protocol.close(MonitorStopped())
-            # Which waits for what the peer has not read, and on TLS for the
-            # peer's own goodbye.
-            transport: Any = self._protocol.transport
-            self._goodbye = self.clock.callLater(GOODBYE_TIMEOUT, transport.abortConnection)
+        if self._link is not None:
+            self._link.close(MonitorStopped())
         return closed
 
     @property
@@ -162,22 +167,74 @@ class OvsdbMonitorFactory(MonitorOwner, ReconnectingClientFactory):
     def resetDelay(self) -> None:
         """
         Begin with the shortest delay again. A factory that was stopped stays
-        so.
+        stopped.
         """
         self._backOff.reset()
+
+    # What the monitor does
+
+    def addObserver(self, observer: Observer, told: Told | None = None) -> None:
+        """
+        Delegates to the monitor: L{InterfaceMonitor.addObserver}.
+        """
+        self.monitor.addObserver(observer, told)
+
+    def removeObserver(self, observer: Observer) -> None:
+        """
+        Delegates to the monitor: L{InterfaceMonitor.removeObserver}.
+        """
+        self.monitor.removeObserver(observer)
+
+    def events(self) -> AsyncGenerator[Event, None]:
+        """
+        Delegates to the monitor: L{InterfaceMonitor.events}, which end when
+        the factory is stopped.
+        """
+        return self.monitor.events()
+
+    def interfaces(self, kind: InterfaceKind | None = None) -> tuple[OvsInterface, ...]:
+        """
+        Delegates to the monitor: L{InterfaceMonitor.interfaces}.
+        """
+        return self.monitor.interfaces(kind)
+
+    def interfaceByName(self, name: str) -> OvsInterface | None:
+        """
+        Delegates to the monitor: L{InterfaceMonitor.interfaceByName}.
+        """
+        return self.monitor.interfaceByName(name)
+
+    def interfacesByIfaceId(self, ifaceId: str) -> tuple[OvsInterface, ...]:
+        """
+        Delegates to the monitor: L{InterfaceMonitor.interfacesByIfaceId}.
+        """
+        return self.monitor.interfacesByIfaceId(ifaceId)
+
+    def whenSynchronized(self) -> Deferred[tuple[OvsInterface, ...]]:
+        """
+        Delegates to the monitor: L{InterfaceMonitor.whenSynchronized}.
+        """
+        return self.monitor.whenSynchronized()
+
+    def whenReady(self, ifaceId: str, timeout: float | None = None) -> Deferred[OvsInterface]:
+        """
+        Delegates to the monitor: L{InterfaceMonitor.whenReady}.
+        """
+        return self.monitor.whenReady(ifaceId, timeout)
 
     # What connectors call
 
     def startedConnecting(self, connector: IConnector) -> None:
         """
-        An attempt begins; after L{stop}, this is the start.
+        An attempt begins. After L{stop} this is the start.
         """
-        # stopTrying knows no connector before the first failure otherwise.
+        # Otherwise stopTrying would know no connector before the first failure.
         self.connector = connector
         self.continueTrying = True
         self._connecting = True
         self._timedOut = False
         self._cancelAttempt()
+        self._hook.attempting(self._sourceOf(connector))
         if self._connectTimeout:
             self._attempt = self.clock.callLater(self._connectTimeout, self._giveUp, connector)
 
@@ -185,32 +242,34 @@ class OvsdbMonitorFactory(MonitorOwner, ReconnectingClientFactory):
         """
         @return: None while a session is up: a factory serves one server.
         """
-        if not self.continueTrying or (self._protocol is not None and not self._protocol.lost):
+        if not self.continueTrying or self._inSession():
             return None
         self._cancelAttempt()
         if not self.monitor.source:
             known = self.connector.getDestination() if self.connector is not None else addr
             self.monitor.source = describeAddress(known)
-        self._syncedAt = None
-        self._protocol = OvsdbProtocol(self._maxLength, self._connected)
-        return self._protocol
+        self._link = Link(self.monitor.source, self._settings, self._hook, self._open)
+        return self._link.protocol
 
     def clientConnectionFailed(self, connector: IConnector, reason: Failure) -> None:
         """
         There is no connection.
         """
-        cause: Any = reason.value
+        cause = reason.value
+        assert cause is not None
         if self._timedOut and isinstance(cause, UserError):
             cause = PeerSilent(f"no connection for {self._connectTimeout:g} s")
-        self._down(connector, cause)
+        elif not self.continueTrying:
+            cause = MonitorStopped()
+        if self._link is None:
+            self._hook.failed(self._sourceOf(connector), cause)
+        self._down(connector)
 
     def clientConnectionLost(self, connector: IConnector, reason: Failure) -> None:
         """
         The connection is gone.
         """
-        # What the protocol was aborted for says more than "aborted".
-        lost = self._protocol.lost if self._protocol is not None else None
-        self._down(connector, lost or reason.value)
+        self._down(connector)
 
     def retry(self, connector: IConnector | None = None) -> None:
         """
@@ -224,10 +283,13 @@ class OvsdbMonitorFactory(MonitorOwner, ReconnectingClientFactory):
             raise ValueError("no connector to retry")
         if not self.continueTrying or self._callID is not None:
             return
-        healthyFor = None if self._syncedAt is None else self._now() - self._syncedAt
-        wait = self._backOff.wait(healthyFor)
-        self._syncedAt = None
+        wait = self._backOff.wait(self._healthyFor)
+        self._healthyFor = None
+        self._hook.waiting(self._sourceOf(connector), wait)
         self._callID = self.clock.callLater(wait, self._connectAgain, connector)
+
+    def _sourceOf(self, connector: IConnector) -> str:
+        return self.monitor.source or describeAddress(connector.getDestination())
 
     def _giveUp(self, connector: IConnector) -> None:
         self._attempt = None
@@ -243,56 +305,43 @@ class OvsdbMonitorFactory(MonitorOwner, ReconnectingClientFactory):
         self._callID = None
         connector.connect()
 
-    # A connection's life
+    def _inSession(self) -> bool:
+        return self._link is not None and self._link.protocol.lost is None
 
-    def _connected(self, protocol: OvsdbProtocol) -> None:
-        watchdog = Watchdog(
-            protocol, self.clock, self._now, self._snapshotTimeout, self._probeInterval
-        )
-        Deferred.fromCoroutine(self._open(protocol)).addCallbacks(
-            self._synchronized,
-            self._notSynchronized,
-            callbackArgs=(watchdog,),
-            errbackArgs=(protocol,),
-        )
-
-    async def _open(self, protocol: OvsdbProtocol) -> None:
-        if self._leaderOnly:
-            await Leadership(protocol, self.database).follow()
-        if self._identify:
-            self.monitor.identity = await askIdentity(protocol, self.database)
-        await self.monitor.attach(protocol, self.database)
-
-    def _synchronized(self, _: None, watchdog: Watchdog) -> None:
-        watchdog.synchronized()
-        self._syncedAt = self._now()
-        self._trouble.over(self.monitor.source)
-
-    def _notSynchronized(self, failure: Failure, protocol: OvsdbProtocol) -> None:
-        assert failure.value is not None
-        if not failure.check(OvsdbError):
-            self._log.failure("while the snapshot was read", failure=failure)
-        elif failure.check(NotLeader):
+    async def _open(self, link: Link) -> None:
+        """
+        The steps from a connection to the session in sync.
+        """
+        try:
+            if self._leaderOnly:
+                await Leadership(link.protocol, self.database).follow()
+            if self._identify:
+                self.monitor.identity = await askIdentity(link.protocol, self.database)
+                link.switch = self.monitor.identity.system_id or link.source
+            await self.monitor.attach(link.protocol, self.database)
+        except NotLeader:
             self._backOff.soon()
-        elif not failure.check(SessionLost, ProtocolViolation):
-            # The server refuses; but a member of a cluster may yet be joining.
-            if getattr(failure.value, "error", "") != "database not available":
+            raise
+        except (SessionLost, ProtocolViolation):
+            raise
+        except OvsdbError as e:
+            # The server refuses, and does not change its mind soon. But a
+            # member of a cluster may still be joining it.
+            if not (isinstance(e, RpcError) and e.error == "database not available"):
                 self._backOff.slow()
-        protocol.abort(failure.value)
+            raise
 
-    def _down(self, connector: IConnector, reason: Any) -> None:
-        if self._protocol is not None and self._protocol.lost is None:
-            return  # another connector, which buildProtocol refused
+    def _down(self, connector: IConnector) -> None:
+        """
+        There is no connection any more, or there never was one.
+        """
+        if self._inSession():
+            return  # of another connector, which buildProtocol refused
+        link, self._link = self._link, None
         self._connecting = False
-        self._protocol = None
         self._cancelAttempt()
-        if self._goodbye is not None:
-            if self._goodbye.active():
-                self._goodbye.cancel()
-            self._goodbye = None
         if self.continueTrying:
-            source = self.monitor.source or describeAddress(connector.getDestination())
-            self._trouble.failed(source, reason, hadSession=self._syncedAt is not None)
+            self._healthyFor = None if link is None else link.inSyncFor
             self.retry(connector)
         else:
-            self._closed.fire(lambda waiter: waiter.callback(None))
+            self._closed.callback(None)

@@ -2,18 +2,25 @@
 # See LICENSE for details.
 
 """
-The lifetime of a monitor, as a Twisted service.
+The lifetime of a factory or a listener, as a Twisted service.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+import attrs
+from twisted.application.internet import StreamServerEndpointService
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.internet.interfaces import IStreamClientEndpoint, IStreamServerEndpoint
+from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
+from twisted.internet.interfaces import (
+    IProtocolFactory,
+    IStreamClientEndpoint,
+    IStreamServerEndpoint,
+)
 from twisted.logger import Logger
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from twisted_ovsdb.endpoints.connector import EndpointConnector
 from twisted_ovsdb.errors import describeReason
@@ -23,8 +30,8 @@ from twisted_ovsdb.lifecycle.listener import OvsdbListenerFactory
 
 class OvsdbMonitorService(Service):
     """
-    Monitors a server from start to stop; may be started again, and then
-    compares what it finds with what it knew.
+    Monitors a server from start to stop. It may be started again: what it
+    then finds is compared with what it knew.
 
     @ivar factory: the factory, for C{whenSynchronized} and observers.
     """
@@ -32,7 +39,7 @@ class OvsdbMonitorService(Service):
     def __init__(self, endpoint: IStreamClientEndpoint, factory: OvsdbMonitorFactory) -> None:
         """
         @param endpoint: where the server is.
-        @param factory: what serves the connections.
+        @param factory: monitors the server.
         """
         self.factory = factory
         self._connector = EndpointConnector(endpoint, factory)
@@ -40,7 +47,7 @@ class OvsdbMonitorService(Service):
 
     def startService(self) -> None:
         """
-        Begin to connect; what it takes to stay connected goes on by itself.
+        Begin to connect. From then on the factory keeps the connection.
         """
         Service.startService(self)
         if self._stopping is None:
@@ -65,56 +72,91 @@ class OvsdbMonitorService(Service):
 
     def _stopped(self, _: None) -> None:
         self._stopping = None
-        # Started again before it had stopped.
+        # The service may have been started again before it had stopped.
         if self.running:
             self._connector.connect()
 
 
-class OvsdbListenService(Service):
+class OvsdbListenService(StreamServerEndpointService):
     """
-    Listens for switches that dial in, from start to stop; may be started
-    again.
+    Listens for switches that connect to us, from start to stop. It may be
+    started again. Several of these services may have the same factory: a
+    switch may then connect to any of their endpoints.
 
-    @ivar factory: the factory, for its monitors.
+    @ivar factory: the listener, for its C{monitors}.
     """
 
-    _log = Logger()
+    factory: OvsdbListenerFactory
 
     def __init__(self, endpoint: IStreamServerEndpoint, factory: OvsdbListenerFactory) -> None:
         """
         @param endpoint: where to listen.
-        @param factory: what serves the connections.
+        @param factory: monitors the switches.
         """
-        self.factory = factory
-        self._endpoint = endpoint
-        self._listening: Deferred[Any] | None = None
+        StreamServerEndpointService.__init__(self, _LoggingEndpoint(endpoint), factory)
+        self._started = False
+
+    def privilegedStartService(self) -> None:
+        """
+        Listen, and accept connections.
+        """
+        self._started = True
+        self.factory.start()
+        StreamServerEndpointService.privilegedStartService(self)
 
     def startService(self) -> None:
         """
-        Listen.
+        Listen, and accept connections, unless L{privilegedStartService} did
+        so.
         """
-        Service.startService(self)
-        self.factory.start()
-        self._listening = self._endpoint.listen(self.factory)
-        self._listening.addErrback(self._notListening)
+        # Twisted's service does not listen again after a stop.
+        if not self._started:
+            self.privilegedStartService()
+        StreamServerEndpointService.startService(self)
 
     def stopService(self) -> Deferred[Any]:
         """
-        Listen no more, and close all connections.
+        Stop to listen, and close all connections.
 
-        @return: fires when all are closed.
+        @return: fires when all is closed.
         """
-        Service.stopService(self)
-        # At once: observers are told while those who write events are there.
-        return Deferred.fromCoroutine(self._stop(self.factory.stop()))
+        # First, and at once: observers that write events are still there.
+        closed = self.factory.stop()
+        stopped = StreamServerEndpointService.stopService(self) if self._started else None
+        self._started = False
+        return Deferred.fromCoroutine(_both(stopped, closed))
 
-    async def _stop(self, stopped: Deferred[None]) -> None:
-        listening, self._listening = self._listening, None
-        port = await listening if listening is not None else None
-        if port is not None:
-            await maybeDeferred(port.stopListening)
+
+async def _both(stopped: Deferred[Any] | None, closed: Deferred[None]) -> None:
+    if stopped is not None:
         await stopped
+    await closed
 
-    def _notListening(self, failure: Failure) -> None:
+
+@implementer(IStreamServerEndpoint)
+@attrs.frozen
+class _LoggingEndpoint:
+    """
+    Says in one line why it cannot listen, where Twisted's service would log a
+    traceback.
+    """
+
+    _endpoint: IStreamServerEndpoint
+
+    _log = Logger()
+
+    def listen(self, protocolFactory: IProtocolFactory) -> Deferred[Any]:
+        """
+        Listen.
+
+        @return: the port, or None if it cannot listen.
+        """
+        listening = maybeDeferred(self._endpoint.listen, protocolFactory)
+        return listening.addErrback(self._cannotListen)
+
+    def _cannotListen(self, failure: Failure) -> Failure | None:
+        if failure.check(CancelledError):
+            return failure
         assert failure.value is not None
         self._log.error("cannot listen: {reason}", reason=describeReason(failure.value))
+        return None

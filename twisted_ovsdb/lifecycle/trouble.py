@@ -2,65 +2,148 @@
 # See LICENSE for details.
 
 """
-What the log says of a server that cannot be monitored: once, and then only
-what is new, however long it takes.
+What the log says of connections. A trouble that lasts is logged once, and then
+only what is new about it, however long it lasts.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from twisted.internet.error import ConnectError, ConnectionDone, ConnectionLost
 from twisted.logger import Logger
 
 from twisted_ovsdb.endpoints.addresses import OVSDB_PORT
-from twisted_ovsdb.errors import describeReason
+from twisted_ovsdb.errors import MonitorStopped, SwitchRefused, describeReason
+from twisted_ovsdb.lifecycle.hook import ConnectionHook
+from twisted_ovsdb.monitoring.monitor import InterfaceMonitor
 
 LISTEN_HINT: Final = (
     f" (does ovsdb-server listen there? If not: ovs-vsctl set-manager ptcp:{OVSDB_PORT}:127.0.0.1)"
 )
 
-TLS_HINT: Final = " (is it TLS that is spoken there? Then ssl:HOST:PORT)"
+TLS_HINT: Final = " (does the server expect TLS? Then use ssl:HOST:PORT)"
 
 
-class TroubleLog:
+class ServerLog(ConnectionHook):
     """
-    One server's troubles.
+    Logs the connections to one server: a warning for the first failure, a line
+    for each new reason, and a line when the server is in sync again.
     """
 
     _log = Logger()
 
     def __init__(self) -> None:
-        self._failures = 0
-        self._last = ""
+        self._failures = 0  # since the last session in sync
+        self._reason: BaseException | None = None  # of the last failure
+        self._hint = ""
+        self._logged = ""
 
-    def failed(self, source: str, reason: BaseException, hadSession: bool) -> None:
+    def failed(self, source: str, reason: BaseException) -> None:
         """
-        An attempt or a session has failed: a warning for the first, with a
-        hint if there never was a session, then a line for each new reason.
+        There was no session before: the user may have to change something.
         """
+        self._reason, self._hint = reason, _hint(source, reason)
+
+    def lost(self, source: str, switch: str, reason: BaseException) -> None:
+        """
+        There was a session before: nothing has to be changed.
+        """
+        self._reason, self._hint = reason, ""
+
+    def waiting(self, source: str, seconds: float) -> None:
+        """
+        Say why there is another attempt.
+        """
+        if self._reason is None:
+            return
         self._failures += 1
-        text = describeReason(reason)
+        reason = describeReason(self._reason)
         if self._failures == 1:
-            hint = "" if hadSession else _hint(source, reason)
             self._log.warn(
                 "{source}: {reason}{hint}; trying again until it answers",
                 source=source,
-                reason=text,
-                hint=hint,
+                reason=reason,
+                hint=self._hint,
             )
-        elif text != self._last:
-            self._log.info("{source}: {reason}", source=source, reason=text)
-        self._last = text
+        elif reason != self._logged:
+            self._log.info("{source}: {reason}", source=source, reason=reason)
+        self._logged = reason
 
-    def over(self, source: str) -> None:
+    def synchronized(self, source: str, switch: str) -> None:
         """
-        The server is monitored: say so if it was not.
+        Say that the trouble is over, if there was any.
         """
         if self._failures:
             times = "1 failure" if self._failures == 1 else f"{self._failures} failures"
             self._log.info("{source}: in sync after {times}", source=source, times=times)
         self._failures = 0
+
+
+class SwitchLog(ConnectionHook):
+    """
+    Logs the switches that connect to a listener: a line when one is in sync
+    and when it is gone, and a warning for a connection that may not stay. A
+    switch that is refused connects again and again, and is warned of once.
+    """
+
+    _log = Logger()
+
+    def __init__(self, monitors: Mapping[str, InterfaceMonitor], maxRefused: int) -> None:
+        """
+        @param monitors: the monitors by system-id, for the names of the hosts.
+        @param maxRefused: how many refused switches to remember.
+        """
+        self._monitors = monitors
+        self._maxRefused = maxRefused
+        self._refused: set[str] = set()  # by system-id
+
+    def failed(self, source: str, reason: BaseException) -> None:
+        """
+        Warn of each connection that fails, unless the listener was stopped.
+        """
+        if not isinstance(reason, MonitorStopped):
+            self._log.warn(
+                "{source}: dropped: {reason}", source=source, reason=describeReason(reason)
+            )
+
+    def refused(self, source: str, switch: str, reason: SwitchRefused) -> None:
+        """
+        Warn once of a switch that is known by its system-id, and always of
+        others.
+        """
+        if reason.system_id:
+            if reason.system_id in self._refused:
+                return
+            if len(self._refused) >= self._maxRefused:
+                self._refused.clear()
+            self._refused.add(reason.system_id)
+        self._log.warn("{source}: refused: {reason}", source=source, reason=describeReason(reason))
+
+    def synchronized(self, source: str, switch: str) -> None:
+        """
+        Name the switch and its host; warn again if it is refused later.
+        """
+        self._refused.discard(switch)
+        self._log.info(
+            "{source}: in sync with switch {switch} ({hostname})",
+            source=source,
+            switch=switch,
+            hostname=self._monitors[switch].identity.hostname or "no host name",
+        )
+
+    def lost(self, source: str, switch: str, reason: BaseException) -> None:
+        """
+        Say why the switch is gone, unless the listener was stopped.
+        """
+        if not isinstance(reason, MonitorStopped):
+            self._log.info(
+                "{source}: switch {switch} is gone: {reason}",
+                source=source,
+                switch=switch,
+                reason=describeReason(reason),
+            )
 
 
 def _hint(source: str, reason: BaseException) -> str:

@@ -1,0 +1,378 @@
+# Copyright (c) The twisted_ovsdb authors.
+# See LICENSE for details.
+
+"""
+Tests for L{twisted_ovsdb.lifecycle.hook}: what a hook is told by the factory
+and by the listener.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.error import ConnectionLost
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.fakes.factorycase import FactoryTestCase
+from tests.fakes.support import Recorder, vmRow
+from tests.lifecycle.test_listener import ListenerTestCase
+from twisted_ovsdb.errors import SwitchRefused, describeReason
+from twisted_ovsdb.lifecycle.hook import ConnectionHook, Hooks
+
+SERVER = "tcp:127.0.0.1:6640"
+
+
+class RecordingHook(ConnectionHook):
+    """
+    Records what it is told, in a few words, and the sources apart.
+    """
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+        self.sources: list[str] = []
+
+    def take(self) -> list[str]:
+        """
+        Take what was told since the last time.
+        """
+        told, self.told = self.told, []
+        return told
+
+    def attempting(self, source: str) -> None:
+        """
+        Record it.
+        """
+        self._record(source, "attempting")
+
+    def failed(self, source: str, reason: BaseException) -> None:
+        """
+        Record it.
+        """
+        self._record(source, f"failed: {describeReason(reason)}")
+
+    def refused(self, source: str, switch: str, reason: SwitchRefused) -> None:
+        """
+        Record it.
+        """
+        self._record(source, f"refused {switch}: {reason}")
+
+    def synchronized(self, source: str, switch: str) -> None:
+        """
+        Record it.
+        """
+        self._record(source, f"synchronized {switch}")
+
+    def lost(self, source: str, switch: str, reason: BaseException) -> None:
+        """
+        Record it.
+        """
+        self._record(source, f"lost {switch}: {describeReason(reason)}")
+
+    def waiting(self, source: str, seconds: float) -> None:
+        """
+        Record it.
+        """
+        self._record(source, f"waiting {seconds:g}")
+
+    def _record(self, source: str, text: str) -> None:
+        self.sources.append(source)
+        self.told.append(text)
+
+
+METHODS = [name for name in vars(ConnectionHook) if not name.startswith("_")]
+
+
+def _raise(hook: ConnectionHook, *arguments: object) -> None:
+    raise KeyError("a bug of the hook")
+
+
+RaisingHook: type[ConnectionHook] = type(
+    "RaisingHook", (ConnectionHook,), dict.fromkeys(METHODS, _raise)
+)
+"""Fails whatever it is told."""
+
+
+class FactoryHookTests(FactoryTestCase):
+    """
+    What a factory tells.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.start()
+
+    def start(self, **options: Any) -> None:
+        """
+        A factory with a hook, which connects.
+        """
+        self.hook = RecordingHook()
+        self.makeFactory(hook=self.hook, source=SERVER, **options)
+
+    def test_life(self) -> None:
+        """
+        Attempts, failures, waits, sessions and losses are told as they happen,
+        always with the source.
+        """
+        self.assertEqual(self.hook.take(), ["attempting"])
+        self.endpoint.refuse()
+        self.clock.advance(1)
+        refused = "failed: Connection was refused by other side"
+        self.assertEqual(self.hook.take(), [refused, "waiting 1", "attempting"])
+        self.synchronize()
+        self.assertEqual(self.hook.take(), [f"synchronized {SERVER}"])
+        self.clock.advance(2)
+        self.lose(ConnectionLost())
+        self.clock.advance(0)
+        lost = f"lost {SERVER}: Connection to the other side was lost in a non-clean fashion"
+        self.assertEqual(self.hook.take(), [lost, "waiting 0", "attempting"])
+        self.assertEqual(set(self.hook.sources), {SERVER})
+
+    def test_failures(self) -> None:
+        """
+        An attempt that takes too long, a server that refuses and a server that
+        breaks the protocol are failures with their reasons.
+        """
+        self.clock.advance(5)
+        self.clock.advance(1)
+        self.accept()
+        self.receive(b'{"id":1,"error":"unknown database"}')
+        self.lose()
+        self.clock.advance(8)
+        self.accept()
+        self.receive(b"HTTP/1.1 400 Bad Request")
+        self.lose()
+        failures = [text for text in self.hook.take() if text.startswith("failed")]
+        self.assertEqual(
+            failures[:2], ["failed: no connection for 5 s", "failed: unknown database"]
+        )
+        self.assertIn("begins with b'H'", failures[2])
+        self.assertEqual(len(failures), 3)
+
+    def test_noSource(self) -> None:
+        """
+        Without a source of the user's, it is the place that the connector leads
+        to, also before there is a connection.
+        """
+        hook = RecordingHook()
+        self.makeFactory(hook=hook)
+        self.endpoint.refuse()
+        self.clock.advance(1)
+        self.synchronize()
+        self.assertEqual(hook.sources[-1], SERVER)
+        self.assertTrue(all(hook.sources))
+
+    def test_identified(self) -> None:
+        """
+        The switch is known by its system-id, if it is asked for that.
+        """
+        self.start(identify=True)
+        self.accept()
+        pairs = b'["map",[["system-id","s-1"]]]'
+        self.receive(b'{"id":1,"result":[{"rows":[{"external_ids":%s}]}],"error":null}' % pairs)
+        self.receive(b'{"id":2,"result":{},"error":null}')
+        self.lose()
+        self.assertEqual(
+            self.hook.take()[1:3],
+            ["synchronized s-1", "lost s-1: Connection was closed cleanly"],
+        )
+
+    def test_stop(self) -> None:
+        """
+        In every state a stop ends the attempt or the session, once.
+        """
+        self.factory.stop()
+        self.assertEqual(self.hook.take(), ["attempting", "failed: stopped"])
+
+        self.start()
+        self.endpoint.refuse()
+        self.hook.take()
+        self.factory.stop()
+        self.assertEqual(self.hook.take(), [])
+
+        self.start()
+        self.accept()
+        self.factory.stop()
+        self.lose()
+        self.assertEqual(self.hook.take(), ["attempting", "failed: stopped"])
+
+        self.start()
+        self.synchronize()
+        self.hook.take()
+        self.factory.stop()
+        self.lose()
+        self.assertEqual(self.hook.take(), [f"lost {SERVER}: stopped"])
+
+    def test_stoppedByAnObserver(self) -> None:
+        """
+        Where an observer stops the factory while it is told the snapshot, the
+        attempt is a failure and nothing else.
+        """
+        factory = self.factory
+
+        class Stopper(Recorder):
+            def eventReceived(self, event: Any) -> None:
+                super().eventReceived(event)
+                factory.stop()
+
+        factory.addObserver(Stopper())
+        self.synchronize({1: vmRow("tap1")})
+        self.lose()
+        self.assertEqual(self.hook.take(), ["attempting", "failed: stopped"])
+
+
+class ListenerHookTests(ListenerTestCase):
+    """
+    What a listener tells.
+    """
+
+    def listen(self, **options: Any) -> None:
+        """
+        Make a listener with a hook.
+        """
+        self.hook = RecordingHook()
+        super().listen(hook=self.hook, **options)
+
+    def test_life(self) -> None:
+        """
+        A switch is named by its system-id, and the source is its address.
+        """
+        switch = self.synchronize("one")
+        self.assertEqual(self.hook.take(), ["attempting", "synchronized one"])
+        switch.lose()
+        self.assertEqual(self.hook.take(), ["lost one: Connection was closed cleanly"])
+        self.assertEqual(set(self.hook.sources), {"tcp:10.0.0.1:1"})
+
+    def test_refused(self) -> None:
+        """
+        Each connection that may not stay is told with its reason.
+        """
+        self.listen(maxSwitches=1)
+        first = self.synchronize("one")
+        first.requests()
+        self.hook.take()
+        self.dial().identify("one")
+        ((messageId, _),) = first.requests()
+        first.answer(messageId, [])
+        clone = "switch one is connected already, from tcp:10.0.0.1:1; were the hosts cloned?"
+        self.assertEqual(self.hook.take(), ["attempting", f"refused one: {clone}"])
+        self.dial().identify("two")
+        many = "too many known switches (1, --max-switches)"
+        self.assertEqual(self.hook.take(), ["attempting", f"refused two: {many}"])
+        self.dial().identify(None)
+        nobody = "the switch has no external_ids:system-id"
+        told = ["attempting", f"refused tcp:10.0.0.1:4: {nobody}"]
+        self.assertEqual(self.hook.take(), told)
+        self.dial()
+        self.dial()
+        many = "too many unidentified connections (1, --max-switches)"
+        told = ["attempting", "attempting", f"refused tcp:10.0.0.1:6: {many}"]
+        self.assertEqual(self.hook.take(), told)
+
+    def test_failed(self) -> None:
+        """
+        A switch that does not identify itself, and one that goes before it is
+        in sync, are failures.
+        """
+        self.dial()
+        for _ in range(60):
+            self.clock.advance(1)
+        switch = self.dial()
+        switch.identify("one")
+        switch.lose()
+        self.assertEqual(
+            self.hook.take(),
+            [
+                "attempting",
+                "failed: the switch did not identify itself within 60 s",
+                "attempting",
+                "failed: Connection was closed cleanly",
+            ],
+        )
+
+    def test_stop(self) -> None:
+        """
+        A stop ends each session and each attempt, once; what connects after it
+        is not told.
+        """
+        switches = [self.synchronize("one"), self.dial()]
+        self.hook.take()
+        self.listener.stop()
+        for switch in switches:
+            switch.lose()
+        self.dial()
+        self.assertEqual(sorted(self.hook.take()), ["failed: stopped", "lost one: stopped"])
+
+
+class HooksTests(SynchronousTestCase):
+    """
+    Tests for L{Hooks} and for hooks that fail.
+    """
+
+    def tell(self, hook: ConnectionHook) -> None:
+        """
+        Tell a hook everything that there is.
+        """
+        refusal = SwitchRefused("too many")
+        hook.attempting("here")
+        hook.failed("here", refusal)
+        hook.refused("here", "one", refusal)
+        hook.synchronized("here", "one")
+        hook.lost("here", "one", refusal)
+        hook.waiting("here", 1.0)
+
+    def test_raising(self) -> None:
+        """
+        A hook that raises is logged, and the next hook is told nevertheless.
+        """
+        recorder = RecordingHook()
+        self.tell(Hooks(RaisingHook(), None, recorder))
+        self.assertEqual(len(self.flushLoggedErrors(KeyError)), 6)
+        self.assertEqual(
+            recorder.take(),
+            [
+                "attempting",
+                "failed: too many",
+                "refused one: too many",
+                "synchronized one",
+                "lost one: too many",
+                "waiting 1",
+            ],
+        )
+
+    def test_nothing(self) -> None:
+        """
+        A hook need not override any method.
+        """
+        self.tell(ConnectionHook())
+        self.tell(Hooks())
+
+    def test_allOfThem(self) -> None:
+        """
+        L{Hooks} and the recorder know all methods that a hook has.
+        """
+        self.assertEqual(len(METHODS), 6)
+        self.assertLessEqual(set(METHODS), set(vars(Hooks)))
+        self.assertLessEqual(set(METHODS), set(vars(RecordingHook)))
+
+
+class RaisingHookTests(FactoryTestCase):
+    """
+    A factory whose hook fails whatever it is told.
+    """
+
+    def test_harmless(self) -> None:
+        """
+        The factory connects, is in sync, connects again and stops as ever.
+        """
+        self.makeFactory(hook=RaisingHook())
+        self.endpoint.refuse()
+        self.clock.advance(1)
+        self.synchronize({1: vmRow("tap1")})
+        self.lose()
+        self.clock.advance(2)
+        self.synchronize({1: vmRow("tap1")})
+        self.assertTrue(self.factory.monitor.inSync)
+        stopped = self.factory.stop()
+        self.lose()
+        self.successResultOf(stopped)
+        self.assertGreater(len(self.flushLoggedErrors(KeyError)), 6)
