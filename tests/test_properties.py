@@ -4,7 +4,8 @@
 """
 Properties of the whole, bytes in and events out, under any schedule: rows
 that come, go and change, outages, faults, chunks cut anywhere, observers that
-are prompt, slow, late, or raise (WIRE.md, I1 to I15, I19, I20, I22 and I23).
+are prompt, slow or late, that raise, or that were told something in an earlier
+life.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fakes.support import Fold, interface, jsonRow, reply, update, uuid, vmRow
 from twisted_ovsdb import InterfaceMonitor, OvsdbProtocol
-from twisted_ovsdb.events import Event, InterfaceOffline, InterfaceOnline
+from twisted_ovsdb.events import Event, InterfaceOffline, InterfaceOnline, OvsInterface
 
 STATES: dict[str, Any] = {
     "vm": lambda n: vmRow(f"tap{n}", f"port-é-{n}"),
@@ -53,12 +54,15 @@ class Told:
     An observer that checks what it is told, and answers as it was made to.
     """
 
-    def __init__(self, manner: str, replay: bool) -> None:
+    def __init__(self, manner: str, replay: bool, told: list[OvsInterface] | None = None) -> None:
         self.manner = manner
-        self.fold = Fold(replay)
+        self.replay = replay
+        self.told = told
+        self.fold = Fold(replay, told)
         self.events: list[Event] = []
         self.contradictions: list[AssertionError] = []
         self.waiting: Deferred[object] | None = None
+        self.earlier: Deferred[list[OvsInterface]] | None = None
 
     def eventReceived(self, event: Event) -> Any:
         """
@@ -85,6 +89,28 @@ class Told:
         if waiting is not None:
             waiting.callback(None)
 
+    def ask(self, switch: str) -> Deferred[list[OvsInterface]]:
+        """
+        Return what it was told in an earlier life, later.
+        """
+        assert self.earlier is None, "asked twice"
+        self.earlier = Deferred()
+        return self.earlier
+
+    def answer(self, known: bool = True) -> None:
+        """
+        What it was told in an earlier life is known now, or cannot be known.
+        """
+        if self.earlier is None or self.earlier.called:
+            return
+        assert self.told is not None and self.events == []
+        if known:
+            self.earlier.callback(self.told)
+        else:
+            self.told = None
+            self.fold = Fold(self.replay)
+            self.earlier.errback(LookupError())
+
 
 class Scene:
     """
@@ -97,6 +123,7 @@ class Scene:
         self.steps = 0
         self.replay = replay
         self.observers = [Told(manner, replay) for manner in ("prompt", "slow", "raises")]
+        self.removed: list[Told] = []
         self.clock = Clock()
         self.monitor = InterfaceMonitor([], replay=replay, clock=self.clock)
         for told in self.observers:
@@ -112,7 +139,17 @@ class Scene:
         from twisted_ovsdb import IOvsdbEventObserver
 
         directlyProvides(told, IOvsdbEventObserver)
-        self.monitor.addObserver(told)  # type: ignore[arg-type]
+        ask = None if told.told is None else told.ask
+        self.monitor.addObserver(told, ask)
+
+    def remove(self) -> None:
+        """
+        Remove the observer that was added last.
+        """
+        told = self.observers.pop()
+        self.monitor.removeObserver(told)
+        told.events.clear()
+        self.removed.append(told)
 
     def send(self, data: bytes) -> None:
         """
@@ -169,6 +206,9 @@ class Scene:
         """
         for told in self.observers:
             assert not told.contradictions, told.contradictions
+        for told in self.removed:
+            assert told.events == [], "told after it was removed"
+            assert told.earlier is None or told.earlier.called, "not cancelled"
 
     def expected(self) -> dict[str, Any]:
         """
@@ -203,6 +243,21 @@ STEPS = st.lists(
     max_size=30,
 )
 
+TOLD_STEPS = st.lists(
+    st.one_of(
+        st.tuples(
+            st.just("told"),
+            st.tuples(
+                st.sampled_from(["prompt", "slow"]),
+                st.dictionaries(st.integers(1, 6), st.sampled_from(sorted(STATES))),
+            ),
+        ),
+        st.tuples(st.just("answer"), st.booleans()),
+        st.tuples(st.just("remove"), st.none()),
+    ),
+    max_size=6,
+)
+
 
 class ScheduleTests(SynchronousTestCase):
     """
@@ -233,6 +288,17 @@ class ScheduleTests(SynchronousTestCase):
             told = Told(argument, scene.replay)
             scene.observers.append(told)
             scene.add(told)
+        elif what == "told" and len(scene.observers) < 6:
+            manner, rows = argument
+            was = [interface(n, STATES[state](n)) for n, state in rows.items() if state != "gone"]
+            told = Told(manner, scene.replay, was)
+            scene.observers.append(told)
+            scene.add(told)
+        elif what == "answer":
+            for told in scene.observers:
+                told.answer(argument)
+        elif what == "remove" and len(scene.observers) > 3:
+            scene.remove()
         elif what == "turn":
             scene.clock.advance(0)
 
@@ -243,6 +309,35 @@ class ScheduleTests(SynchronousTestCase):
         Every event follows from what its observer was told before (checked by
         the fold as it comes); a prompt observer knows the table after every
         step while in sync; at the end all do, also the slow and the late.
+        """
+        self.judge(steps, seed, replay)
+
+    @settings(max_examples=700, deadline=None, derandomize=True, database=None)
+    @given(
+        steps=STEPS,
+        told=TOLD_STEPS,
+        seed=st.integers(0, 2**16),
+        replay=st.booleans(),
+    )
+    def test_told(
+        self, steps: list[tuple[str, Any]], told: list[tuple[str, Any]], seed: int, replay: bool
+    ) -> None:
+        """
+        So it is, too, for observers that were told anything in an earlier
+        life, which becomes known before, during or after anything else, or
+        fails to; and one that is removed is told nothing more.
+        """
+        mixed, shuffle = [*steps, *told], random.Random(seed)
+        # Each list keeps its order; where the one is put in the other is random.
+        places = sorted(shuffle.sample(range(len(mixed)), len(told)))
+        mixed = list(steps)
+        for place, step in zip(places, told, strict=True):
+            mixed.insert(place, step)
+        self.judge(mixed, seed, replay)
+
+    def judge(self, steps: list[tuple[str, Any]], seed: int, replay: bool) -> None:
+        """
+        Play a schedule, and judge it at every step and at the end.
         """
         scene = Scene(seed, replay)
         for what, argument in steps:
@@ -255,6 +350,8 @@ class ScheduleTests(SynchronousTestCase):
             self.assertAlternates(prompt, replay)
         scene.connect()
         scene.clock.advance(0)
+        for told in scene.observers:
+            told.answer()
         scene.freeAll()
         scene.check()
         for told in scene.observers:
@@ -263,17 +360,18 @@ class ScheduleTests(SynchronousTestCase):
             self.assertAlternates(told, replay)
         prompt, _, raises = scene.observers[:3]
         assert raises.events == prompt.events
-        self.flushLoggedErrors(ZeroDivisionError)
+        self.flushLoggedErrors(ZeroDivisionError, LookupError)
         assert [call for call in scene.clock.getDelayedCalls() if call.getTime() == 0] == []
 
     def assertAlternates(self, told: Told, replay: bool) -> None:
         """
         Without replays online and offline alternate for every UUID, beginning
-        with online (I1).
+        with online, or with offline where the observer was told of it in an
+        earlier life.
         """
         if replay:
             return
-        online: set[str] = set()
+        online = {row.uuid for row in told.told or () if row.kind is not None}
         for event in told.events:
             if isinstance(event, InterfaceOnline):
                 assert event.interface.uuid not in online
@@ -289,7 +387,7 @@ class ScheduleTests(SynchronousTestCase):
     def test_idempotence(self, rows: dict[int, str], seed: int) -> None:
         """
         After an outage that changed nothing, nothing is told but the outage
-        and, with replay, everything once more (I9, I11).
+        and, with replay, everything once more.
         """
         for replay in (True, False):
             scene = Scene(seed, replay)
@@ -304,7 +402,7 @@ class ScheduleTests(SynchronousTestCase):
 
     @settings(max_examples=300, deadline=None, derandomize=True, database=None)
     @given(data=st.binary(max_size=60), seed=st.integers(0, 2**16))
-    def test_I22_rubbish(self, data: bytes, seed: int) -> None:
+    def test_rubbish(self, data: bytes, seed: int) -> None:
         """
         Whatever bytes a server sends in the midst of a session, they are
         ignored or end it; nothing of them is told.
@@ -319,7 +417,7 @@ class ScheduleTests(SynchronousTestCase):
 
     @settings(max_examples=300, deadline=None, derandomize=True, database=None)
     @given(place=st.integers(0, 10**6), value=st.sampled_from([0, 0x22, 0x5B, 0x7B, 0x7D, 0xFF]))
-    def test_I22_mutations(self, place: int, value: int) -> None:
+    def test_mutations(self, place: int, value: int) -> None:
         """
         A recorded update in which one byte is another: it is read as what it
         says or ends the session, and the next session mends all.
@@ -339,7 +437,7 @@ class ScheduleTests(SynchronousTestCase):
         scene.check()
         assert scene.observers[0].fold.interfaces == scene.expected()
 
-    def test_I20_notation(self) -> None:
+    def test_notation(self) -> None:
         """
         One value in each of its notations is one row: an atom or a set of
         one, any order of keys, white space between the messages.

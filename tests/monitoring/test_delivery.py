@@ -9,31 +9,40 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.internet.task import Clock
-from twisted.logger import capturedLogs
+from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.fakes.clocks import TurningClock
 from tests.fakes.support import Busy, Recorder, vm
 from tests.openvswitch.test_tracker import World
+from twisted_ovsdb.events import OvsInterface
+from twisted_ovsdb.monitoring import delivery as module
 from twisted_ovsdb.monitoring.delivery import Delivery
 
 
-class DeliveryTests(SynchronousTestCase):
+class DeliveryTestCase(SynchronousTestCase):
     """
-    Tests for L{Delivery}.
+    A delivery, and what its observer is told.
     """
 
-    def deliveryTo(self, observer: Any) -> Delivery:
+    def deliveryTo(self, observer: Any, told: Any = None) -> Delivery:
         """
         A delivery of three interfaces that has not begun.
         """
-        self.world, self.clock = World(), Clock()
-        delivery = Delivery(observer, self.world.track(), self.clock)
+        self.world, self.clock = World(), TurningClock()
+        delivery = Delivery(observer, self.world.track(), self.clock, told)
         self.world.put(vm(1), vm(2), vm(3))
         self.world.synchronize()
         delivery.start()
         return delivery
+
+
+class DeliveryTests(DeliveryTestCase):
+    """
+    Tests for L{Delivery}.
+    """
 
     def test_deliversAll(self) -> None:
         """
@@ -209,3 +218,289 @@ class DeliveryTests(SynchronousTestCase):
                 ("synchronized", "initial"),
             ],
         )
+
+
+class SliceTests(DeliveryTestCase):
+    """
+    Two events a turn: what L{Delivery.deliver} returns.
+    """
+
+    def setUp(self) -> None:
+        self.patch(module, "DELIVERY_SLICE", 2)
+
+    def delivering(self, delivery: Delivery) -> Deferred[None]:
+        """
+        Deliver, where that takes more than one turn.
+        """
+        waiting = delivery.deliver()
+        assert waiting is not None
+        return waiting
+
+    def test_nothingToWaitFor(self) -> None:
+        """
+        There is nothing to wait for when everything is told, when the observer
+        is busy, and when the delivery is stopped.
+        """
+        delivery = self.deliveryTo(Recorder())
+        delivery.stop()
+        self.assertIsNone(delivery.deliver())
+        delivery.start()
+        self.delivering(delivery)
+        self.clock.turn()
+        self.clock.turn()
+        self.assertIsNone(delivery.deliver())
+        self.assertIsNone(self.deliveryTo(Busy()).deliver())
+
+    def test_slices(self) -> None:
+        """
+        Each call has a Deferred of its own, which fires when the last slice is
+        told; a call meanwhile tells nothing by itself.
+        """
+        observer = Recorder()
+        delivery = self.deliveryTo(observer)
+        first = self.delivering(delivery)
+        second = self.delivering(delivery)
+        self.assertEqual(len(observer.events), 2)
+        self.clock.turn()
+        self.assertEqual(len(observer.events), 4)
+        self.assertNoResult(first)
+        self.clock.turn()
+        self.assertIsNone(self.successResultOf(first))
+        self.assertIsNone(self.successResultOf(second))
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_busyInALaterSlice(self) -> None:
+        """
+        It fires when the observer is busy: nobody waits for the observer.
+        """
+        busy: Deferred[None] = Deferred()
+        observer = Recorder([None, None, busy])
+        delivery = self.deliveryTo(observer)
+        waiting = self.delivering(delivery)
+        self.clock.turn()
+        self.successResultOf(waiting)
+        self.assertEqual(len(observer.events), 3)
+        delivery.stop()
+
+    def test_stop(self) -> None:
+        """
+        It fires at a stop, which leaves no delayed call.
+        """
+        for stop in (Delivery.stop, Delivery.close):
+            observer = Recorder()
+            delivery = self.deliveryTo(observer)
+            waiting = self.delivering(delivery)
+            stop(delivery)
+            self.successResultOf(waiting)
+            self.assertEqual(self.clock.getDelayedCalls(), [])
+            self.assertEqual(len(observer.events), 2)
+
+    def test_stopInASlice(self) -> None:
+        """
+        It fires after the event from which the observer stops the delivery.
+        """
+
+        class Stopper(Recorder):
+            def eventReceived(self, event: Any) -> None:
+                super().eventReceived(event)
+                if len(self.events) == 3:
+                    delivery.stop()
+                    fired.append(waiting.called)
+
+        fired: list[bool] = []
+        delivery = self.deliveryTo(Stopper())
+        waiting = self.delivering(delivery)
+        self.clock.turn()
+        self.successResultOf(waiting)
+        self.assertEqual(fired, [False])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+
+class ToldTests(DeliveryTestCase):
+    """
+    An observer that was told something in an earlier life.
+    """
+
+    def test_atOnce(self) -> None:
+        """
+        What is known at once holds up nothing; the function gets the key of
+        the switch, and is called once.
+        """
+        observer = Recorder()
+        keys: list[str] = []
+
+        def told(switch: str) -> list[OvsInterface]:
+            keys.append(switch)
+            return [vm(1), vm(4)]
+
+        delivery = self.deliveryTo(observer, told)
+        self.assertEqual(keys, [])
+        delivery.deliver()
+        delivery.deliver()
+        self.assertEqual(keys, ["tcp:test"])
+        self.assertEqual(
+            observer.take(),
+            [
+                ("offline", "vm", "tap4", "resync"),
+                ("online", "vm", "tap2", "resync"),
+                ("online", "vm", "tap3", "resync"),
+                ("online", "vm", "tap1", "replay"),
+                ("synchronized", "resync"),
+            ],
+        )
+
+    def test_waits(self) -> None:
+        """
+        The first event waits for the Deferred, and tells what is so by then.
+        """
+        observer = Recorder()
+        earlier: Deferred[list[OvsInterface]] = Deferred()
+        delivery = self.deliveryTo(observer, lambda _: earlier)
+        self.assertIsNone(delivery.deliver())
+        self.world.remove(1, 2)
+        self.world.put(vm(3, ofport=3))
+        self.assertIsNone(delivery.deliver())
+        self.assertEqual(observer.events, [])
+        earlier.callback([vm(1), vm(3)])
+        self.assertEqual(
+            observer.take(),
+            [
+                ("offline", "vm", "tap1", "resync"),
+                ("changed", "vm", "tap3", "resync"),
+                ("synchronized", "resync"),
+            ],
+        )
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_neverTold(self) -> None:
+        """
+        None means that the observer was never told anything: INITIAL.
+        """
+        observer = Recorder()
+        self.deliveryTo(observer, lambda _: None).deliver()
+        self.assertEqual(observer.take()[-1], ("synchronized", "initial"))
+
+    def test_fails(self) -> None:
+        """
+        A failure is logged once, and the observer begins with INITIAL.
+        """
+
+        def told(switch: str) -> Any:
+            raise ZeroDivisionError
+
+        for function in (told, lambda _: fail(ZeroDivisionError())):
+            observer = Recorder()
+            self.deliveryTo(observer, function).deliver()
+            self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+            self.assertEqual(len(observer.events), 4)
+            self.assertEqual(observer.take()[-1], ("synchronized", "initial"))
+
+    def test_nonsense(self) -> None:
+        """
+        Anything but interfaces is a failure.
+        """
+        observer = Recorder()
+        self.deliveryTo(observer, lambda _: succeed([vm(1), 5])).deliver()
+        self.assertEqual(len(self.flushLoggedErrors(TypeError)), 1)
+        self.assertEqual(observer.take()[-1], ("synchronized", "initial"))
+
+    def test_itsOwnCancellation(self) -> None:
+        """
+        A Deferred that somebody else cancels is a failure too.
+        """
+        observer = Recorder()
+        earlier: Deferred[list[OvsInterface]] = Deferred()
+        self.deliveryTo(observer, lambda _: earlier).deliver()
+        earlier.cancel()
+        self.assertEqual(len(self.flushLoggedErrors(CancelledError)), 1)
+        self.assertEqual(observer.take()[-1], ("synchronized", "initial"))
+
+    def test_close(self) -> None:
+        """
+        Closing cancels the Deferred, without a log, and leaves nothing.
+        """
+        observer = Recorder()
+        cancelled: list[object] = []
+        earlier: Deferred[list[OvsInterface]] = Deferred(cancelled.append)
+        delivery = self.deliveryTo(observer, lambda _: earlier)
+        delivery.deliver()
+        delivery.close()
+        self.assertEqual(cancelled, [earlier])
+        self.assertEqual((observer.events, self.clock.getDelayedCalls()), ([], []))
+
+    def test_closeFromTheFunction(self) -> None:
+        """
+        The function itself may end the delivery; its Deferred is cancelled.
+        """
+        observer = Recorder()
+        cancelled: list[object] = []
+        earlier: Deferred[list[OvsInterface]] = Deferred(cancelled.append)
+
+        def told(switch: str) -> Deferred[list[OvsInterface]]:
+            delivery.close()
+            return earlier
+
+        delivery = self.deliveryTo(observer, told)
+        delivery.deliver()
+        self.assertEqual(cancelled, [earlier])
+        self.assertEqual((observer.events, self.clock.getDelayedCalls()), ([], []))
+
+    def test_closeUncancelled(self) -> None:
+        """
+        A canceller that gives an answer all the same changes nothing.
+        """
+        observer = Recorder()
+        earlier: Deferred[list[OvsInterface]] = Deferred(lambda d: d.callback([vm(1)]))
+        delivery = self.deliveryTo(observer, lambda _: earlier)
+        delivery.deliver()
+        delivery.close()
+        delivery.deliver()
+        self.assertEqual(observer.events, [])
+
+    def test_stop(self) -> None:
+        """
+        After a stop the Deferred is still awaited; its interfaces count at the
+        next start, and the function is not called again.
+        """
+        for late in (False, True):
+            observer = Recorder()
+            earlier: Deferred[list[OvsInterface]] = Deferred()
+            delivery = self.deliveryTo(observer, lambda _, d=earlier: d)
+            delivery.deliver()
+            delivery.stop()
+            self.assertEqual(self.clock.getDelayedCalls(), [])
+            if not late:
+                earlier.callback([vm(1)])
+            self.assertEqual(observer.events, [])
+            delivery.start()
+            delivery.deliver()
+            if late:
+                self.assertEqual(observer.events, [])
+                earlier.callback([vm(1)])
+            self.assertEqual(
+                observer.take(),
+                [
+                    ("online", "vm", "tap2", "resync"),
+                    ("online", "vm", "tap3", "resync"),
+                    ("online", "vm", "tap1", "replay"),
+                    ("synchronized", "resync"),
+                ],
+            )
+
+    def test_warnsOnce(self) -> None:
+        """
+        A Deferred that has not fired for 30 s is warned of, once.
+        """
+        observer = Recorder()
+        earlier: Deferred[list[OvsInterface]] = Deferred()
+        self.deliveryTo(observer, lambda _: earlier).deliver()
+        with capturedLogs() as logs:
+            self.clock.advance(29)
+            self.assertEqual(logs, [])
+            self.clock.advance(1)
+            self.clock.advance(1000)
+        (warning,) = logs
+        self.assertIn("told nothing: what it was told before", str(formatEvent(warning)))
+        earlier.callback([])
+        self.assertEqual(len(observer.events), 4)
+        self.assertEqual(self.clock.getDelayedCalls(), [])

@@ -23,7 +23,7 @@ CHANGES = st.lists(st.tuples(NUMBERS, st.sampled_from(["a", "b", "", "plain", "g
 
 def row(number: int, state: str) -> OvsInterface | None:
     """
-    A row that has this iface-id, or no class, or is gone.
+    A row that has this iface-id, or no kind, or is gone.
     """
     if state == "gone":
         return None

@@ -11,69 +11,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.error import ConnectionLost
-from twisted.internet.task import Clock
-from twisted.internet.testing import StringTransport
+from twisted.internet.defer import CancelledError
 from twisted.logger import LogLevel, capturedLogs
-from twisted.python.failure import Failure
-from twisted.trial.unittest import SynchronousTestCase
 
-from tests.fakes.support import Busy, Recorder, jsonRow, reply, update, vm, vmRow
-from twisted_ovsdb import InterfaceMonitor, OvsdbProtocol
+from tests.fakes.monitorcase import MonitorTestCase
+from tests.fakes.support import Busy, Recorder, jsonRow, vm, vmRow
 from twisted_ovsdb.errors import ProtocolViolation, RpcError, SessionLost
-from twisted_ovsdb.events import Disconnected, Synchronized
-
-
-class MonitorTestCase(SynchronousTestCase):
-    """
-    A monitor whose connections the test owns.
-    """
-
-    def setUp(self) -> None:
-        self.clock = Clock()
-        self.observer = Recorder()
-        self.monitor = self.makeMonitor([self.observer])
-
-    def makeMonitor(self, observers: list[Any], **options: Any) -> InterfaceMonitor:
-        """
-        A monitor on the test's clock.
-        """
-        return InterfaceMonitor(observers, source="tcp:test", clock=self.clock, **options)
-
-    def attach(self) -> Deferred[None]:
-        """
-        A new connection.
-        """
-        self.protocol, self.transport = OvsdbProtocol(), StringTransport()
-        self.protocol.makeConnection(self.transport)
-        return self.monitor.attach(self.protocol)
-
-    def snapshot(self, rows: dict[int, dict[str, Any]]) -> None:
-        """
-        The initial reply arrives.
-        """
-        self.protocol.dataReceived(reply(1, rows))
-
-    def update(self, rows: dict[int, Any]) -> None:
-        """
-        An update arrives.
-        """
-        self.protocol.dataReceived(update(rows))
-
-    def synchronize(self, rows: dict[int, dict[str, Any]]) -> None:
-        """
-        A new connection, and its snapshot.
-        """
-        attached = self.attach()
-        self.snapshot(rows)
-        self.successResultOf(attached)
-
-    def lose(self) -> None:
-        """
-        The connection goes.
-        """
-        self.protocol.connectionLost(Failure(ConnectionLost("gone")))
+from twisted_ovsdb.events import Disconnected
 
 
 class SessionTests(MonitorTestCase):
@@ -140,7 +84,7 @@ class SessionTests(MonitorTestCase):
         A reply that is not understood ends the session and tells nothing.
         """
         attached = self.attach()
-        self.snapshot({1: vmRow("tap1"), 2: {"name": 5}})
+        self.snapshot({1: vmRow("tap1"), 2: {**vmRow("tap2"), "name": 5}})
         self.failureResultOf(attached, ProtocolViolation)
         self.assertIn("column name", str(self.protocol.lost))
         self.assertTrue(self.transport.disconnecting)
@@ -247,7 +191,7 @@ class SessionTests(MonitorTestCase):
 
     def test_explains(self) -> None:
         """
-        A debug line says why an interface has no class, once, and not for
+        A debug line says why an interface has no kind, once, and not for
         thousands at a time.
         """
         with capturedLogs() as logs:
@@ -297,126 +241,3 @@ class WhenSynchronizedTests(MonitorTestCase):
         waiting = self.monitor.whenSynchronized()
         self.monitor.detach()
         self.failureResultOf(waiting, CancelledError)
-
-
-class ObserverTests(MonitorTestCase):
-    """
-    Observers that come and go.
-    """
-
-    def test_F47_late(self) -> None:
-        """
-        One added while in sync is told nothing within addObserver; then what
-        exists, with what has happened meanwhile, then what happens.
-        """
-        self.synchronize({1: vmRow("tap1")})
-        late = Recorder()
-        self.monitor.addObserver(late)
-        self.assertEqual(late.events, [])
-        self.update({2: {"new": vmRow("tap2")}})
-        self.clock.advance(0)
-        self.update({3: {"new": vmRow("tap3")}})
-        self.assertEqual(
-            late.take(),
-            [
-                ("online", "vm", "tap1", "initial"),
-                ("online", "vm", "tap2", "initial"),
-                ("synchronized", "initial"),
-                ("online", "vm", "tap3", "update"),
-            ],
-        )
-
-    def test_addedInAnOutage(self) -> None:
-        """
-        One added in an outage is told nothing until the next snapshot, which
-        is INITIAL for it alone.
-        """
-        self.synchronize({1: vmRow("tap1")})
-        self.lose()
-        self.observer.take()
-        late = Recorder()
-        self.monitor.addObserver(late)
-        self.clock.advance(0)
-        self.assertEqual(late.events, [])
-        self.synchronize({1: vmRow("tap1")})
-        self.assertEqual(
-            late.take(), [("online", "vm", "tap1", "initial"), ("synchronized", "initial")]
-        )
-        self.assertEqual(self.observer.take()[-1], ("synchronized", "resync"))
-
-    def test_refused(self) -> None:
-        """
-        What is no observer, is one already or is none is refused.
-        """
-        self.assertRaises(TypeError, self.monitor.addObserver, object())
-        self.assertRaises(ValueError, self.monitor.addObserver, self.observer)
-        self.assertRaises(ValueError, self.monitor.removeObserver, Recorder())
-
-    def test_remove(self) -> None:
-        """
-        One that was removed is told nothing more, and its Deferred is
-        cancelled.
-        """
-        busy = Busy()
-        self.monitor.addObserver(busy)
-        self.synchronize({1: vmRow("tap1")})
-        waiting = busy.waiting
-        assert waiting is not None
-        results: list[object] = []
-        waiting.addBoth(results.append)
-        self.monitor.removeObserver(busy)
-        self.monitor.removeObserver(self.observer)
-        self.observer.take()
-        self.update({2: {"new": vmRow("tap2")}})
-        self.assertEqual((len(busy.events), self.observer.events), (1, []))
-
-    def test_F46_meddling(self) -> None:
-        """
-        An observer may add another and remove itself from inside
-        eventReceived.
-        """
-        monitor, late = self.monitor, Recorder()
-
-        class Meddler(Recorder):
-            def eventReceived(self, event: Any) -> None:
-                super().eventReceived(event)
-                monitor.addObserver(late)
-                monitor.removeObserver(self)
-
-        meddler = Meddler()
-        monitor.addObserver(meddler)
-        self.synchronize({1: vmRow("tap1"), 2: vmRow("tap2")})
-        self.clock.advance(0)
-        self.assertEqual(len(meddler.events), 1)
-        self.assertEqual(len(late.events), 3)
-
-    def test_F45_busyHoldsUpNobody(self) -> None:
-        """
-        A busy observer holds up neither the others nor the connection, and
-        gets the difference when it is free.
-        """
-        busy = Busy()
-        self.monitor.addObserver(busy)
-        self.synchronize({1: vmRow("tap1"), 2: vmRow("tap2")})
-        for port in range(1, 50):
-            self.update({2: {"new": vmRow("tap2", ofport=port), "old": {"ofport": port - 1}}})
-        self.assertEqual(len(self.observer.take()), 3 + 49)
-        busy.freeAll()
-        last = busy.events[-1]
-        assert isinstance(last, Synchronized)
-        self.assertEqual(len(busy.events), 3)
-        self.assertEqual(last.interfaces[1].ofport, 49)
-
-    def test_removeWhileGreetingWaits(self) -> None:
-        """
-        A late observer that is removed before it was told anything is told
-        nothing, and a stop leaves no delayed call.
-        """
-        self.synchronize({1: vmRow("tap1")})
-        late, later = Recorder(), Recorder()
-        self.monitor.addObserver(late)
-        self.monitor.removeObserver(late)
-        self.monitor.addObserver(later)
-        self.monitor.detach()
-        self.assertEqual(self.clock.getDelayedCalls(), [])
-        self.assertEqual((late.events, later.events), ([], []))

@@ -2,8 +2,7 @@
 # See LICENSE for details.
 
 """
-Tests for L{twisted_ovsdb.monitoring.lookup} and L{twisted_ovsdb.monitoring.readiness}, by way of a
-factory.
+Tests for L{twisted_ovsdb.monitoring.readiness}, by way of a factory.
 """
 
 from __future__ import annotations
@@ -11,85 +10,12 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError
-from twisted.internet.task import Clock
 
 from tests.fakes.factorycase import FactoryTestCase
 from tests.fakes.support import Busy, Recorder, jsonRow, plain, reply, update, vm, vmRow
-from twisted_ovsdb import InterfaceKind, InterfaceMonitor, OvsInterface
+from twisted_ovsdb import OvsInterface
 
-BRIDGE = jsonRow("br-int", "internal")
 UNASSIGNED = {"ofport": ["set", []]}
-
-
-class LookupTests(FactoryTestCase):
-    """
-    Tests for C{interfaces}, C{interfaceByName} and C{interfacesByIfaceId}.
-    """
-
-    def test_interfaces(self) -> None:
-        """
-        What exists and has a class, all or of one kind.
-        """
-        self.assertEqual(self.factory.interfaces(), ())
-        self.synchronize({1: vmRow("tap1"), 2: BRIDGE, 3: jsonRow("eth0")})
-        self.assertEqual([row.name for row in self.factory.interfaces()], ["tap1", "br-int"])
-        self.assertEqual(self.factory.interfaces(InterfaceKind.VM), (vm(1),))
-        self.assertEqual(self.factory.interfaces(InterfaceKind.TUNNEL), ())
-
-    def test_byName(self) -> None:
-        """
-        One interface by its name, if it has a class.
-        """
-        self.synchronize({1: vmRow("tap1"), 2: jsonRow("eth0")})
-        self.assertEqual(self.factory.interfaceByName("tap1"), vm(1))
-        self.assertIsNone(self.factory.interfaceByName("eth0"))
-        self.assertIsNone(self.factory.interfaceByName("tap2"))
-
-    def test_byIfaceId(self) -> None:
-        """
-        All interfaces that have an iface-id, of which there may be two.
-        """
-        self.synchronize({1: vmRow("tap1", "a"), 2: vmRow("tap2", "a"), 3: vmRow("tap3", "b")})
-        self.assertEqual(self.factory.interfacesByIfaceId("a"), (vm(1, "a"), vm(2, "a")))
-        self.assertEqual(self.factory.interfacesByIfaceId("c"), ())
-
-    def test_nameAgain(self) -> None:
-        """
-        A name that goes to another row within one update leads to that row,
-        whichever of the two is told first.
-        """
-        self.synchronize({1: vmRow("tap1")})
-        self.assertEqual(self.factory.interfaceByName("tap1"), vm(1))
-        for old, new in ((1, 2), (2, 1)):
-            changes: dict[int, Any] = {1: {}, 2: {}}
-            changes[old], changes[new] = {"old": vmRow("tap1")}, {"new": vmRow("tap1")}
-            self.receive(update(changes))
-            found = self.factory.interfaceByName("tap1")
-            assert found is not None
-            self.assertEqual(found.uuid, vm(new).uuid)
-            self.assertEqual(self.factory.interfacesByIfaceId("port"), (found,))
-
-    def test_now(self) -> None:
-        """
-        Answers follow each update, whatever observers do; in an outage they
-        are what was last known.
-        """
-        self.factory.addObserver(Busy())
-        self.synchronize({1: vmRow("tap1")})
-        self.receive(update({1: {"old": vmRow("tap1")}, 2: {"new": vmRow("tap2")}}))
-        self.assertEqual(self.factory.interfaces(), (vm(2),))
-        self.lose()
-        self.assertEqual(self.factory.interfaceByName("tap2"), vm(2))
-        self.factory.stop()
-        self.assertEqual(self.factory.interfacesByIfaceId("port"), (vm(2),))
-
-    def test_monitorAlone(self) -> None:
-        """
-        A monitor without a factory answers too.
-        """
-        monitor = InterfaceMonitor(clock=Clock())
-        self.assertEqual(monitor.interfaces(), ())
-        self.assertNoResult(monitor.whenReady("port"))
 
 
 class WhenReadyTests(FactoryTestCase):
@@ -161,13 +87,13 @@ class WhenReadyTests(FactoryTestCase):
 
     def test_onlyVMs(self) -> None:
         """
-        An interface of another class is not what is waited for.
+        An interface of another kind is not what is waited for.
         """
         ids = {"iface-id": "port"}
         patch = jsonRow("patch-ex", "patch", 1, external_ids=ids, options={"peer": "patch-int"})
         self.synchronize({1: patch})
         text = self.failsLate(self.factory.whenReady("port", 1))
-        self.assertIn("patch-ex has class patch", text)
+        self.assertIn("patch-ex has kind patch", text)
 
     def test_outage(self) -> None:
         """
@@ -315,13 +241,13 @@ class WhenReadyTests(FactoryTestCase):
         waiting = self.factory.whenReady("port", 1)
         self.assertIn("not in sync with the server", self.failsLate(waiting))
 
-    def test_noClass(self) -> None:
+    def test_noKind(self) -> None:
         """
-        The text also says when the rules give the interface no class.
+        The text also says when the rules give the interface no kind.
         """
         self.makeFactory(rules=self.factory.monitor._rows.rules.dragonflow())
         self.synchronize({1: vmRow("eth1", ofport=1)})
-        self.assertIn("eth1 has no class", self.failsLate(self.factory.whenReady("port", 1)))
+        self.assertIn("eth1 has no kind", self.failsLate(self.factory.whenReady("port", 1)))
         self.assertIsNone(plain(1).kind)
 
     def test_inTime(self) -> None:

@@ -70,7 +70,7 @@ class StreamTests(FactoryTestCase):
         """
         How many observers the factory has, beside the test's own.
         """
-        return len(self.factory.monitor._deliveries) - 1
+        return len(self.factory.monitor._audience.deliveries) - 1
 
     def test_contract(self) -> None:
         """
@@ -274,7 +274,7 @@ class StreamTests(FactoryTestCase):
         self.assertEqual(self.observers(), 0)
         del events
         gc.collect()
-        self.assertEqual(len(self.factory.monitor._streams), 0)
+        self.assertEqual(len(self.factory.monitor._audience._streams), 0)
 
     def test_dropped(self) -> None:
         """

@@ -13,8 +13,8 @@ from twisted.internet.error import ConnectionLost
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
+from tests.fakes.monitorcase import MonitorTestCase
 from tests.fakes.support import Busy, Recorder, jsonRow, vm, vmRow
-from tests.monitoring.test_monitor import MonitorTestCase
 from twisted_ovsdb import (
     Cause,
     Disconnected,

@@ -13,12 +13,14 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fakes.support import Fold, interface, jsonRow, plain, summaries, uuid, vm
 from twisted_ovsdb.events import (
+    UNIDENTIFIED,
     Cause,
     Event,
     InterfaceChanged,
     InterfaceOffline,
     InterfaceOnline,
     OvsInterface,
+    SwitchIdentity,
     Synchronized,
 )
 from twisted_ovsdb.openvswitch.tracker import Present, Tracker, Transition, transition
@@ -117,9 +119,9 @@ def drain(tracker: Tracker, limit: int = 10**6) -> list[Event]:
     return events
 
 
-class TrackerTests(SynchronousTestCase):
+class TrackerTestCase(SynchronousTestCase):
     """
-    Tests for L{Tracker}.
+    A tracker, and what it tells.
     """
 
     def setUp(self) -> None:
@@ -140,6 +142,12 @@ class TrackerTests(SynchronousTestCase):
         self.world.synchronize()
         drain(self.tracker)
 
+
+class TrackerTests(TrackerTestCase):
+    """
+    Tests for L{Tracker}.
+    """
+
     def test_nothingBeforeTheFirstSnapshot(self) -> None:
         """
         Rows that are known while there is no snapshot are claimed to nobody.
@@ -149,7 +157,7 @@ class TrackerTests(SynchronousTestCase):
 
     def test_initial(self) -> None:
         """
-        The first snapshot is told as INITIAL, and what has no class is not.
+        The first snapshot is told as INITIAL, and what has no kind is not.
         """
         self.world.put(vm(1), plain(2), vm(3))
         self.world.synchronize()
@@ -390,6 +398,97 @@ class TrackerTests(SynchronousTestCase):
             ],
         )
 
+    def test_switch(self) -> None:
+        """
+        A tracker keeps the key under which it told a snapshot, whatever the
+        switch is called meanwhile.
+        """
+        self.assertIsNone(self.tracker.switch)
+        self.inSync(vm(1))
+        self.assertEqual(self.tracker.switch, "tcp:test")
+        self.world.present.identity = SwitchIdentity("4aa64e21", "host")
+        self.assertEqual(self.world.present.switch, "4aa64e21")
+        self.world.put(vm(2))
+        self.told()
+        self.assertEqual(self.tracker.switch, "tcp:test")
+        self.world.lose()
+        self.world.synchronize()
+        self.told()
+        self.assertEqual(self.tracker.switch, "4aa64e21")
+        self.world.present.identity = UNIDENTIFIED
+        self.assertEqual(self.world.present.switch, "tcp:test")
+
+
+class RecallTests(TrackerTestCase):
+    """
+    What an observer was told in an earlier life.
+    """
+
+    def test_resync(self) -> None:
+        """
+        The first snapshot is told as a RESYNC: what was told and is gone,
+        what differs, what is new, and the rest once more.
+        """
+        was = [vm(1), vm(2), vm(3, "a"), vm(4), vm(5), plain(6)]
+        self.tracker.recall("4aa64e21", was)
+        self.assertEqual(self.tracker.switch, "4aa64e21")
+        self.world.put(vm(2, ofport=2), vm(3, "b"), vm(4), plain(5), plain(6), vm(7))
+        self.assertEqual(self.tracker.waiting, 5)
+        self.assertEqual(self.told(), [])
+        self.world.synchronize()
+        events = drain(self.tracker)
+        self.assertEqual(
+            summaries(events),
+            [
+                ("offline", "vm", "tap1", "resync"),
+                ("offline", "vm", "tap3", "resync"),
+                ("offline", "vm", "tap5", "resync"),
+                ("changed", "vm", "tap2", "resync"),
+                ("online", "vm", "tap7", "resync"),
+                ("online", "vm", "tap3", "resync"),
+                ("online", "vm", "tap4", "replay"),
+                ("synchronized", "resync"),
+            ],
+        )
+        gone, changed = events[1], events[3]
+        assert isinstance(gone, InterfaceOffline) and isinstance(changed, InterfaceChanged)
+        self.assertEqual((gone.interface, changed.previous), (vm(3, "a"), vm(2)))
+
+    def test_same(self) -> None:
+        """
+        Without replay, an observer that was told what is present is told only
+        that it is in sync.
+        """
+        self.tracker = self.world.track(replay=False)
+        self.tracker.recall("tcp:test", [vm(1)])
+        self.world.put(vm(1), plain(2))
+        self.world.synchronize()
+        self.assertEqual(self.tracker.waiting, 0)
+        self.assertEqual(self.told(), [("synchronized", "resync")])
+
+    def test_toldNothing(self) -> None:
+        """
+        An observer that was told that there is nothing begins with RESYNC too.
+        """
+        self.tracker.recall("tcp:test", [])
+        self.world.put(vm(1))
+        self.world.synchronize()
+        self.assertEqual(
+            self.told(), [("online", "vm", "tap1", "resync"), ("synchronized", "resync")]
+        )
+
+    def test_forgets(self) -> None:
+        """
+        After the first snapshot a tracker keeps nothing of the earlier life.
+        """
+        self.tracker.recall("tcp:test", [vm(1), vm(2)])
+        self.world.put(vm(1))
+        self.world.synchronize()
+        self.told()
+        self.world.put(vm(2))
+        self.assertEqual(self.told(), [("online", "vm", "tap2", "update")])
+        self.assertEqual(self.tracker._recalled, {})
+
 
 NUMBERS = st.integers(1, 5)
 STATES = st.sampled_from(["a", "b", "ofport", "tunnel", "plain", "gone"])
@@ -430,11 +529,45 @@ class ScheduleTests(SynchronousTestCase):
         told never contradict each other, what waits stays bounded, and when
         all is told they add up to what is so.
         """
+        self.play(steps, replay, None)
+
+    @settings(max_examples=1500, deadline=None, derandomize=True, database=None)
+    @given(
+        told=st.dictionaries(NUMBERS, STATES),
+        before=STEPS,
+        after=STEPS,
+        replay=st.booleans(),
+    )
+    def test_recall(
+        self,
+        told: dict[int, str],
+        before: list[tuple[str, object]],
+        after: list[tuple[str, object]],
+        replay: bool,
+    ) -> None:
+        """
+        So it is, too, with anything told in an earlier life, and whatever
+        happens before that is known.
+        """
+        was = [state(number, name) for number, name in told.items() if name != "gone"]
+        # Until then the observer is busy, and is told nothing.
+        meanwhile = [step for step in before if not step[0].startswith("tell")]
+        self.play([*meanwhile, ("recall", None), *after], replay, was)
+
+    def play(
+        self, steps: list[tuple[str, object]], replay: bool, told: list[OvsInterface] | None
+    ) -> None:
+        """
+        Play a schedule, and judge its events.
+        """
         world = World()
         tracker = world.track(replay)
-        fold = Fold(replay)
+        fold = Fold(replay, told)
         for what, argument in [*steps, ("synchronize", None), ("tellAll", None)]:
-            if what == "put":
+            if what == "recall":
+                assert told is not None
+                tracker.recall("tcp:test", told)
+            elif what == "put":
                 assert isinstance(argument, list)
                 # In an outage nothing is known to change: a snapshot tells.
                 for number, name in argument:

@@ -87,7 +87,7 @@ class Measuring:
         if self.tracker is not None:
             waiting = self.tracker.waiting
             self.most = max(self.most, waiting)
-            self.beyond += waiting > self._hanging.told + len(self.tracker._present.rows)
+            self.beyond += waiting > self._hanging.told + len(self.tracker.present.rows)
 
 
 async def slowObserver(reactor: Any, seed: int) -> list[Figure]:
@@ -114,7 +114,7 @@ async def slowObserver(reactor: Any, seed: int) -> list[Figure]:
         await _commit(reactor, writers, WRITERS)  # each makes its interfaces
         EndpointConnector(UNIXClientEndpoint(reactor, ovs.unix), factory).connect()
         await factory.whenSynchronized()
-        measuring.tracker = factory.monitor._deliveries[0].tracker
+        measuring.tracker = factory.monitor._audience.deliveries[0].tracker
         await _commit(reactor, writers, TRANSACTIONS)
         figures = Figures("slow observer")
         await _compare(reactor, ovs, figures, writers, prompt, hanging, measuring)

@@ -2,8 +2,8 @@
 # See LICENSE for details.
 
 """
-Interfaces by a key of theirs, for those who look for one at every event: to
-go over 100,000 rows takes 10 ms.
+Interfaces by a key, such as their name, for callers that look for one at every
+event: a walk over all rows would be slow where there are many.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from twisted_ovsdb.events import OvsInterface
 
 class Index:
     """
-    The interfaces that have a class, by a key. It is made when it is first
-    asked, and costs nothing before.
+    The interfaces that have a kind, by a key. The index is built by the first
+    L{get}, and costs nothing before.
     """
 
     def __init__(
@@ -28,12 +28,13 @@ class Index:
         """
         self._rows = rows
         self._key = key
-        # A tuple of one is a third of the memory of a dict of one.
+        # Most keys have one interface: a tuple of one needs less memory than a
+        # dict of one.
         self._found: dict[str, tuple[OvsInterface, ...]] | None = None
 
     @property
     def made(self) -> bool:
-        """Whether it was ever asked: if not, it need not take note."""
+        """Whether the index is built; L{note} does nothing before."""
         return self._found is not None
 
     def get(self, key: str) -> tuple[OvsInterface, ...]:

@@ -2,50 +2,55 @@
 # See LICENSE for details.
 
 """
-What outlives a connection: the rows as they were last known, and what each
-observer has been told of them.
+The monitor of one server: it outlives the connections, keeps what was last
+known, and answers questions about it. Observers are left to the audience, the
+requests on a connection to the session.
 """
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import AsyncGenerator, Iterable, Iterator
+from operator import attrgetter
 from typing import Final
 
-from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from twisted_ovsdb.connection.protocol import OvsdbProtocol
 from twisted_ovsdb.connection.waiters import Waiters
+from twisted_ovsdb.database.monitor import MONITOR
 from twisted_ovsdb.database.replica import Replica
+from twisted_ovsdb.database.tableset import MonitoredTable, TableSet
 from twisted_ovsdb.errors import MonitorStopped
-from twisted_ovsdb.events import Event, OvsInterface, SwitchIdentity
-from twisted_ovsdb.interfaces import IOvsdbEventObserver
-from twisted_ovsdb.monitoring.delivery import Delivery
-from twisted_ovsdb.monitoring.lookup import Lookup
-from twisted_ovsdb.monitoring.session import MonitorSession, Settled
-from twisted_ovsdb.monitoring.stream import Handover, stream
+from twisted_ovsdb.events import Event, InterfaceKind, OvsInterface, SwitchIdentity
+from twisted_ovsdb.interfaces import Observer
+from twisted_ovsdb.monitoring.audience import Audience
+from twisted_ovsdb.monitoring.earlier import Told
+from twisted_ovsdb.monitoring.index import Index
+from twisted_ovsdb.monitoring.readiness import Readiness
+from twisted_ovsdb.monitoring.session import MonitorSession, Rows, Settled
 from twisted_ovsdb.openvswitch.classify import ClassificationRules
 from twisted_ovsdb.openvswitch.rows import TABLE, InterfaceRows
-from twisted_ovsdb.openvswitch.tracker import Present, Tracker
+from twisted_ovsdb.openvswitch.tracker import Present
 
 Change = tuple[str, "OvsInterface | None", "OvsInterface | None"]
 
 EXPLAINED: Final = 10
 """
-Interfaces of one message of which a debug line says why they have no class:
-twistd writes debug lines too, and a snapshot may hold thousands.
+Interfaces of one message for which a debug line says why they have no kind.
+twistd writes debug lines too, and a snapshot may hold thousands of these
+interfaces.
 """
 
 
-class InterfaceMonitor(Lookup):
+class InterfaceMonitor:
     """
     The interfaces of one database server, across all its connections.
 
-    L{OvsdbMonitorFactory <twisted_ovsdb.OvsdbMonitorFactory>} makes its own.
-    An application that owns its connections makes one itself and gives it
-    each new protocol with L{attach}.
+    L{OvsdbMonitorFactory <twisted_ovsdb.OvsdbMonitorFactory>} makes its own
+    monitor. An application that owns its connections makes a monitor and gives
+    it each new protocol with L{attach}.
 
     @ivar inSync: whether what is known is what the server has.
     """
@@ -54,7 +59,7 @@ class InterfaceMonitor(Lookup):
 
     def __init__(
         self,
-        observers: Iterable[IOvsdbEventObserver] = (),
+        observers: Iterable[Observer] = (),
         rules: ClassificationRules = ClassificationRules(),
         replay: bool = True,
         extraColumns: Iterable[str] = (),
@@ -62,31 +67,31 @@ class InterfaceMonitor(Lookup):
         clock: IReactorTime | None = None,
     ) -> None:
         """
-        @param observers: who is told.
-        @param rules: which class an interface has.
+        @param observers: the observers to tell.
+        @param rules: the rules that decide which kind an interface has.
         @param replay: whether interfaces that an outage left unchanged are
             told once more, as online with the cause REPLAY.
         @param extraColumns: columns of the Interface table to monitor beyond
             the usual six; their values are in L{OvsInterface.extra}.
-        @param source: what events name as their source.
-        @param clock: the reactor, if not the global one.
+        @param source: the server's name in events.
+        @param clock: the reactor, if it is not the global one.
         """
         if clock is None:
             from twisted.internet import reactor
 
             clock = reactor
-        self._replay = replay
         self._rows = InterfaceRows(rules, extraColumns)
-        self._replica = Replica(TABLE, self._rows.decode)
-        super().__init__(Present(self._replica.rows, source), clock)
+        self._replica: Replica[OvsInterface] = Replica()
+        self._tables = TableSet(MONITOR, {TABLE: MonitoredTable(self._rows, self._replica)})
+        self._present = present = Present(self._replica.rows, source)
         self._session: MonitorSession | None = None
-        self._deliveries: list[Delivery] = []
-        self._greeting: IDelayedCall | None = None
-        self._settling: IDelayedCall | None = None
-        self._settled: Waiters[None] = Waiters()
+        self._audience = Audience(present, replay, clock)
+        self._clock = clock
+        self._synchronized: Waiters[tuple[OvsInterface, ...]] = Waiters()
+        self._byName = Index(present.rows, attrgetter("name"))
+        self._byIfaceId = Index(present.rows, attrgetter("iface_id"))
+        self._readiness = Readiness(present, self._byIfaceId, clock)
         self._warned: frozenset[str] = frozenset()
-        # In the order they began; who drops one ends it.
-        self._streams: weakref.WeakKeyDictionary[Handover, None] = weakref.WeakKeyDictionary()
         for observer in observers:
             self.addObserver(observer)
 
@@ -97,7 +102,7 @@ class InterfaceMonitor(Lookup):
 
     @property
     def source(self) -> str:
-        """What events name as their source."""
+        """The server's name in events."""
         return self._present.source
 
     @source.setter
@@ -106,7 +111,7 @@ class InterfaceMonitor(Lookup):
 
     @property
     def identity(self) -> SwitchIdentity:
-        """Who events say that the switch is."""
+        """The identity of the switch in events."""
         return self._present.identity
 
     @identity.setter
@@ -115,57 +120,110 @@ class InterfaceMonitor(Lookup):
 
     # Observers
 
-    def addObserver(self, observer: IOvsdbEventObserver) -> None:
+    def addObserver(self, observer: Observer, told: Told | None = None) -> None:
         """
-        Tell this observer too. It is told nothing before this call returns;
-        then what exists now (INITIAL, and Synchronized), if the monitor is in
-        sync, else nothing until the next snapshot, which is INITIAL for it.
+        Tell this observer too. Nothing is told before this call returns. If
+        the monitor is in sync, the observer is then told what exists now
+        (INITIAL, and Synchronized); if not, it is told nothing until the next
+        snapshot, which is INITIAL for this observer.
 
-        @raise TypeError: if it does not provide L{IOvsdbEventObserver}.
+        With C{told}, the observer goes on from what it was told in an earlier
+        life, for example before the process was restarted. Its first snapshot
+        is then a RESYNC: an interface that was told and is gone is offline, as
+        it was told; one that differs is changed, or offline and online as
+        after an outage; a new one is online; the others are told once more
+        with the cause REPLAY, if the monitor replays; Synchronized (RESYNC)
+        ends it.
+
+        @param told: the interfaces that the observer was told, or a function
+            that is called with the switch key (the system-id, or the source if
+            that is not known) and returns them, or an awaitable of them, such
+            as a Deferred. The function is called once, when the observer would
+            be told its first event. Until its Deferred fires, this observer is
+            told nothing, and others are not held up; removing the observer
+            cancels the Deferred. Interfaces without a kind are ignored. If the
+            function returns None, the observer was never told anything of this
+            switch, and its first snapshot is INITIAL. It is INITIAL too if the
+            function fails, which is logged once.
+        @raise TypeError: if C{observer} is not an observer, or
+            C{told} is neither a function nor interfaces.
         @raise ValueError: if it has been added already.
         """
-        # zope's TypeError names the object and the interface.
-        adapted: IOvsdbEventObserver = IOvsdbEventObserver(observer)
-        if any(delivery.observer is adapted for delivery in self._deliveries):
-            raise ValueError(f"{observer!r} is an observer already")
-        delivery = Delivery(adapted, Tracker(self._present, self._replay), self._clock)
-        self._deliveries.append(delivery)
-        if self._session is not None and self._greeting is None:
-            self._greeting = self._clock.callLater(0, self._greet)
+        self._audience.add(observer, told)
 
-    def removeObserver(self, observer: IOvsdbEventObserver) -> None:
+    def removeObserver(self, observer: Observer) -> None:
         """
-        Tell this observer nothing more: what waits for it is dropped, and a
-        Deferred of its that is awaited is cancelled.
+        Tell this observer nothing more. What waits for it is dropped, and the
+        Deferred that it is busy with is cancelled.
 
         @raise ValueError: if it is no observer.
         """
-        for delivery in self._deliveries:
-            if delivery.observer is observer or delivery.observer == observer:
-                self._deliveries.remove(delivery)
-                delivery.close()
-                return
-        raise ValueError(f"{observer!r} is no observer")
+        self._audience.remove(observer)
 
     def events(self) -> AsyncGenerator[Event, None]:
         """
-        Events for C{async for}, as an observer is told that is added when the
-        first one is asked for. While its consumer is busy, what happens is
+        Events for C{async for}: what an observer is told that is added when
+        the first event is asked for. While the consumer is busy, changes are
         merged as for any observer.
 
-        @return: ends when the monitor is stopped. Leaving the loop closes it;
-            C{contextlib.aclosing} does so also where something else keeps it.
+        @return: ends when the monitor is stopped. Leaving the loop closes it,
+            unless something else keeps a reference to it;
+            C{contextlib.aclosing} closes it in any case.
         """
-        handover = Handover(self._clock)
-        self._streams[handover] = None
-        return stream(self, handover)
+        return self._audience.events()
 
-    def _greet(self) -> None:
+    # Questions. No answer waits for an observer.
+
+    def interfaces(self, kind: InterfaceKind | None = None) -> tuple[OvsInterface, ...]:
         """
-        Tell those who were added meanwhile.
+        Every interface that exists now and has a kind; in an outage, as it was
+        last known.
+
+        @param kind: only interfaces of this kind.
         """
-        self._greeting = None
-        self._startDeliveries()
+        found = self._present.interfaces()
+        return found if kind is None else tuple(row for row in found if row.kind is kind)
+
+    def interfaceByName(self, name: str) -> OvsInterface | None:
+        """
+        @return: the interface of this name, None if there is none that has a
+            kind. In an outage, as it was last known.
+        """
+        return next(iter(self._byName.get(name)), None)
+
+    def interfacesByIfaceId(self, ifaceId: str) -> tuple[OvsInterface, ...]:
+        """
+        @return: the interfaces that have a kind and this
+            C{external_ids:iface-id}. Usually there is one; there are two for a
+            while when a VM's port moves to another interface. In an outage, as
+            they were last known.
+        """
+        return self._byIfaceId.get(ifaceId)
+
+    def whenSynchronized(self) -> Deferred[tuple[OvsInterface, ...]]:
+        """
+        @return: every interface that has a kind, as soon as a snapshot has
+            been applied, at once if the monitor is in sync; does not wait for
+            observers. CancelledError when the monitor is stopped.
+        """
+        if self._present.inSync:
+            return succeed(self._present.interfaces())
+        return self._synchronized.wait()
+
+    def whenReady(self, ifaceId: str, timeout: float | None = None) -> Deferred[OvsInterface]:
+        """
+        Wait until a VM's interface can be used.
+
+        @param ifaceId: its C{external_ids:iface-id}.
+        @param timeout: seconds to wait at most; None: no limit.
+        @return: the interface of kind VM that has this iface-id and is
+            L{ready <OvsInterface.ready>}, at once if there is one already. In
+            an outage nothing is ready until the next snapshot. Does not wait
+            for observers. L{twisted.internet.defer.TimeoutError} after the
+            timeout, whose text says what is missing; CancelledError when the
+            monitor is stopped.
+        """
+        return self._readiness.wait(ifaceId, timeout)
 
     # The connection
 
@@ -178,21 +236,16 @@ class InterfaceMonitor(Lookup):
 
         @param database: the database's name.
         @return: fires when the snapshot has been applied. L{RpcError} or
-            L{OvsdbError} if the server cannot be monitored: the connection
-            is up, and closing it is the caller's. L{ProtocolViolation} if the
-            reply is not understood, and L{SessionLost} if the connection
-            goes: then it is lost already.
+            L{OvsdbError} if the server cannot be monitored: the connection is
+            still up, and the caller has to close it. L{ProtocolViolation} if
+            the reply is not understood, and L{SessionLost} if the connection
+            is lost: there is no connection to close.
         @raise RuntimeError: if a connection is attached already.
         """
         if self._session is not None:
             raise RuntimeError("a connection is attached already")
         session = MonitorSession(
-            protocol,
-            self._rows,
-            self._replica,
-            self._snapshotRead,
-            self._updateRead,
-            self._clock,
+            protocol, self._tables, self._snapshotRead, self._updateRead, self._clock
         )
         self._session = session
         protocol.whenLost().addCallback(self._sessionLost, session)
@@ -200,41 +253,35 @@ class InterfaceMonitor(Lookup):
 
     def detach(self) -> None:
         """
-        Let go of the connection, if there is one, without closing it.
+        Stop: let go of the connection, if there is one, without closing it.
 
         Observers that are not busy are told Disconnected (reason:
-        L{MonitorStopped}) and then, like all others, nothing until the next
-        L{attach}. Who calls this from inside eventReceived is busy with that
-        event. What is known is kept.
+        L{MonitorStopped}). Then no observer is told anything until the next
+        L{attach}. An observer that calls this from inside eventReceived is
+        busy with that event. What is known is kept.
         """
         if self._session is not None:
             self._lose(MonitorStopped())
-        for delivery in self._deliveries:
-            delivery.stop()
-        if self._greeting is not None:
-            self._greeting.cancel()
-            self._greeting = None
-        if self._settling is not None:
-            self._settling.cancel()
-            self._settle()
-        self._answerNobody()
-        for handover in tuple(self._streams):
-            handover.end()
+        self._audience.stop()
+        self._synchronized.errback(CancelledError())
+        self._readiness.cancel()
 
-    def _snapshotRead(self, rows: dict[str, OvsInterface]) -> Settled:
-        self._note(self._replica.replace(rows))
+    def _snapshotRead(self, rows: Rows) -> Settled:
+        self._note(self._replica.replace(rows[TABLE]))
         self._present.session += 1
         self._present.inSync = True
         self._warnOfLacking()
-        self._answerSnapshot()
-        # Unless one who was answered has stopped it.
-        return self._startDeliveries() if self._present.inSync else None
+        if self._synchronized:
+            self._synchronized.callback(self._present.interfaces())
+        self._readiness.look(self._present.rows.values())
+        # A callback may have stopped the monitor.
+        return self._audience.start() if self._present.inSync else None
 
     def _warnOfLacking(self) -> None:
         """
-        Say once which columns the server does not have.
+        Log once which columns the server does not have.
         """
-        lacking = self._session.lacking if self._session is not None else frozenset()
+        lacking = self._session.lacking.get(TABLE, frozenset()) if self._session else frozenset()
         if lacking - self._warned:
             self._warned |= lacking
             self._log.warn(
@@ -244,10 +291,11 @@ class InterfaceMonitor(Lookup):
                 columns=", ".join(sorted(lacking)),
             )
 
-    def _updateRead(self, changes: dict[str, OvsInterface | None]) -> Settled:
+    def _updateRead(self, rows: Rows) -> Settled:
+        changes: dict[str, OvsInterface | None] = rows.get(TABLE, {})
         self._note(self._replica.apply(changes))
-        self._answerUpdate(changes.values())
-        return self._deliver()
+        self._readiness.look(changes.values())
+        return self._audience.deliver()
 
     def _sessionLost(self, reason: BaseException, session: MonitorSession) -> None:
         if self._session is session:
@@ -260,14 +308,14 @@ class InterfaceMonitor(Lookup):
         if self._present.inSync:
             self._present.inSync = False
             self._present.reason = reason
-            self._deliver()
-
-    # What both need
+            self._audience.deliver()
 
     def _note(self, changes: Iterator[Change]) -> None:
+        """
+        Let everything that follows the rows take note of these changes.
+        """
         unclassified: list[OvsInterface] = []
-        trackers = [delivery.tracker for delivery in self._deliveries]
-        notes = [tracker.note for tracker in trackers if tracker.begun]
+        notes = self._audience.notes()
         notes += [index.note for index in (self._byName, self._byIfaceId) if index.made]
         for uuid, before, now in changes:
             for note in notes:
@@ -279,40 +327,11 @@ class InterfaceMonitor(Lookup):
 
     def _explain(self, interfaces: list[OvsInterface]) -> None:
         """
-        Say why these have no class.
+        Log why these interfaces have no kind.
         """
         explain = self._rows.rules.explain
         for interface in interfaces[:EXPLAINED]:
             why = explain(interface.name, interface.type, interface.external_ids)
-            self._log.debug("no class: {why}", why=why)
+            self._log.debug("no kind: {why}", why=why)
         if len(interfaces) > EXPLAINED:
-            self._log.debug("no class: {count} more", count=len(interfaces) - EXPLAINED)
-
-    def _startDeliveries(self) -> Settled:
-        for delivery in tuple(self._deliveries):
-            delivery.start()
-        return self._deliver()
-
-    def _deliver(self) -> Settled:
-        """
-        Tell everyone.
-
-        @return: None if all that are not busy have been told all.
-        """
-        for delivery in tuple(self._deliveries):
-            delivery.deliver()
-        if not any(delivery.slicing for delivery in self._deliveries):
-            return None
-        if self._settling is None:
-            self._settling = self._clock.callLater(0, self._settle)
-        return self._settled.wait()
-
-    def _settle(self) -> None:
-        """
-        Look at each turn whether all that are not busy have been told all.
-        """
-        if any(delivery.slicing for delivery in self._deliveries):
-            self._settling = self._clock.callLater(0, self._settle)
-        else:
-            self._settling = None
-            self._settled.fire(lambda waiter: waiter.callback(None))
+            self._log.debug("no kind: {count} more", count=len(interfaces) - EXPLAINED)

@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-Who waits for a VM's interface to be ready, by its iface-id.
+Callers that wait for a VM's interface to be ready, by its iface-id.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ class Readiness:
     """
     Deferreds that fire when their interface is ready, each exactly once.
 
-    It looks at rows and not at events: who waits costs nothing but a look at
-    each row that changes, and waits for no observer.
+    They follow the rows, not the events, and so wait for no observer. While
+    nothing waits, a change of a row costs nothing here.
     """
 
     def __init__(self, present: Present, byIfaceId: Index, clock: IReactorTime) -> None:
@@ -59,25 +59,25 @@ class Readiness:
 
     def look(self, rows: Iterable[OvsInterface | None]) -> None:
         """
-        Fire for those that are ready.
+        Fire the Deferreds of the interfaces that are ready.
 
-        @param rows: what is new.
+        @param rows: the rows that have changed; None for one that is gone.
         """
-        # What was known before an outage is nothing to go by.
+        # In an outage the rows are old, and an interface in them may be gone.
         if not self._waiting or not self._present.inSync:
             return
         ready = {row.iface_id: row for row in rows if row is not None and isReadyVM(row)}
         if not ready:
             return
         for waiter, ifaceId in tuple(self._waiting.items()):
-            # One that fires may cancel another, or stop everything.
+            # A callback may cancel other Deferreds, or stop the monitor.
             if ifaceId in ready and waiter in self._waiting:
                 del self._waiting[waiter]
                 waiter.callback(ready[ifaceId])
 
     def cancel(self) -> None:
         """
-        Fail for all with CancelledError.
+        Fail every Deferred with CancelledError.
         """
         for waiter in tuple(self._waiting):
             if self._waiting.pop(waiter, None) is not None:
@@ -88,7 +88,7 @@ class Readiness:
 
     def _explain(self, ifaceId: str) -> str:
         """
-        Say why there is no such interface that is ready.
+        Say why no interface of this iface-id is ready.
         """
         if not self._present.inSync:
             return f"not in sync with {self._present.source or 'the server'}"
@@ -97,7 +97,7 @@ class Readiness:
             return "no interface has it"
         row = next((row for row in found if row.kind is InterfaceKind.VM), found[0])
         if row.kind is not InterfaceKind.VM:
-            kind = "no class" if row.kind is None else f"class {row.kind.value}"
+            kind = "no kind" if row.kind is None else f"kind {row.kind.value}"
             return f"{row.name} has {kind}"
         if row.error is not None:
             return f"{row.name}: {row.error}"

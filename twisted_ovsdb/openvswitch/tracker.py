@@ -2,20 +2,20 @@
 # See LICENSE for details.
 
 """
-The difference between what an observer was told and what is so now, as
+The difference between what an observer was told and what is present now, as
 events.
 
-An observer's tracker keeps no copy of what it told: an interface that does
-not wait in it was told as it is now. So an observer that keeps up costs
-nothing, and what waits for one that does not is bounded by the interfaces
-told and the interfaces present.
+A tracker keeps no copy of what it told: an interface that does not wait in
+the tracker was told as it is now. So an observer that keeps up costs nothing,
+and what waits for a slow one is bounded by the interfaces told and the
+interfaces present.
 """
 
 from __future__ import annotations
 
 import enum
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from twisted_ovsdb.events import (
@@ -23,13 +23,12 @@ from twisted_ovsdb.events import (
     Cause,
     Disconnected,
     Event,
-    InterfaceChanged,
-    InterfaceEvent,
     InterfaceOffline,
     InterfaceOnline,
     OvsInterface,
     Synchronized,
-    UnfrozenChange,
+    makeChanged,
+    makeEvent,
 )
 
 
@@ -43,8 +42,8 @@ class Transition(enum.Enum):
     ONLINE = enum.auto()
 
 
-# Members looked up once: as attributes of their class they take 0.1 us each
-# time in CPython 3.11, and every event needs some five of them.
+# Looked up once: every event needs several of them, and CPython 3.11 is slow to
+# find a member of an enum.
 _OFFLINE, _CHANGED, _ONLINE = Transition.OFFLINE, Transition.CHANGED, Transition.ONLINE
 _INITIAL, _UPDATE = Cause.INITIAL, Cause.UPDATE
 _RESYNC, _REPLAY = Cause.RESYNC, Cause.REPLAY
@@ -52,14 +51,15 @@ _RESYNC, _REPLAY = Cause.RESYNC, Cause.REPLAY
 
 def transition(told: OvsInterface | None, now: OvsInterface | None) -> Transition | None:
     """
-    The one place that decides what a difference means. Another class or
-    another iface-id is another thing under the same UUID: its OFFLINE leaves
-    nothing told, and that makes the new one ONLINE.
+    Decide what a difference means; nothing else decides this. An interface
+    that has another kind or another iface-id counts as another interface with
+    the same UUID: OFFLINE comes first, after which nothing is told of this
+    UUID, and so the new interface is ONLINE.
 
-    @param told: the interface as it was told, None if it was not.
-    @param now: the interface as it is, which is not as it was told; None if
+    @param told: the interface as it was told, None if it was not told.
+    @param now: the interface as it is now, which differs from C{told}; None if
         it is gone.
-    @return: what is to be told, None if nothing is.
+    @return: what to tell next, None if there is nothing to tell.
     """
     if now is None or now.kind is None:
         return None if told is None else _OFFLINE
@@ -75,13 +75,13 @@ def transition(told: OvsInterface | None, now: OvsInterface | None) -> Transitio
 
 class Present:
     """
-    What is so now; the trackers of all observers look at one of these.
+    What is known of one switch now. The trackers of all observers share one.
 
-    @ivar rows: every interface that is known, with a class or without.
+    @ivar rows: every interface that is known, with a kind or without.
     @ivar source: the server, as its endpoint was written.
-    @ivar identity: the switch, where it was asked who it is.
-    @ivar session: counts the sessions that have synchronized.
-    @ivar inSync: whether the latest of them is up.
+    @ivar identity: who the switch is, if the server was asked.
+    @ivar session: the number of sessions that have synchronized.
+    @ivar inSync: whether the latest of these sessions is up.
     @ivar reason: why the latest session was lost.
     """
 
@@ -93,9 +93,14 @@ class Present:
         self.inSync = False
         self.reason: BaseException | None = None
 
+    @property
+    def switch(self) -> str:
+        """The key of the switch: its system-id if that is known, else the source."""
+        return self.identity.system_id or self.source
+
     def interfaces(self) -> tuple[OvsInterface, ...]:
         """
-        Every interface that has a class.
+        Every interface that has a kind.
         """
         return tuple(row for row in self.rows.values() if row.kind is not None)
 
@@ -105,62 +110,90 @@ Waiting = OrderedDict[str, "OvsInterface | None"]
 
 class Tracker:
     """
-    One observer's events, computed one at a time as it can take them.
+    The events of one observer, computed one at a time, whenever the observer
+    can take one.
 
-    The order: within a difference, what is offline, then what has changed,
-    then what is online. The connection, as told and as it is now:
+    Within a difference, offline events come first, then changed, then online.
+    What is told depends on the state of the connection, as it was told and as
+    it is now:
 
-      - told in sync, and in sync without an outage: the difference, UPDATE;
-      - told in sync, and in sync after outages: Disconnected, and on as in
+      - told in sync, now in sync, no outage between: the difference, UPDATE;
+      - told in sync, now in sync, outages between: Disconnected, then as in
         the last line;
-      - told in sync, and down: the difference, UPDATE, then Disconnected;
-      - told down, and down: nothing;
-      - told down, and in sync: the difference, a REPLAY of all that it did
-        not touch, Synchronized.
+      - told in sync, now down: the difference, UPDATE, then Disconnected;
+      - told down, now down: nothing;
+      - told down, now in sync: the difference, a REPLAY of every interface
+        that is not in the difference, Synchronized.
+
+    The difference of the last line is INITIAL until the first Synchronized of
+    this observer, and RESYNC from then on. An observer that was told something
+    in an earlier life begins with RESYNC.
+
+    @ivar present: what is known now.
+    @ivar switch: the key of the switch under which this tracker told its
+        events, or under which they were told in an earlier life; None before
+        the first snapshot.
     """
 
     def __init__(self, present: Present, replay: bool = True) -> None:
         """
-        @param replay: whether what is unchanged after an outage is told once
-            more.
+        @param replay: whether interfaces that an outage left unchanged are told
+            once more.
         """
-        self._present = present
+        self.present = present
+        self.switch: str | None = None
         self._replay = replay
         self._toldSession = 0  # the session told as in sync; 0: told down
-        self._replaySession = 0  # the session that _unreplayed belongs to
+        self._snapshotSession = 0  # the session whose snapshot is being told
         self._synchronizedOnce = False
         self._begun = False
+        self._recalled: dict[str, OvsInterface] = {}  # told in an earlier life
         # UUID -> the interface as told. Ordered dicts, because taking the
-        # first of a plain dict again and again is quadratic.
+        # first item of a plain dict again and again is quadratic.
         self._offline: Waiting = OrderedDict()
         self._changed: Waiting = OrderedDict()
         self._online: Waiting = OrderedDict()
-        # These are filled at once and only get shorter: plain dicts, filled
-        # backwards and taken from the end, are four times as fast.
-        self._fresh: dict[str, None] = {}  # online too, and the first to be
+        # These are filled at once and only get shorter. Plain dicts that are
+        # filled backwards and taken from the end are faster.
+        self._fresh: dict[str, None] = {}  # online too; told before _online
         self._unreplayed: dict[str, None] = {}
 
     @property
     def begun(self) -> bool:
-        """Whether it was ever told anything: if not, it need not take note."""
+        """Whether L{note} has to be called; not before the first snapshot is told."""
         return self._begun
 
     @property
     def waiting(self) -> int:
         """How many interfaces differ from what was told of them."""
         if not self._begun:
-            return len(self._present.interfaces())
+            told, rows = self._recalled, self.present.rows
+            new = sum(row.kind is not None and uuid not in told for uuid, row in rows.items())
+            return new + sum(before != rows.get(uuid) for uuid, before in told.items())
         return len(self._offline) + len(self._changed) + len(self._online) + len(self._fresh)
+
+    def recall(self, switch: str, told: Iterable[OvsInterface]) -> None:
+        """
+        Begin with what the observer was told in an earlier life. The next
+        snapshot is then a RESYNC. To be called before anything is told.
+
+        @param switch: the key of the switch under which it was told.
+        @param told: the interfaces; one without a kind is ignored.
+        """
+        self.switch = switch
+        self._recalled = {row.uuid: row for row in told if row.kind is not None}
+        self._synchronizedOnce = True
 
     def note(self, uuid: str, before: OvsInterface | None, now: OvsInterface | None) -> None:
         """
         Take note that a row has changed.
 
         @param before: the row before this change, None if there was none.
-        @param now: the row now, which is not equal; None if it is gone.
+        @param now: the row now, which differs from C{before}; None if it is
+            gone.
         """
         if not self._begun:
-            return  # then all that there is will be online
+            return  # The first snapshot is computed from all rows at once.
         for waiting in (self._offline, self._changed, self._online, self._fresh):
             if uuid in waiting:
                 told = waiting.pop(uuid)
@@ -182,11 +215,11 @@ class Tracker:
 
     def nextEvent(self) -> Event | None:
         """
-        What the observer has to be told next; it counts as told from here on.
+        Take the next event. From here on it counts as told.
 
         @return: None if there is nothing to tell now.
         """
-        present = self._present
+        present = self.present
         if self._toldSession:
             if present.inSync:
                 if present.session == self._toldSession:
@@ -197,61 +230,64 @@ class Tracker:
             return None
         if not self._begun:
             self._begin()
-        if self._replaySession != present.session:
-            self._beginReplay()
+        if self._snapshotSession != present.session:
+            self._beginSnapshot()
         cause = _RESYNC if self._synchronizedOnce else _INITIAL
         return self._difference(cause) or self._nextReplay() or self._synchronized(cause)
 
     def _difference(self, cause: Cause) -> Event | None:
-        present = self._present
-        event: Any
+        present = self.present
         told: Any
-        kind: type[Event]
         if self._offline:
             uuid, told = self._offline.popitem(last=False)
             self._wait(uuid, None, present.rows.get(uuid))
             self._unreplayed.pop(uuid, None)
-            event, kind = InterfaceEvent(told, cause, present.source), InterfaceOffline
-        elif self._changed:
+            return makeEvent(InterfaceOffline, told, cause, present.source, present.identity)
+        if self._changed:
             uuid, told = self._changed.popitem(last=False)
             self._unreplayed.pop(uuid, None)
-            event = UnfrozenChange(present.rows[uuid], cause, present.source, told)
-            kind = InterfaceChanged
-        elif self._fresh or self._online:
+            now = present.rows[uuid]
+            return makeChanged(now, cause, present.source, told, present.identity)
+        if self._fresh or self._online:
             uuid, _ = self._fresh.popitem() if self._fresh else self._online.popitem(last=False)
-            event, kind = InterfaceEvent(present.rows[uuid], cause, present.source), InterfaceOnline
-        else:
-            return None
-        if present.identity is not UNIDENTIFIED:
-            event.identity = present.identity
-        event.__class__ = kind
-        return event  # type: ignore[no-any-return]
+            now = present.rows[uuid]
+            return makeEvent(InterfaceOnline, now, cause, present.source, present.identity)
+        return None
 
     def _begin(self) -> None:
         """
-        Find what is to be told at the first time: all that has a class.
+        Find what the first snapshot brings: the difference to what was told
+        in an earlier life, else every interface that has a kind.
         """
         self._begun = True
-        uuids = [uuid for uuid, row in self._present.rows.items() if row.kind is not None]
+        told, self._recalled = self._recalled, {}
+        rows = self.present.rows
+        uuids = [uuid for uuid, row in rows.items() if row.kind is not None]
         uuids.reverse()
         self._fresh = dict.fromkeys(uuids)
+        for uuid, before in told.items():
+            self._fresh.pop(uuid, None)
+            now = rows.get(uuid)
+            if before != now:
+                self._wait(uuid, before, now)
 
-    def _beginReplay(self) -> None:
+    def _beginSnapshot(self) -> None:
         """
-        Find what the snapshot leaves as it was told.
+        Begin to tell the snapshot of a session: find what is to be replayed.
         """
-        self._replaySession = self._present.session
+        self._snapshotSession = self.present.session
+        self.switch = self.present.switch
         self._unreplayed = {}
         if self._replay:
             untold = self._fresh.keys() | self._online.keys()
-            rows = reversed(self._present.interfaces())
+            rows = reversed(self.present.interfaces())
             self._unreplayed = {row.uuid: None for row in rows if row.uuid not in untold}
 
     def _nextReplay(self) -> Event | None:
         if not self._unreplayed:
             return None
         uuid, _ = self._unreplayed.popitem()
-        present = self._present
+        present = self.present
         return InterfaceOnline(
             present.rows[uuid], _REPLAY, present.source, identity=present.identity
         )
@@ -259,13 +295,13 @@ class Tracker:
     def _synchronized(self, cause: Cause) -> Event:
         # They are empty, but a dict keeps the memory that it once needed.
         self._fresh, self._unreplayed = {}, {}
-        self._toldSession = self._present.session
+        self._toldSession = self.present.session
         self._synchronizedOnce = True
-        present = self._present
+        present = self.present
         return Synchronized(cause, present.interfaces(), present.source, identity=present.identity)
 
     def _disconnected(self) -> Event:
         self._toldSession = 0
-        reason = self._present.reason
+        reason = self.present.reason
         assert reason is not None
-        return Disconnected(reason, self._present.source, identity=self._present.identity)
+        return Disconnected(reason, self.present.source, identity=self.present.identity)

@@ -1,0 +1,384 @@
+# Copyright (c) The twisted_ovsdb authors.
+# See LICENSE for details.
+
+"""
+Tests for L{twisted_ovsdb.monitoring.audience}, by way of a monitor: observers
+that come and go, and what they were told in an earlier life.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import Deferred
+
+from tests.fakes.monitorcase import MonitorTestCase
+from tests.fakes.support import Busy, Recorder, plain, vm, vmRow
+from twisted_ovsdb.events import OvsInterface, SwitchIdentity, Synchronized
+
+
+class ObserverTests(MonitorTestCase):
+    """
+    Observers that come and go.
+    """
+
+    def test_F47_late(self) -> None:
+        """
+        One added while in sync is told nothing within addObserver; then what
+        exists, with what has happened meanwhile, then what happens.
+        """
+        self.synchronize({1: vmRow("tap1")})
+        late = Recorder()
+        self.monitor.addObserver(late)
+        self.assertEqual(late.events, [])
+        self.update({2: {"new": vmRow("tap2")}})
+        self.clock.advance(0)
+        self.update({3: {"new": vmRow("tap3")}})
+        self.assertEqual(
+            late.take(),
+            [
+                ("online", "vm", "tap1", "initial"),
+                ("online", "vm", "tap2", "initial"),
+                ("synchronized", "initial"),
+                ("online", "vm", "tap3", "update"),
+            ],
+        )
+
+    def test_addedInAnOutage(self) -> None:
+        """
+        One added in an outage is told nothing until the next snapshot, which
+        is INITIAL for it alone.
+        """
+        self.synchronize({1: vmRow("tap1")})
+        self.lose()
+        self.observer.take()
+        late = Recorder()
+        self.monitor.addObserver(late)
+        self.clock.advance(0)
+        self.assertEqual(late.events, [])
+        self.synchronize({1: vmRow("tap1")})
+        self.assertEqual(
+            late.take(), [("online", "vm", "tap1", "initial"), ("synchronized", "initial")]
+        )
+        self.assertEqual(self.observer.take()[-1], ("synchronized", "resync"))
+
+    def test_refused(self) -> None:
+        """
+        What is no observer, is one already or is none is refused.
+        """
+        self.assertRaises(TypeError, self.monitor.addObserver, object())
+        self.assertRaises(ValueError, self.monitor.addObserver, self.observer)
+        self.assertRaises(ValueError, self.monitor.removeObserver, Recorder())
+
+    def test_remove(self) -> None:
+        """
+        One that was removed is told nothing more, and its Deferred is
+        cancelled.
+        """
+        busy = Busy()
+        self.monitor.addObserver(busy)
+        self.synchronize({1: vmRow("tap1")})
+        waiting = busy.waiting
+        assert waiting is not None
+        results: list[object] = []
+        waiting.addBoth(results.append)
+        self.monitor.removeObserver(busy)
+        self.monitor.removeObserver(self.observer)
+        self.observer.take()
+        self.update({2: {"new": vmRow("tap2")}})
+        self.assertEqual((len(busy.events), self.observer.events), (1, []))
+
+    def test_F46_meddling(self) -> None:
+        """
+        An observer may add another and remove itself from inside
+        eventReceived.
+        """
+        monitor, late = self.monitor, Recorder()
+
+        class Meddler(Recorder):
+            def eventReceived(self, event: Any) -> None:
+                super().eventReceived(event)
+                monitor.addObserver(late)
+                monitor.removeObserver(self)
+
+        meddler = Meddler()
+        monitor.addObserver(meddler)
+        self.synchronize({1: vmRow("tap1"), 2: vmRow("tap2")})
+        self.clock.advance(0)
+        self.assertEqual(len(meddler.events), 1)
+        self.assertEqual(len(late.events), 3)
+
+    def test_F45_busyHoldsUpNobody(self) -> None:
+        """
+        A busy observer holds up neither the others nor the connection, and
+        gets the difference when it is free.
+        """
+        busy = Busy()
+        self.monitor.addObserver(busy)
+        self.synchronize({1: vmRow("tap1"), 2: vmRow("tap2")})
+        for port in range(1, 50):
+            self.update({2: {"new": vmRow("tap2", ofport=port), "old": {"ofport": port - 1}}})
+        self.assertEqual(len(self.observer.take()), 3 + 49)
+        busy.freeAll()
+        last = busy.events[-1]
+        assert isinstance(last, Synchronized)
+        self.assertEqual(len(busy.events), 3)
+        self.assertEqual(last.interfaces[1].ofport, 49)
+
+    def test_removeWhileGreetingWaits(self) -> None:
+        """
+        A late observer that is removed before it was told anything is told
+        nothing, and a stop leaves no delayed call.
+        """
+        self.synchronize({1: vmRow("tap1")})
+        late, later = Recorder(), Recorder()
+        self.monitor.addObserver(late)
+        self.monitor.removeObserver(late)
+        self.monitor.addObserver(later)
+        self.monitor.detach()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.assertEqual((late.events, later.events), ([], []))
+
+    def test_stopTwice(self) -> None:
+        """
+        A stop while an observer is busy and another waits to be greeted leaves
+        no delayed call, however often it is called; the next snapshot is
+        right for each of them.
+        """
+        busy, late = Busy(), Recorder()
+        self.monitor.addObserver(busy)
+        self.synchronize({1: vmRow("tap1")})
+        self.monitor.addObserver(late)
+        for _ in range(2):
+            self.monitor.detach()
+            self.assertEqual(self.clock.getDelayedCalls(), [])
+        busy.free()
+        self.assertEqual((len(busy.events), late.events), (1, []))
+        self.synchronize({1: vmRow("tap1")})
+        busy.freeAll()
+        self.assertEqual(busy.take()[-1], ("synchronized", "initial"))
+        self.assertEqual(
+            late.take(), [("online", "vm", "tap1", "initial"), ("synchronized", "initial")]
+        )
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+
+class ToldTests(MonitorTestCase):
+    """
+    Observers that were told something in an earlier life.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.earlier: Deferred[list[OvsInterface]] = Deferred(self.cancelled)
+        self.cancellations = 0
+        self.keys: list[str] = []
+        self.late = Recorder()
+
+    def cancelled(self, _: object) -> None:
+        """
+        The Deferred is cancelled.
+        """
+        self.cancellations += 1
+
+    def told(self, switch: str) -> Deferred[list[OvsInterface]]:
+        """
+        What the observer was told.
+        """
+        self.keys.append(switch)
+        return self.earlier
+
+    def test_interfaces(self) -> None:
+        """
+        The interfaces themselves: the first snapshot is a RESYNC for this
+        observer, and INITIAL for the others. One without a kind is ignored.
+        """
+        self.monitor.addObserver(self.late, told=[vm(1), vm(2), vm(3), plain(4), plain(5)])
+        self.synchronize({2: vmRow("tap2", ofport=2), 3: vmRow("tap3"), 4: vmRow("tap4")})
+        self.assertEqual(
+            self.late.take(),
+            [
+                ("offline", "vm", "tap1", "resync"),
+                ("changed", "vm", "tap2", "resync"),
+                ("online", "vm", "tap4", "resync"),
+                ("online", "vm", "tap3", "replay"),
+                ("synchronized", "resync"),
+            ],
+        )
+        self.assertEqual(self.observer.take()[-1], ("synchronized", "initial"))
+        self.update({2: {"old": vmRow("tap2", ofport=2)}})
+        self.assertEqual(self.late.take(), [("offline", "vm", "tap2", "update")])
+
+    def test_noReplay(self) -> None:
+        """
+        Without replay an observer that knows everything is told nothing but
+        that it is in sync.
+        """
+        self.monitor = self.makeMonitor([], replay=False)
+        self.monitor.addObserver(self.late, told=[vm(1)])
+        self.synchronize({1: vmRow("tap1")})
+        self.assertEqual(self.late.take(), [("synchronized", "resync")])
+
+    def test_waits(self) -> None:
+        """
+        The first snapshot waits for the function's Deferred. Meanwhile the
+        others are told what happens, and the connection is read; then the
+        difference to what exists by then is told.
+        """
+        self.monitor.addObserver(self.late, self.told)
+        self.assertEqual(self.keys, [])
+        self.synchronize({1: vmRow("tap1"), 2: vmRow("tap2")})
+        self.update({2: {"old": vmRow("tap2")}, 3: {"new": vmRow("tap3")}})
+        self.assertEqual(self.keys, ["tcp:test"])
+        self.assertEqual((len(self.observer.events), self.late.events), (5, []))
+        self.assertEqual(self.transport.producerState, "producing")
+        self.earlier.callback([vm(1), vm(2), vm(3, ofport=9)])
+        self.assertEqual(
+            self.late.take(),
+            [
+                ("offline", "vm", "tap2", "resync"),
+                ("changed", "vm", "tap3", "resync"),
+                ("online", "vm", "tap1", "replay"),
+                ("synchronized", "resync"),
+            ],
+        )
+
+    def test_key(self) -> None:
+        """
+        The function gets the system-id, if it is known.
+        """
+        self.monitor.identity = SwitchIdentity("4aa64e21", None)
+        self.monitor.addObserver(self.late, self.told)
+        self.synchronize({})
+        self.assertEqual(self.keys, ["4aa64e21"])
+
+    def test_late(self) -> None:
+        """
+        An observer that is added while in sync is asked for in the next turn,
+        not inside addObserver.
+        """
+        self.synchronize({})
+        self.monitor.addObserver(self.late, self.told)
+        self.update({1: {"new": vmRow("tap1")}})
+        self.assertEqual(self.keys, [])
+        self.clock.advance(0)
+        self.assertEqual(self.keys, ["tcp:test"])
+        self.earlier.callback([])
+        self.assertEqual(
+            self.late.take(), [("online", "vm", "tap1", "resync"), ("synchronized", "resync")]
+        )
+
+    def test_answeredInAnOutage(self) -> None:
+        """
+        When the session goes while the function's Deferred is awaited, nothing
+        is told of it; the next snapshot is the RESYNC.
+        """
+        self.monitor.addObserver(self.late, self.told)
+        self.synchronize({1: vmRow("tap1")})
+        self.lose()
+        self.earlier.callback([vm(1), vm(2)])
+        self.assertEqual(self.late.events, [])
+        self.synchronize({1: vmRow("tap1", ofport=1)})
+        self.assertEqual(
+            self.late.take(),
+            [
+                ("offline", "vm", "tap2", "resync"),
+                ("changed", "vm", "tap1", "resync"),
+                ("synchronized", "resync"),
+            ],
+        )
+        self.assertEqual(self.keys, ["tcp:test"])
+
+    def test_pendingOverAnOutage(self) -> None:
+        """
+        When the Deferred fires only after an outage, the observer is told of
+        the latest snapshot, and of no outage.
+        """
+        self.monitor.addObserver(self.late, self.told)
+        self.synchronize({1: vmRow("tap1")})
+        self.lose()
+        self.synchronize({2: vmRow("tap2")})
+        self.earlier.callback([vm(1)])
+        self.assertEqual(
+            self.late.take(),
+            [
+                ("offline", "vm", "tap1", "resync"),
+                ("online", "vm", "tap2", "resync"),
+                ("synchronized", "resync"),
+            ],
+        )
+
+    def test_remove(self) -> None:
+        """
+        Removing the observer cancels the Deferred, and leaves nothing.
+        """
+        self.monitor.addObserver(self.late, self.told)
+        self.synchronize({1: vmRow("tap1")})
+        self.monitor.removeObserver(self.late)
+        self.assertEqual((self.cancellations, self.late.events), (1, []))
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_removeFromTheFunction(self) -> None:
+        """
+        The function may remove its observer, or stop the monitor.
+        """
+
+        def remove(switch: str) -> Deferred[list[OvsInterface]]:
+            self.monitor.removeObserver(self.late)
+            return self.told(switch)
+
+        def stop(switch: str) -> list[OvsInterface]:
+            self.monitor.detach()
+            return [vm(1)]
+
+        self.monitor.addObserver(self.late, remove)
+        self.synchronize({1: vmRow("tap1")})
+        self.assertEqual((self.cancellations, self.late.events), (1, []))
+        self.monitor.addObserver(self.late, stop)
+        self.clock.advance(0)
+        self.assertEqual(self.late.events, [])
+        self.assertEqual(self.observer.take()[-1], ("disconnected", "stopped"))
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.synchronize({1: vmRow("tap1")})
+        self.assertEqual(
+            self.late.take(), [("online", "vm", "tap1", "replay"), ("synchronized", "resync")]
+        )
+
+    def test_stop(self) -> None:
+        """
+        A stop while the Deferred is awaited leaves no delayed call; what it
+        brings counts at the next start.
+        """
+        self.monitor.addObserver(self.late, self.told)
+        self.synchronize({1: vmRow("tap1")})
+        self.monitor.detach()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.earlier.callback([vm(1)])
+        self.assertEqual(self.late.events, [])
+        self.synchronize({1: vmRow("tap1")})
+        self.assertEqual(
+            self.late.take(), [("online", "vm", "tap1", "replay"), ("synchronized", "resync")]
+        )
+
+    def test_fails(self) -> None:
+        """
+        A failure is logged once; the observer then begins as one that was
+        told nothing.
+        """
+        self.monitor.addObserver(self.late, self.told)
+        self.synchronize({1: vmRow("tap1")})
+        self.earlier.errback(ZeroDivisionError())
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.assertEqual(
+            self.late.take(), [("online", "vm", "tap1", "initial"), ("synchronized", "initial")]
+        )
+
+    def test_refused(self) -> None:
+        """
+        What is neither a function nor interfaces is refused, and the observer
+        is not added.
+        """
+        wrong: Any
+        for wrong in (5, "tap1", [5]):
+            self.assertRaises(TypeError, self.monitor.addObserver, self.late, wrong)
+        self.assertRaises(ValueError, self.monitor.removeObserver, self.late)

@@ -1,0 +1,108 @@
+# Copyright (c) The twisted_ovsdb authors.
+# See LICENSE for details.
+
+"""
+Tests for L{twisted_ovsdb.monitoring.earlier}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from functools import partial
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.fakes.support import vm
+from twisted_ovsdb.events import OvsInterface
+from twisted_ovsdb.monitoring.earlier import ask, askTold
+
+
+class Awaited:
+    """
+    An awaitable that is neither a Deferred nor a coroutine.
+    """
+
+    def __await__(self) -> Generator[Any, Any, list[OvsInterface]]:
+        yield from succeed(None).__await__()
+        return [vm(1)]
+
+
+class AskTests(SynchronousTestCase):
+    """
+    Tests for L{askTold} and L{ask}.
+    """
+
+    def test_interfaces(self) -> None:
+        """
+        The interfaces themselves will do; they are taken at once, so that an
+        iterator can be given, and a list may change afterwards.
+        """
+        given = [vm(1), vm(2)]
+        for told in (given, iter(given), {row.uuid: row for row in given}.values()):
+            function = askTold(told)
+            for _ in range(2):
+                self.assertEqual(self.successResultOf(ask(function, "s")), (vm(1), vm(2)))
+        function = askTold(given)
+        given.clear()
+        self.assertEqual(self.successResultOf(ask(function, "s")), (vm(1), vm(2)))
+
+    def test_function(self) -> None:
+        """
+        A function gets the key of the switch, and may return interfaces, a
+        Deferred, a coroutine or any other awaitable of them, or None.
+        """
+        keys: list[str] = []
+
+        async def coroutine(switch: str) -> list[OvsInterface]:
+            return await succeed([vm(1)])
+
+        def function(switch: str) -> list[OvsInterface]:
+            keys.append(switch)
+            return [vm(1)]
+
+        for told in (function, lambda _: succeed(iter([vm(1)])), coroutine, lambda _: Awaited()):
+            self.assertEqual(self.successResultOf(ask(askTold(told), "s")), (vm(1),))
+        self.assertEqual(keys, ["s"])
+        self.assertIsNone(self.successResultOf(ask(lambda _: None, "s")))
+        self.assertIsNone(self.successResultOf(ask(lambda _: succeed(None), "s")))
+
+    def test_fails(self) -> None:
+        """
+        What the function raises is the failure.
+        """
+
+        def function(switch: str) -> list[OvsInterface]:
+            raise ZeroDivisionError
+
+        self.failureResultOf(ask(function, "s"), ZeroDivisionError)
+
+    def test_mistakes(self) -> None:
+        """
+        Anything but interfaces is a TypeError: at once for what is given, and
+        as a failure for what a function returns.
+        """
+        mistakes: tuple[Any, ...] = (5, "tap1", [5], [vm(1), None])
+        for mistake in mistakes:
+            self.assertRaises(TypeError, askTold, mistake)
+            returned = succeed(mistake)
+            self.failureResultOf(ask(partial(self.give, returned), "s"), TypeError)
+
+    def give(self, told: Any, switch: str) -> Any:
+        """
+        A function that returns what it was made to return.
+        """
+        return told
+
+    def test_cancel(self) -> None:
+        """
+        Cancelling it cancels the function's own Deferred.
+        """
+        cancelled: list[object] = []
+        waiting: Deferred[list[OvsInterface]] = Deferred(cancelled.append)
+        asked = ask(lambda _: waiting, "s")
+        self.assertNoResult(asked)
+        asked.cancel()
+        self.failureResultOf(asked, CancelledError)
+        self.assertEqual(cancelled, [waiting])

@@ -1,0 +1,90 @@
+# Copyright (c) The twisted_ovsdb authors.
+# See LICENSE for details.
+
+"""
+Tests for the questions that L{twisted_ovsdb.monitoring.monitor} answers, by way
+of a factory.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.task import Clock
+
+from tests.fakes.factorycase import FactoryTestCase
+from tests.fakes.support import Busy, jsonRow, update, vm, vmRow
+from twisted_ovsdb import InterfaceKind, InterfaceMonitor
+
+BRIDGE = jsonRow("br-int", "internal")
+
+
+class LookupTests(FactoryTestCase):
+    """
+    Tests for C{interfaces}, C{interfaceByName} and C{interfacesByIfaceId}.
+    """
+
+    def test_interfaces(self) -> None:
+        """
+        What exists and has a kind, all or of one kind.
+        """
+        self.assertEqual(self.factory.interfaces(), ())
+        self.synchronize({1: vmRow("tap1"), 2: BRIDGE, 3: jsonRow("eth0")})
+        self.assertEqual([row.name for row in self.factory.interfaces()], ["tap1", "br-int"])
+        self.assertEqual(self.factory.interfaces(InterfaceKind.VM), (vm(1),))
+        self.assertEqual(self.factory.interfaces(InterfaceKind.TUNNEL), ())
+
+    def test_byName(self) -> None:
+        """
+        One interface by its name, if it has a kind.
+        """
+        self.synchronize({1: vmRow("tap1"), 2: jsonRow("eth0")})
+        self.assertEqual(self.factory.interfaceByName("tap1"), vm(1))
+        self.assertIsNone(self.factory.interfaceByName("eth0"))
+        self.assertIsNone(self.factory.interfaceByName("tap2"))
+
+    def test_byIfaceId(self) -> None:
+        """
+        All interfaces that have an iface-id, of which there may be two.
+        """
+        self.synchronize({1: vmRow("tap1", "a"), 2: vmRow("tap2", "a"), 3: vmRow("tap3", "b")})
+        self.assertEqual(self.factory.interfacesByIfaceId("a"), (vm(1, "a"), vm(2, "a")))
+        self.assertEqual(self.factory.interfacesByIfaceId("c"), ())
+
+    def test_nameAgain(self) -> None:
+        """
+        A name that goes to another row within one update leads to that row,
+        whichever of the two is told first.
+        """
+        self.synchronize({1: vmRow("tap1")})
+        self.assertEqual(self.factory.interfaceByName("tap1"), vm(1))
+        for old, new in ((1, 2), (2, 1)):
+            changes: dict[int, Any] = {1: {}, 2: {}}
+            changes[old], changes[new] = {"old": vmRow("tap1")}, {"new": vmRow("tap1")}
+            self.receive(update(changes))
+            found = self.factory.interfaceByName("tap1")
+            assert found is not None
+            self.assertEqual(found.uuid, vm(new).uuid)
+            self.assertEqual(self.factory.interfacesByIfaceId("port"), (found,))
+
+    def test_now(self) -> None:
+        """
+        Answers follow each update, whatever observers do; in an outage they
+        are what was last known.
+        """
+        self.factory.addObserver(Busy())
+        self.synchronize({1: vmRow("tap1")})
+        self.receive(update({1: {"old": vmRow("tap1")}, 2: {"new": vmRow("tap2")}}))
+        self.assertEqual(self.factory.interfaces(), (vm(2),))
+        self.lose()
+        self.assertEqual(self.factory.interfaceByName("tap2"), vm(2))
+        self.factory.stop()
+        self.assertEqual(self.factory.interfacesByIfaceId("port"), (vm(2),))
+
+    def test_monitorAlone(self) -> None:
+        """
+        A monitor without a factory answers too.
+        """
+        monitor = InterfaceMonitor(clock=Clock())
+        self.assertEqual(monitor.interfaces(), ())
+        self.assertNoResult(monitor.whenReady("port"))
