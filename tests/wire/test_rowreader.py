@@ -36,8 +36,9 @@ from twisted_ovsdb.database.tableset import MonitoredTable, TableSet
 from twisted_ovsdb.openvswitch.rows import TABLE, InterfaceRows
 from twisted_ovsdb.wire import rowreader
 from twisted_ovsdb.wire.jsonstream import JSONStream
-from twisted_ovsdb.wire.rowreader import arrivingReply, decodeMessage
+from twisted_ovsdb.wire.rowreader import arrivingReply
 from twisted_ovsdb.wire.strictjson import decodeObject
+from twisted_ovsdb.wire.tableupdates import decodeMessage
 
 SECOND = "Second"
 """A second table, with rows of the same kind."""

@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-Tests for L{twisted_ovsdb.wire.rowreader}: what is read of a message row by row
+Tests for L{twisted_ovsdb.wire.tableupdates}: what is read of a message row by row
 is what a JSON parser reads of it as a whole.
 """
 
@@ -18,8 +18,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted_ovsdb.errors import ProtocolViolation
 from twisted_ovsdb.wire.jsonrpc import parseMessage
 from twisted_ovsdb.wire.jsonstream import JSONStream
-from twisted_ovsdb.wire.rowreader import TableUpdates, decodeMessage, rowUpdates
 from twisted_ovsdb.wire.strictjson import decodeObject
+from twisted_ovsdb.wire.tableupdates import TableUpdates, decodeMessage, rowUpdates
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.text(max_size=5),

@@ -25,7 +25,8 @@ from twisted_ovsdb.connection.waiters import Waiters
 from twisted_ovsdb.errors import OvsdbError, SessionLost, describe, printable
 from twisted_ovsdb.wire import jsonrpc
 from twisted_ovsdb.wire.jsonstream import DEFAULT_MAX_LENGTH, JSONStream
-from twisted_ovsdb.wire.rowreader import RowReader, TableUpdates, arrivingReply, decodeMessage
+from twisted_ovsdb.wire.rowreader import RowReader, arrivingReply
+from twisted_ovsdb.wire.tableupdates import TableUpdates, decodeMessage
 
 TRANSACT: Final = "transact"
 """The one request that can be cancelled (RFC 7047, section 4.1.4)."""

@@ -16,7 +16,7 @@ from twisted.logger import Logger
 
 from twisted_ovsdb.errors import MonitorCanceled, ProtocolViolation, describe, printable
 from twisted_ovsdb.wire.jsonrpc import Notification
-from twisted_ovsdb.wire.rowreader import TableUpdates
+from twisted_ovsdb.wire.tableupdates import TableUpdates
 
 OnUpdate = Callable[[Any], object]
 """
@@ -43,7 +43,7 @@ class Monitor:
 
     @ivar notification: the method of its updates.
     @ivar byRows: whether updates are given as they were received, to be read
-        by L{rowUpdates <twisted_ovsdb.wire.rowreader.rowUpdates>}.
+        by L{rowUpdates <twisted_ovsdb.wire.tableupdates.rowUpdates>}.
     @ivar replied: whether the initial reply has come.
     @ivar canceled: whether nobody wants its updates any more.
     """

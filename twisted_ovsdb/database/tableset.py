@@ -20,7 +20,8 @@ import attrs
 from twisted_ovsdb.database.dialects import Dialect
 from twisted_ovsdb.database.replica import Replica
 from twisted_ovsdb.errors import ProtocolViolation
-from twisted_ovsdb.wire.rowreader import RowReader, rowUpdates
+from twisted_ovsdb.wire.rowreader import RowReader
+from twisted_ovsdb.wire.tableupdates import rowUpdates
 
 
 @attrs.frozen

@@ -79,7 +79,9 @@ def parseMessage(value: Mapping[str, Any]) -> Message:
             raise ProtocolViolation(f"a method is not a string: {describe(method)}")
         params = value.get("params")
         if type(params) is not list:
-            raise ProtocolViolation(f"{printable(method)}: params are not an array: {describe(params)}")
+            raise ProtocolViolation(
+                f"{printable(method)}: params are not an array: {describe(params)}"
+            )
         if messageId is None:
             return Notification(method, params)
         return Request(messageId, method, params)
