@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-Tests for C{make run} where Open vSwitch cannot be had.
+Tests for C{make run} where Open vSwitch cannot be installed.
 """
 
 from __future__ import annotations

@@ -2,10 +2,10 @@
 # See LICENSE for details.
 
 """
-The job of C{make matrix}: run nox, and tell what came out as one table.
+C{make matrix}: runs nox, and prints the results as one table.
 
-The rows are what noxfile.py wrote, one file for each session that ran its
-tests to the end.
+noxfile.py writes the rows: one file for each session that ran its tests to the
+end.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def result(report: dict[str, Any], row: dict[str, Any]) -> str:
 
 def table(reports: list[dict[str, Any]], rows: list[dict[str, Any]]) -> str:
     """
-    What came out, for people.
+    The results as text.
     """
     lines = [("session", *COLUMNS, "result")]
     for report, row in zip(reports, rows, strict=True):
@@ -56,10 +56,10 @@ def table(reports: list[dict[str, Any]], rows: list[dict[str, Any]]) -> str:
 
 def main(arguments: list[str]) -> int:
     """
-    Run nox with these arguments and print the table. Its last line is the
-    sum, and the status says whether all of it went well.
+    Run nox with these arguments and print the table. The last line is the sum
+    of all sessions.
 
-    @return: the exit status.
+    @return: the exit status, which is 0 if every session succeeded.
     """
     results, report = NOX / "results", NOX / "report.json"
     shutil.rmtree(results, ignore_errors=True)

@@ -2,8 +2,8 @@
 # See LICENSE for details.
 
 """
-The scene of `make run` where Open vSwitch cannot be had: the server in memory
-of twisted_ovsdb.testing, on a unix socket.
+The scene of C{make run} where Open vSwitch cannot be installed: the server in
+memory of L{twisted_ovsdb.testing}, on a unix socket.
 
     python -m tools.memoryscene SOCKET PAUSE
 """
@@ -20,7 +20,7 @@ from twisted.internet.task import deferLater, react
 from twisted_ovsdb.testing import MemoryServer
 
 ASSIGNING = 0.2
-"""Seconds until a port gets its OpenFlow port, in place of ovs-vswitchd."""
+"""Seconds until a port gets its OpenFlow port, which ovs-vswitchd would assign."""
 
 
 def furnish(server: MemoryServer) -> None:
@@ -38,7 +38,7 @@ def furnish(server: MemoryServer) -> None:
 
 async def main(reactor: IReactorUNIX, path: str, pause: float) -> None:
     """
-    Boot and remove a VM every few seconds, for ever.
+    Boot and remove a VM every few seconds, without end.
     """
     server = MemoryServer()
     furnish(server)

@@ -3,10 +3,10 @@
 
 """
 A private Open vSwitch: a real ovsdb-server and a real ovs-vswitchd on dummy
-devices, in a scratch folder, without root and without a kernel module.
+devices, in a scratch folder. It needs neither root nor a kernel module.
 
-For `make run`, the live tests and the benchmarks. Everything is ended by its
-pid, and the folder is removed.
+C{make run}, the live tests and the benchmarks use it. Each process is ended by
+its pid, and the folder is removed.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class PrivateOpenVSwitch:
 
     def createDatabase(self) -> None:
         """
-        Make an empty database in the place of the one that there may be.
+        Make an empty database. One that is there already is replaced.
         """
         for leftover in (self.database, self.folder / ".conf.db.~lock~"):
             Path(leftover).unlink(missing_ok=True)
@@ -74,8 +74,8 @@ class PrivateOpenVSwitch:
         """
         Start ovsdb-server and wait until it answers.
 
-        @param hidden: whether only L{vsctl} finds it: for changes during what
-            is an outage to everybody else.
+        @param hidden: whether it listens only for L{vsctl}. Changes can so be
+            made during an outage of all other clients.
         """
         self._listening = str(self.folder / "hidden.sock") if hidden else self.unix
         Path(self._listening).unlink(missing_ok=True)
@@ -159,7 +159,7 @@ class PrivateOpenVSwitch:
 
     def run(self, *command: str) -> str:
         """
-        Run a program of Open vSwitch in this one's surroundings.
+        Run a program of Open vSwitch with the environment of this switch.
         """
         done = subprocess.run(
             command, env=self._environment(), capture_output=True, text=True, check=False
@@ -187,7 +187,8 @@ class PrivateOpenVSwitch:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            # Ctrl-C is for the program that started this, which then ends it.
+            # Ctrl-C must reach only the program that started this one, which
+            # then stops it.
             start_new_session=True,
         )
 

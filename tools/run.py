@@ -2,12 +2,12 @@
 # See LICENSE for details.
 
 """
-`make run`: the main job in the foreground.
+C{make run}: runs the monitor in the foreground.
 
-Watches the ovsdb-server on tcp:127.0.0.1:6640 if there is one, and changes
-nothing there. If there is none, it plays a scene on a private Open vSwitch,
-so that each kind of event happens before one's eyes; and where Open vSwitch
-cannot be had either, on a server in memory.
+It watches the ovsdb-server on tcp:127.0.0.1:6640 if there is one, and changes
+nothing there. If there is none, it plays a scene on a private Open vSwitch, in
+which every kind of event happens. If Open vSwitch cannot be installed either,
+it plays the scene on a server in memory.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ PAUSE = 3.0
 
 def answers() -> bool:
     """
-    Whether an OVSDB server answers where the specification puts it.
+    Whether an OVSDB server answers on the port of the specification.
     """
     with contextlib.suppress(OSError), socket.create_connection(LOCAL, 2) as server:
         server.settimeout(2)
@@ -45,12 +45,12 @@ def answers() -> bool:
 
 def watch(endpoint: str) -> subprocess.Popen[bytes]:
     """
-    Start the monitor as an operator would.
+    Start the monitor with the command that an operator uses.
     """
     twistd = str(Path(sys.executable).with_name("twistd"))
     return subprocess.Popen(
         [twistd, "-n", "--pidfile=", "ovsdb-monitor", "--endpoint", endpoint],
-        # Ctrl-C comes to us, and we end it when the scene is over.
+        # Ctrl-C must reach this program only, which then ends the monitor.
         start_new_session=True,
     )
 
@@ -58,8 +58,9 @@ def watch(endpoint: str) -> subprocess.Popen[bytes]:
 @contextlib.contextmanager
 def inMemory() -> Iterator[str]:
     """
-    The scene on a server in memory, in a process of its own; the path of its
-    socket.
+    Play the scene on a server in memory, in another process.
+
+    @return: a context manager that gives the path of the server's socket.
     """
     with tempfile.TemporaryDirectory(prefix="ovsdb-") as folder:
         path = Path(folder, "db.sock")
@@ -121,7 +122,7 @@ def play(switch: PrivateOpenVSwitch, monitor: subprocess.Popen[bytes]) -> None:
 
 def finish(monitor: subprocess.Popen[bytes]) -> None:
     """
-    End the monitor as Ctrl-C would.
+    End the monitor in the way that Ctrl-C does.
     """
     if monitor.poll() is None:
         monitor.send_signal(signal.SIGINT)
@@ -136,7 +137,7 @@ def main() -> int:
     """
     Run until Ctrl-C.
     """
-    # `kill` is to leave as little behind as Ctrl-C does.
+    # After SIGTERM, too, the private switch must be stopped and removed.
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     with contextlib.ExitStack() as cleanup:
         switch = None

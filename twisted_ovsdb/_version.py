@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-The version, for setup.py and for whoever asks at run time.
+The version. pyproject.toml reads it here, and so do programs at run time.
 """
 
 __version__ = "0.1.0"

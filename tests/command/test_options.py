@@ -59,6 +59,7 @@ class RaisingObserver(OvsdbEventObserver):
 
 HERE = __name__
 PLAIN = f"{HERE}.HERE"
+"""A dotted name of something that is no observer."""
 
 # Arguments, and what the one line has to name.
 REFUSED: list[tuple[list[str], list[str]]] = [
