@@ -21,8 +21,7 @@ from twisted.trial.unittest import TestCase
 
 from tests.fakes.hostile import ANSWERS, HostileServer
 from tests.fakes.support import Fold, Recorder, vm
-from twisted_ovsdb import Disconnected, OvsdbMonitorFactory, Synchronized
-from twisted_ovsdb.lifecycle.hook import ConnectionHook
+from twisted_ovsdb import ConnectionHook, Disconnected, OvsdbMonitorFactory, Synchronized
 
 reactor: Any = _reactor
 

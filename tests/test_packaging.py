@@ -109,6 +109,7 @@ class NamesTests(SynchronousTestCase):
             "Cause",
             "ClassificationRules",
             "ClusterEndpoint",
+            "ConnectionHook",
             "DatabaseReplica",
             "DatabaseSchema",
             "Disconnected",

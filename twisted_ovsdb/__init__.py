@@ -42,6 +42,7 @@ from twisted_ovsdb.events import (
 )
 from twisted_ovsdb.interfaces import EventReceiver, IOvsdbEventObserver
 from twisted_ovsdb.lifecycle.factory import OvsdbMonitorFactory
+from twisted_ovsdb.lifecycle.hook import ConnectionHook
 from twisted_ovsdb.lifecycle.listener import OvsdbListenerFactory
 from twisted_ovsdb.lifecycle.service import OvsdbListenService, OvsdbMonitorService
 from twisted_ovsdb.monitoring.monitor import InterfaceMonitor
@@ -54,6 +55,7 @@ __all__ = [
     "Cause",
     "ClassificationRules",
     "ClusterEndpoint",
+    "ConnectionHook",
     "DatabaseReplica",
     "DatabaseSchema",
     "Disconnected",

@@ -36,8 +36,8 @@ class BackOffTests(FactoryTestCase):
 
     def test_jitter(self) -> None:
         """
-        The jitter shortens a wait by a quarter at most, and never lengthens
-        the delay.
+        The jitter shortens a wait by a quarter at most, and never makes it
+        longer.
         """
         self.patch(random, "uniform", lambda low, high: low)
         for delay in (1, 2, 4, 8, 8):
@@ -61,7 +61,7 @@ class BackOffTests(FactoryTestCase):
     def test_F4_immediateAfterHealthySession(self) -> None:
         """
         After a session that was in sync for as long as the delay, the first
-        attempt is made at once, the next ones as ever.
+        attempt is made at once, and the next ones after the usual delays.
         """
         self.endpoint.refuse()
         self.clock.advance(1)
@@ -75,8 +75,8 @@ class BackOffTests(FactoryTestCase):
 
     def test_F34_flapping(self) -> None:
         """
-        A server that serves and drops at once is not hammered: the delays
-        grow as if it had refused.
+        A server that sends its snapshot and drops the connection at once is
+        not asked too often: the delays grow as if it had refused.
         """
         for delay in (1, 2, 4, 8, 8):
             self.synchronize()
@@ -86,7 +86,7 @@ class BackOffTests(FactoryTestCase):
 
     def test_F3_backOffIsNotResetByAConnection(self) -> None:
         """
-        A server that accepts and never serves does not reset the back-off.
+        A server that accepts and sends no snapshot does not reset the delays.
         """
         for delay in (1, 2, 4, 8):
             self.accept()
@@ -96,7 +96,8 @@ class BackOffTests(FactoryTestCase):
 
     def test_F2_connectTimeout(self) -> None:
         """
-        An attempt that hangs is given up after 5 s, with that as its reason.
+        An attempt that takes too long is given up after 5 s, and the log says
+        so.
         """
         with capturedLogs() as logs:
             self.assertEqual(self.attemptsWithin(4.99), 0)
@@ -108,7 +109,7 @@ class BackOffTests(FactoryTestCase):
 
     def test_noConnectTimeout(self) -> None:
         """
-        Without a limit of ours the endpoint's own holds.
+        Without a limit of the factory, the limit of the endpoint applies.
         """
         self.makeFactory(connectTimeout=0, snapshotTimeout=0)
         self.clock.advance(1000)
@@ -125,8 +126,8 @@ class BackOffTests(FactoryTestCase):
 
     def test_oneServer(self) -> None:
         """
-        While a session is up a second connection is refused, and its end
-        disturbs nothing.
+        While a session is up, a second connection is refused, and its end
+        does not disturb the session.
         """
         self.synchronize()
         self.assertIsNone(self.factory.buildProtocol(ADDRESS))
@@ -136,7 +137,7 @@ class BackOffTests(FactoryTestCase):
 
     def test_retryOnce(self) -> None:
         """
-        There is one next attempt, however often it is asked for.
+        There is one next attempt, however often the user calls retry.
         """
         self.endpoint.refuse()
         self.factory.retry()
@@ -144,8 +145,8 @@ class BackOffTests(FactoryTestCase):
 
     def test_realTime(self) -> None:
         """
-        Without a clock of the user's, the reactor's and one that does not
-        jump are used.
+        Without a clock of the user, the reactor schedules calls, and time is
+        measured by a clock that never jumps.
         """
         from twisted.internet import reactor
 

@@ -150,7 +150,7 @@ class FactoryHookTests(FactoryTestCase):
 
     def test_noSource(self) -> None:
         """
-        Without a source of the user's, it is the place that the connector leads
+        Without a source of the user, it is the place that the connector leads
         to, also before there is a connection.
         """
         hook = RecordingHook()

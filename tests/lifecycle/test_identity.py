@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-Tests for L{twisted_ovsdb.lifecycle.identity}, and for events that carry it.
+Tests for L{twisted_ovsdb.lifecycle.identity}, and for the identity in events.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ class IdentityTests(FactoryTestCase):
 
     def test_events(self) -> None:
         """
-        The switch is asked once at the start of a session, and every event
-        carries what it has said, also as JSON.
+        The switch is asked once at the start of a session, and its answer is in
+        every event, also as JSON.
         """
         pairs = [["system-id", "s-1"], ["hostname", "host"], ["rundir", "/run"]]
         self.answer([{"rows": [{"external_ids": ["map", pairs]}]}])
@@ -54,8 +54,8 @@ class IdentityTests(FactoryTestCase):
 
     def test_untold(self) -> None:
         """
-        What the switch does not tell is None; a database without a row is
-        nobody.
+        What the switch does not tell is None, also if the database has no
+        row.
         """
         for rows in ([], [{"external_ids": ["map", [["hostname", "h"]]]}]):
             self.makeFactory(identify=True)
@@ -66,7 +66,7 @@ class IdentityTests(FactoryTestCase):
 
     def test_wrong(self) -> None:
         """
-        An answer that is none ends the session.
+        An answer that is not understood ends the session.
         """
         answers: list[Any] = [None, [], {}, [{}], [{"rows": 5}], [{"rows": [5]}], [5]]
         answers.append([{"rows": [{"external_ids": 5}]}])
@@ -77,7 +77,7 @@ class IdentityTests(FactoryTestCase):
 
     def test_noSuchTable(self) -> None:
         """
-        Where the select fails, the reason is the server's own.
+        If the select fails, the log has the server's reason.
         """
         with capturedLogs() as logs:
             self.answer([{"error": "syntax error", "details": "No table named Open_vSwitch."}])
@@ -87,7 +87,8 @@ class IdentityTests(FactoryTestCase):
 
     def test_notAsked(self) -> None:
         """
-        Without it, monitor is the first request, and JSON has no such keys.
+        Without C{identify}, monitor is the first request, and JSON has neither
+        key.
         """
         self.makeFactory()
         self.accept()

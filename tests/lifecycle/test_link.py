@@ -59,7 +59,7 @@ class LinkTests(SynchronousTestCase):
 
     async def opening(self, link: Link) -> None:
         """
-        The steps of the test's.
+        Wait for the test.
         """
         await self.opened
 
@@ -158,8 +158,8 @@ class LinkTests(SynchronousTestCase):
 
     def test_whenClosed(self) -> None:
         """
-        Everyone who asks learns when the transport is closed, which is later
-        than the end of the session, and at once when it is closed already.
+        Each caller learns when the transport is closed, which is later than
+        the end of the session; at once when it is closed already.
         """
         waiting = self.link.whenClosed()
         self.link.protocol.abort(OvsdbError("wrong"))

@@ -70,7 +70,7 @@ class OvsdbMonitorServiceTests(SynchronousTestCase):
 
     def test_stopWhileConnecting(self) -> None:
         """
-        A stop gives up the attempt.
+        A stop ends the attempt to connect.
         """
         self.service.startService()
         self.successResultOf(self.service.stopService())
@@ -78,7 +78,8 @@ class OvsdbMonitorServiceTests(SynchronousTestCase):
 
     def test_stopInBackOff(self) -> None:
         """
-        A stop gives up the next attempt, and nothing connects afterwards.
+        A stop while the factory waits leaves no timer, and nothing connects
+        afterwards.
         """
         self.service.startService()
         self.endpoint.refuse()
@@ -88,7 +89,7 @@ class OvsdbMonitorServiceTests(SynchronousTestCase):
 
     def test_stopTwice(self) -> None:
         """
-        Everyone who stops it learns when it has stopped.
+        Each caller of stopService learns when the service has stopped.
         """
         self.service.startService()
         self.endpoint.accept()
@@ -123,7 +124,7 @@ class OvsdbMonitorServiceTests(SynchronousTestCase):
 
     def test_startWhileStopping(self) -> None:
         """
-        A start while it stops is a start when it has stopped.
+        A service that is started while it stops connects when it has stopped.
         """
         self.service.startService()
         self.endpoint.accept()

@@ -80,8 +80,8 @@ class SettingsTests(SynchronousTestCase):
 
     def test_timeSource(self) -> None:
         """
-        A clock of the user's serves for both; else calls are scheduled with
-        the reactor and time is measured by a clock that never jumps.
+        A clock of the user serves for both. Without one, the reactor schedules
+        calls, and time is measured by a clock that never jumps.
         """
         from twisted.internet import reactor
 

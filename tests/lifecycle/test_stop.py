@@ -24,7 +24,8 @@ class StopTests(FactoryTestCase):
 
     def assertStopped(self, result: Any) -> None:
         """
-        The stop has ended and left nothing behind, and a start works.
+        The stop has ended and left no timer, and the factory can be started
+        again.
         """
         self.successResultOf(result)
         self.assertEqual(self.clock.getDelayedCalls(), [])
@@ -35,7 +36,7 @@ class StopTests(FactoryTestCase):
 
     def test_F48_neverStarted(self) -> None:
         """
-        One that was never started is stopped already.
+        A factory that was never started is stopped already.
         """
         self.successResultOf(OvsdbMonitorFactory(clock=self.clock).stop())
 
@@ -98,7 +99,7 @@ class StopTests(FactoryTestCase):
 
     def test_F48_delivering(self) -> None:
         """
-        From inside eventReceived: nothing more is told.
+        After a stop from inside eventReceived nothing more is told.
         """
         factory = self.factory
         results: list[Any] = []
@@ -118,8 +119,8 @@ class StopTests(FactoryTestCase):
 
     def test_F48_busyObserver(self) -> None:
         """
-        With a busy observer, no timer of its warning is left behind, and it
-        is told nothing when it is free.
+        A busy observer leaves no timer of its warning behind, and is told
+        nothing when it is no longer busy.
         """
         busy = Busy()
         self.factory.addObserver(busy)
@@ -133,7 +134,7 @@ class StopTests(FactoryTestCase):
 
     def test_observers(self) -> None:
         """
-        Observers come and go through the factory too.
+        The factory adds and removes observers too.
         """
         late = Recorder()
         self.factory.addObserver(late)

@@ -37,8 +37,8 @@ class LogTests(FactoryTestCase):
 
     def test_quiet(self) -> None:
         """
-        One warning with a hint, a line for each new reason, and the count
-        when it is back.
+        There is one warning with a hint, a line for each new reason, and a
+        line with the count of failures when the server is in sync again.
         """
         self.makeFactory(source="tcp:127.0.0.1:6640", connectTimeout=0)
         with capturedLogs() as logs:
@@ -58,7 +58,8 @@ class LogTests(FactoryTestCase):
 
     def test_noHint(self) -> None:
         """
-        No hint for another port, or for a server that was there before.
+        There is no hint for another port, or for a server that was in sync
+        before.
         """
         self.makeFactory(source="tcp:127.0.0.1:6641")
         with capturedLogs() as logs:
@@ -72,7 +73,7 @@ class LogTests(FactoryTestCase):
 
     def test_source(self) -> None:
         """
-        Without a source of the user's, the address is the source.
+        Without a source of the user, the address is the source.
         """
         self.synchronize({1: vmRow("tap1")})
         event: Any = self.observer.events[0]

@@ -3,6 +3,7 @@
 
 """
 When to connect, and when to connect again: the life of one connection, the
-factories for both directions, and the services. It uses
-L{twisted_ovsdb.monitoring}, L{twisted_ovsdb.endpoints} and what these may use.
+factory that connects, the listener to which switches connect, the services, and
+the hook that is told of all connections. It uses L{twisted_ovsdb.monitoring},
+L{twisted_ovsdb.endpoints} and what these may use.
 """

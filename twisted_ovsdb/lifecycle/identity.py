@@ -2,8 +2,8 @@
 # See LICENSE for details.
 
 """
-Which switch it is that a connection leads to: a host may come from another
-address, and an address may be another host's tomorrow.
+Which switch is at the other end of a connection. Its address does not say it:
+a host may change its address, and an address may get another host.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ def identify(protocol: OvsdbProtocol, database: str = "Open_vSwitch") -> Deferre
     its Open_vSwitch table (ovs-vswitchd.conf.db(5)): one C{select} of RFC
     7047, section 5.2.2.
 
-    @return: the identity, in which what the switch does not tell is None.
-        L{RpcError <twisted_ovsdb.RpcError>} if the server refuses
-        or the database has no such table,
-        L{ProtocolViolation} for an answer that is none,
-        L{SessionLost <twisted_ovsdb.SessionLost>} if the connection goes.
+    @return: the identity; what the switch does not tell is None.
+        L{RpcError <twisted_ovsdb.RpcError>} if the server refuses or the
+        database has no such table, L{ProtocolViolation} if the answer is not
+        understood, L{SessionLost <twisted_ovsdb.SessionLost>} if the connection
+        is lost.
     """
     select = {"op": "select", "table": "Open_vSwitch", "where": [], "columns": ["external_ids"]}
     return protocol.transact(database, select).addCallback(_identityOf)

@@ -2,7 +2,8 @@
 # See LICENSE for details.
 
 """
-Whether a member of a clustered database (ovsdb(7)) leads its cluster.
+Whether a server leads the cluster of a database (ovsdb(7)), asked of the server
+itself.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _TABLE: Final = "Database"
 @attrs.frozen
 class _Database:
     """
-    A row of _Server.Database (ovsdb-server(5)).
+    A row of the table Database in the database _Server (ovsdb-server(5)).
     """
 
     name: str
@@ -36,7 +37,7 @@ class _Database:
 
 class _DatabaseRows:
     """
-    Reads such rows; a database that is not clustered leads itself.
+    Reads these rows. A server always leads a database that is not clustered.
     """
 
     columns = ("name", "model", "connected", "leader")
@@ -71,10 +72,10 @@ class Leadership:
 
     async def follow(self) -> None:
         """
-        Ask, and go on watching.
+        Ask whether the server leads the cluster, and watch from now on.
 
-        @raise NotLeader: if it does not lead now. A server so old that it
-            has no C{_Server} database knows no clusters.
+        @raise NotLeader: if it does not lead the cluster now. Servers without
+            a database C{_Server} are too old for clusters, and pass.
         """
         try:
             tables = await self._protocol.monitor(
