@@ -10,7 +10,6 @@ from __future__ import annotations
 import copy
 import inspect
 import pickle
-from collections.abc import Callable
 from typing import Any
 
 import attrs
@@ -105,31 +104,28 @@ class EventTests(SynchronousTestCase):
         The fast makers take what the constructors take and make the same, as
         frozen.
         """
-        for constructor, maker in [
-            (InterfaceOnline, makeEvent),
-            (InterfaceOffline, makeEvent),
-            (InterfaceChanged, makeChanged),
-        ]:
-            columns: dict[str, Any] = {
-                "interface": VM,
-                "cause": Cause.UPDATE,
-                "source": SOURCE,
-                "identity": IDENTITY,
-            }
-            arguments = dict(columns)
-            if maker is makeEvent:
-                arguments["kind"] = constructor
-            else:
-                columns["previous"] = arguments["previous"] = PLAIN
-            self.assertEqual(set(inspect.signature(maker).parameters), set(arguments))
-            make: Callable[..., InterfaceEvent] = maker
-            made = make(**arguments)
-            expected = constructor(**columns)
-            self.assertIs(type(made), constructor)
-            self.assertEqual((made, hash(made), repr(made)), (expected, hash(expected), repr(made)))
-            self.assertEqual(repr(made), repr(expected))
+        rest = (Cause.UPDATE, SOURCE)
+        online = InterfaceOnline(VM, *rest, identity=IDENTITY)
+        offline = InterfaceOffline(VM, *rest, identity=IDENTITY)
+        changed = InterfaceChanged(VM, *rest, previous=PLAIN, identity=IDENTITY)
+        pairs: list[tuple[InterfaceEvent, InterfaceEvent]] = [
+            (makeEvent(InterfaceOnline, VM, *rest, IDENTITY), online),
+            (makeEvent(InterfaceOffline, VM, *rest, IDENTITY), offline),
+            (makeChanged(VM, *rest, PLAIN, IDENTITY), changed),
+        ]
+        for made, expected in pairs:
+            self.assertIs(type(made), type(expected))
+            self.assertEqual(made, expected)
+            self.assertEqual((hash(made), repr(made)), (hash(expected), repr(expected)))
             for attribute in ("source", "unknown"):
                 self.assertRaises(AttributeError, setattr, made, attribute, "")
+        for maker, kind, own in [
+            (makeEvent, InterfaceOnline, {"kind"}),
+            (makeChanged, InterfaceChanged, set()),
+        ]:
+            names = {field.name for field in attrs.fields(kind)}
+            make: Any = maker
+            self.assertEqual(set(inspect.signature(make).parameters), names | own)
 
     def test_copies(self) -> None:
         """
@@ -149,9 +145,9 @@ class EventTests(SynchronousTestCase):
                 self.assertEqual(copied, event)
         for reason in (MonitorStopped(), SessionLost(ProtocolViolation("not JSON"))):
             disconnected = Disconnected(reason, SOURCE)
-            for copied in (
+            for again in (
                 copy.deepcopy(disconnected),
                 pickle.loads(pickle.dumps(disconnected)),
             ):
-                self.assertEqual(repr(copied.reason), repr(reason))
-                self.assertEqual(copied.source, SOURCE)
+                self.assertEqual(repr(again.reason), repr(reason))
+                self.assertEqual(again.source, SOURCE)

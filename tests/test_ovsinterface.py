@@ -288,7 +288,7 @@ class JSONTests(SynchronousTestCase):
         says what was expected and what is there.
         """
         good = VM.toJSON()
-        for key, value, expected in [
+        wrong: list[tuple[str, object, str]] = [
             ("uuid", 7, "uuid: expected a string, got 7"),
             ("name", None, "name: expected a string, got None"),
             ("type", [], "type: expected a string, got []"),
@@ -307,13 +307,15 @@ class JSONTests(SynchronousTestCase):
             ("extra", {"map": {"a": []}}, "extra: 'map': expected "),
             ("extra", {"map": [["a", None]]}, "extra: 'map': expected "),
             ("extra", {7: 1}, "extra: 7: expected a string, got 7"),
-        ]:
+        ]
+        for key, value, expected in wrong:
             error = self.assertRaises(ValueError, OvsInterface.fromJSON, {**good, key: value})
             self.assertIn(expected, str(error))
         for key in ("uuid", "name"):
             missing = {k: v for k, v in good.items() if k != key}
             error = self.assertRaises(ValueError, OvsInterface.fromJSON, missing)
             self.assertEqual(str(error), f"{key}: missing")
-        for nothing in (None, [], "x", 7):
+        nothings: tuple[object, ...] = (None, [], "x", 7)
+        for nothing in nothings:
             error = self.assertRaises(ValueError, OvsInterface.fromJSON, nothing)
             self.assertIn("an interface is an object, not ", str(error))

@@ -2,12 +2,14 @@
 # See LICENSE for details.
 
 """
-Tests for the types that users see: their programs are checked against the
-installed wheel, as strictly as can be.
+Tests for the types that users see: programs of users are checked against the
+installed wheel, by mypy with the plugin for zope.interface and by pyright,
+which knows nothing of zope.interface.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -43,16 +45,26 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from twisted_ovsdb import (
+    Disconnected,
     EndpointConnector,
+    Event,
+    EventReceiver,
+    InterfaceEvent,
     InterfaceKind,
+    InterfaceMonitor,
     InterfaceOnline,
     IOvsdbEventObserver,
+    MonitorStopped,
+    NotLeader,
     OvsdbEventObserver,
+    OvsdbListenerFactory,
     OvsdbMonitorFactory,
     OvsdbMonitorService,
     OvsInterface,
+    PeerSilent,
+    onlyKinds,
+    withoutReplays,
 )
-from twisted_ovsdb.events import Event
 from twisted_ovsdb.testing import MemoryServer, RecordingObserver, connectedFactory
 
 
@@ -78,14 +90,29 @@ class Plugs(OvsdbEventObserver):
         print(event.interface.iface_id, port, event.cause.value)
 
 
+class Undeclared:
+    def eventReceived(self, received: Event) -> Deferred[None] | None:
+        if isinstance(received, InterfaceEvent):
+            print(received.kind.value, OvsInterface.fromJSON(received.interface.toJSON()))
+        elif isinstance(received, Disconnected):
+            if not isinstance(received.reason, (MonitorStopped, NotLeader, PeerSilent)):
+                return Deferred()
+        return None
+
+
 async def main(reactor: Any, server: str) -> None:
     factory = OvsdbMonitorFactory([Names(), Slow(), Plugs()], extraColumns=("link_state",))
     endpoint = clientFromString(reactor, server)
     EndpointConnector(endpoint, factory).connect()
     interfaces: tuple[OvsInterface, ...] = await factory.whenSynchronized()
     print([one.remote_ip for one in interfaces])
-    observer: IOvsdbEventObserver = Plugs()
+    observer: EventReceiver = Plugs()
     factory.addObserver(observer)
+    factory.removeObserver(observer)
+    for each in (Names(), Slow(), Undeclared()):
+        OvsdbListenerFactory([each])
+        InterfaceMonitor([onlyKinds(withoutReplays(each), InterfaceKind.VM)])
+        factory.addObserver(withoutReplays(onlyKinds(each, InterfaceKind.BRIDGE)))
     await factory.stop()
     OvsdbMonitorService(endpoint, factory).startService()
 
@@ -106,7 +133,17 @@ class NamesTests(SynchronousTestCase):
 def program() -> None:
     react(lambda reactor: Deferred.fromCoroutine(main(reactor, "tcp:127.0.0.1:6640")))
 '''
-"""Nothing is wrong with it."""
+"""Nothing is wrong with it, neither for mypy nor for pyright."""
+
+RIGHT_FOR_MYPY = """
+from twisted_ovsdb import IOvsdbEventObserver, InterfaceKind, OvsdbEventObserver
+from twisted_ovsdb import OvsdbMonitorFactory, onlyKinds, withoutReplays
+
+observer: IOvsdbEventObserver = OvsdbEventObserver()
+filtered: IOvsdbEventObserver = withoutReplays(onlyKinds(observer, InterfaceKind.VM))
+OvsdbMonitorFactory([observer]).addObserver(filtered)
+"""
+"""Pyright does not know that an object provides an interface of zope's."""
 
 WRONG = """
 from twisted.internet.endpoints import clientFromString
@@ -123,8 +160,8 @@ class Deaf:  # is missing following 'IOvsdbEventObserver' interface members: eve
         pass
 
 
-class Undeclared:
-    def eventReceived(self, event: Event) -> None:
+class Misunderstood:
+    def eventReceived(self, event: str) -> None:
         pass
 
 
@@ -134,18 +171,24 @@ class Mistaken(OvsdbEventObserver):
 
 
 factory = OvsdbMonitorFactory(maxDelay="8")  # "maxDelay" to "OvsdbMonitorFactory"
-OvsdbMonitorFactory([Undeclared()])  # "Undeclared"; expected "IOvsdbEventObserver"
-factory.addObserver(Mistaken)  # "type[Mistaken]"; expected "IOvsdbEventObserver"
+OvsdbMonitorFactory([object()])  # "object"; expected "EventReceiver"
+OvsdbMonitorFactory([Misunderstood()])  # "Misunderstood"; expected "EventReceiver"
+factory.addObserver(Mistaken)  # "type[Mistaken]"; expected "IOvsdbEventObserver
 EndpointConnector("tcp:127.0.0.1:6640", factory)  # "str"; expected "IStreamClientEndpoint"
 factory.whenSynchronised()  # has no attribute "whenSynchronised"
 """
-"""Each comment is a part of what is to be said about its line."""
+"""
+Each comment is a part of what mypy has to say about its line. Pyright finds
+something in the same lines, except in the one about zope.interface.
+"""
+
+ONLY_MYPY = "'IOvsdbEventObserver' interface members"
 
 
 class TypesTests(TestCase):
     """
-    Tests for C{mypy --strict} with the plugin for zope.interface, on the
-    programs of users.
+    Tests for C{mypy --strict} with the plugin for zope.interface, and for
+    basedpyright in the mode of pyright, on the programs of users.
     """
 
     timeout = 240
@@ -197,24 +240,61 @@ class TypesTests(TestCase):
         self.assertEqual(status, 0, told)
         return site
 
+    def faults(self) -> dict[int, str]:
+        """
+        What is wrong with the wrong program, by line.
+        """
+        lines = enumerate(WRONG.lstrip().splitlines(), 1)
+        return {number: line.partition("  # ")[2] for number, line in lines if "  # " in line}
+
     async def test_programs(self) -> None:
         """
-        A right program passes. In a wrong one each fault is refused, with a
-        message that names it, and nothing else is.
+        A right program passes both. In a wrong one each fault is refused, with
+        a message that names it, and nothing else is.
         """
         site = await self.install()
+        for name, program in [
+            ("right", RIGHT),
+            ("declared", RIGHT_FOR_MYPY),
+            ("wrong", WRONG),
+        ]:
+            (self.folder / f"{name}.py").write_text(program.lstrip(), "utf-8")
+        await self.checkMypy(site)
+        await self.checkPyright(site)
+
+    async def checkMypy(self, site: Path) -> None:
+        """
+        Have mypy check the programs.
+        """
         self.environment["PYTHONPATH"] = str(site)
         (self.folder / "mypy.ini").write_text(SETTINGS, "utf-8")
-        (self.folder / "right.py").write_text(RIGHT.lstrip(), "utf-8")
-        (self.folder / "wrong.py").write_text(WRONG.lstrip(), "utf-8")
-        told, status = await self.run_("mypy", "--no-error-summary", "right.py", "wrong.py")
+        programs = ("right.py", "declared.py", "wrong.py")
+        told, status = await self.run_("mypy", "--no-error-summary", *programs)
         self.assertEqual(status, 1, told)
         found = re.findall(r"^(\w+)\.py:(\d+): error: (.*)$", told, re.MULTILINE)
-        expected = {
-            ("wrong", str(number)): line.partition("  # ")[2]
-            for number, line in enumerate(WRONG.lstrip().splitlines(), 1)
-            if "  # " in line
-        }
-        self.assertEqual([(file, line) for file, line, _ in found], list(expected), told)
-        for (_, line, message), part in zip(found, expected.values(), strict=True):
+        faults = self.faults()
+        expected = [("wrong", str(number)) for number in faults]
+        self.assertEqual([(file, line) for file, line, _ in found], expected, told)
+        for (_, line, message), part in zip(found, faults.values(), strict=True):
             self.assertIn(part, message, line)
+
+    async def checkPyright(self, site: Path) -> None:
+        """
+        Have pyright check the programs.
+        """
+        settings = {
+            "typeCheckingMode": "standard",
+            "include": ["right.py", "wrong.py"],
+            "extraPaths": [str(site)],
+        }
+        (self.folder / "pyrightconfig.json").write_text(json.dumps(settings), "utf-8")
+        told, status = await self.run_(
+            "basedpyright", "--outputjson", "--pythonpath", sys.executable
+        )
+        self.assertEqual(status, 1, told)
+        found = [
+            (Path(each["file"]).name, each["range"]["start"]["line"] + 1)
+            for each in json.loads(told)["generalDiagnostics"]
+        ]
+        lines = [line for line, part in self.faults().items() if ONLY_MYPY not in part]
+        self.assertEqual(found, [("wrong.py", line) for line in lines], told)

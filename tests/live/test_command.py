@@ -221,7 +221,7 @@ class CommandTests(LiveTestCase):
         path = self.folder / "events.jsonl"
         path.write_text('{"event":"earlier"}\n')
         command = self.monitor(
-            "--events events.jsonl --observer twisted_ovsdb.observers.base.LoggingObserver"
+            "--events events.jsonl --observer twisted_ovsdb.observers.log.LoggingObserver"
         )
         await command.output.until(lambda line: "synchronized: 2 bridge, 1 vm" in line)
         command.signal(SIGINT)

@@ -11,7 +11,7 @@ from zope.interface import implementer
 
 from twisted_ovsdb.events import Event, InterfaceEvent, Synchronized
 from twisted_ovsdb.interfaces import IOvsdbEventObserver
-from twisted_ovsdb.observers.base import HAPPENED
+from twisted_ovsdb.observers.summary import EVENT_NAMES
 
 
 @implementer(IOvsdbEventObserver)
@@ -60,7 +60,7 @@ class RecordingObserver:
 
 
 def _words(event: Event) -> list[str]:
-    words = [HAPPENED[type(event)]]
+    words = [EVENT_NAMES[type(event)]]
     if isinstance(event, InterfaceEvent):
         words += [event.kind.value, event.interface.name]
     if isinstance(event, (InterfaceEvent, Synchronized)):

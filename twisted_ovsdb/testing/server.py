@@ -18,7 +18,7 @@ from twisted.internet.task import Clock
 
 from twisted_ovsdb.database.schema import DatabaseSchema
 from twisted_ovsdb.endpoints.connector import EndpointConnector
-from twisted_ovsdb.interfaces import IOvsdbEventObserver
+from twisted_ovsdb.interfaces import Observer
 from twisted_ovsdb.lifecycle.factory import OvsdbMonitorFactory
 from twisted_ovsdb.openvswitch.classify import LOCAL_OFPORT
 from twisted_ovsdb.testing.database import MemoryDatabase
@@ -289,7 +289,7 @@ def _mutate(table: str, where: list[Any], column: str, mutator: str, value: Any)
 
 
 def connectedFactory(
-    server: MemoryServer, *observers: IOvsdbEventObserver, **options: Any
+    server: MemoryServer, *observers: Observer, **options: Any
 ) -> OvsdbMonitorFactory:
     """
     A factory that is connected to this server and in sync with it.
