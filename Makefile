@@ -17,7 +17,7 @@ test: $(VENV)/.dev
 	$(BIN)/python -m twisted.trial tests
 
 unit: $(VENV)/.dev
-	$(BIN)/python -m twisted.trial $$($(BIN)/python -m tools.unittests)
+	files=$$($(BIN)/python -m tools.unittests) && $(BIN)/python -m twisted.trial $$files
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
