@@ -111,8 +111,8 @@ class ErrorTests(SynchronousTestCase):
 
     def test_peersText(self) -> None:
         """
-        What a peer says in an error reply can be printed and is short,
-        whatever the peer sent; the data are kept as they came.
+        What a peer says in an error can be printed and is short, whatever the
+        peer sent; the data of an error reply are kept as they came.
         """
         for text in ("\x1b[2J\u202e\n", "x" * 1000000, "\0" * 1000000):
             for error in (
@@ -125,6 +125,9 @@ class ErrorTests(SynchronousTestCase):
                 for shown in (str(error), *map(describeReason, reasons)):
                     self.assertTrue(shown.isprintable(), shown)
                     self.assertLessEqual(len(shown), TEXT_LIMIT)
+            for fault in (ProtocolViolation(text), SwitchRefused(text, text)):
+                self.assertTrue(str(fault).isprintable(), fault)
+                self.assertLessEqual(len(str(fault)), TEXT_LIMIT)
 
     def test_copies(self) -> None:
         """

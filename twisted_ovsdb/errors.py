@@ -22,8 +22,8 @@ class OvsdbError(Exception):
     """
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # To pickle and copy an error without calling its constructor, which
-        # takes other arguments than the text that is in args.
+        # pickle and copy would call the constructor with args, which hold the
+        # text; here it is not called.
         return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]
 
 
@@ -34,6 +34,9 @@ class ProtocolViolation(OvsdbError):
     The text names what was wrong and where (table, row, column). The
     connection is aborted: after such a fault nothing further can be trusted.
     """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(printable(text))
 
 
 class PeerSilent(OvsdbError):
@@ -72,7 +75,7 @@ class SwitchRefused(OvsdbError):
     """
 
     def __init__(self, text: str, system_id: str = "") -> None:
-        super().__init__(text)
+        super().__init__(printable(text))
         self.system_id = system_id
 
 

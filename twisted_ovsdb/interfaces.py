@@ -54,8 +54,9 @@ class IOvsdbEventObserver(Interface):
 
 class EventReceiver(Protocol):
     """
-    What L{IOvsdbEventObserver} demands, for type checkers without a plugin
-    for zope.interface, such as pyright. It need not be inherited.
+    An observer, for type checkers without a plugin for zope.interface, such as
+    pyright: any object with this method. It need not inherit from this class,
+    nor declare that it provides L{IOvsdbEventObserver}.
     """
 
     def eventReceived(self, event: Event, /) -> ObserverResult:
@@ -73,11 +74,12 @@ the first, pyright the second.
 
 def asObserver(observer: Observer) -> IOvsdbEventObserver:
     """
-    What receives the events of an observer that an application adds: an object
-    that provides L{IOvsdbEventObserver} or can be adapted to it, or that simply
-    has a method C{eventReceived}. It need not declare the interface.
+    Accept an observer that an application adds: an object that provides
+    L{IOvsdbEventObserver}, that can be adapted to it, or that simply has a
+    method C{eventReceived}.
 
-    @raise TypeError: if it is none of these, or is a class.
+    @return: the observer, or its adapter.
+    @raise TypeError: if it is none of these, or a class in place of an object.
     """
     adapted: Any = IOvsdbEventObserver(observer, None)
     if adapted is not None:

@@ -170,9 +170,9 @@ class OvsInterface:
 
 def thawed(kind: type) -> type:
     """
-    A class whose values are laid out in memory as those of a frozen class, and
-    can be set. Such a value becomes one of the frozen class by its
-    C{__class__}.
+    Make a subclass of a frozen class, whose values can be changed. Such a value
+    becomes a frozen one when its C{__class__} is set to the frozen class: both
+    have the same slots.
     """
     # With both methods of object, the interpreter calls neither for a slot.
     unfrozen = {"__setattr__": object.__setattr__, "__delattr__": object.__delattr__}

@@ -49,8 +49,8 @@ class LoggingObserverTests(SynchronousTestCase):
 
     def test_online(self) -> None:
         """
-        An online line tells kind, name, port, what marks its class, and the
-        cause.
+        An online line has the kind, the name, the port, what is special of the
+        kind, and the cause.
         """
         self.assertEqual(
             self.online(InterfaceKind.VM, ofport=7, external_ids={"iface-id": "vm-1"}),
@@ -78,7 +78,7 @@ class LoggingObserverTests(SynchronousTestCase):
 
     def test_changed(self) -> None:
         """
-        A changed line tells old -> new of what differs, and nothing else.
+        A changed line has old -> new of what differs, and nothing else.
         """
         event = changed({"ofport": None, "error": "busy"}, {"ofport": 7})
         self.assertEqual(
@@ -155,7 +155,7 @@ class LoggingObserverTests(SynchronousTestCase):
 
     def test_source(self) -> None:
         """
-        Who monitors several servers sees which one it was.
+        With several servers, each line names the server.
         """
         self.assertEqual(
             self.logged(Disconnected(ValueError("cut"), SOURCE), nameSource=True),

@@ -21,9 +21,8 @@ from twisted_ovsdb.events import (
 )
 from twisted_ovsdb.interfaces import IOvsdbEventObserver, Observer, ObserverResult, asObserver
 
-
-# Both functions return the class that they make, which type checkers without a
-# plugin for zope.interface understand, too.
+# The two classes are named in what the functions return, because a type checker
+# without a plugin for zope.interface does not know what IOvsdbEventObserver has.
 
 
 @implementer(IOvsdbEventObserver)
