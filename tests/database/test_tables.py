@@ -19,7 +19,8 @@ from twisted_ovsdb.database.datatypes import DEFAULTS, AtomicType, ColumnType
 from twisted_ovsdb.database.schema import DatabaseSchema
 from twisted_ovsdb.database.tables import DatabaseReplica, RowChange
 from twisted_ovsdb.errors import ProtocolViolation
-from twisted_ovsdb.wire.rowreader import SLICE, decodeMessage
+from twisted_ovsdb.wire.rowreader import SLICE
+from twisted_ovsdb.wire.tableupdates import decodeMessage
 
 ANY_NUMBER = {"min": 0, "max": "unlimited"}
 

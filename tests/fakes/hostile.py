@@ -124,6 +124,13 @@ ANSWERS: list[tuple[bytes, str]] = [
     (after(b"}"), "begins with b'}'"),
 ]
 
+# The same without white space, as ovsdb-server writes: such messages are read row by row.
+ANSWERS += [
+    (compact, says)
+    for data, says in ANSWERS
+    if (compact := data.replace(b": ", b":").replace(b", ", b",")) != data
+]
+
 
 class HostileProtocol(Protocol):
     """

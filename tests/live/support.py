@@ -304,7 +304,7 @@ class LiveTestCase(TestCase):
         for cells in table["data"]:
             row = dict(zip(table["headings"], cells, strict=True))
             uuid = row.pop("_uuid")[1]
-            interfaces[uuid] = rows.decode(uuid, row)
+            interfaces[uuid] = rows.whole(uuid, row)
         return {uuid: i for uuid, i in interfaces.items() if i.kind is not None}
 
     async def assertFoldEqualsTable(self, observer: RecordingObserver | None = None) -> None:

@@ -2,8 +2,8 @@
 # See LICENSE for details.
 
 """
-First replies of a real ovsdb-server that are so long that they come in many
-pieces, of which rows are taken as they come.
+Initial replies of a real ovsdb-server that are so long that they come in many
+pieces, of which rows are read as they come.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from benchmarks.database import BRIDGE, insertPorts, interfaceRow
 from tests.live.support import LiveTestCase, connect, summaries
 from tests.soak.database import transact
 from twisted_ovsdb import OvsdbProtocol
-from twisted_ovsdb.wire.jsonstream import EARLY
+from twisted_ovsdb.wire.rowreader import ARRIVED
 
 INTERFACES = 4_000
-"""Of the bridge, beside its own: with 330 bytes each, four times L{EARLY}."""
+"""Of the bridge, beside its own: with 330 bytes each, four times L{ARRIVED}."""
 
 AWKWARD = 'a "quoted" word, }}," and \\'
 """A value that is written with escapes."""
@@ -51,7 +51,7 @@ class LargeTests(LiveTestCase):
         self.patch(OvsdbProtocol, "dataReceived", counting)
         self.watch(maxDelay=0.2)
         *told, synchronized = await self.observer.untilSynchronized()
-        self.assertGreater(sum(received), 3 * EARLY)
+        self.assertGreater(sum(received), 3 * ARRIVED)
         self.assertCountEqual(
             summaries(told),
             [("online", "vm", name, "initial") for name in self.names]

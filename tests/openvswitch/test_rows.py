@@ -201,7 +201,12 @@ class DecodeTests(SynchronousTestCase):
             "status": ["map", [["driver", "tun"]]],
         }
         interface = rows.whole(UUID, {**ROW, **extra, "unasked": 1})
-        expected = {"mtu": 1500, "link_state": None, "ips": frozenset({"a", "b"}), "status": {"driver": "tun"}}
+        expected = {
+            "mtu": 1500,
+            "link_state": None,
+            "ips": frozenset({"a", "b"}),
+            "status": {"driver": "tun"},
+        }
         self.assertEqual(interface.extra, expected)
         self.assertEqual(DEFAULT.whole(UUID, {**ROW, **extra}).extra, {})
 

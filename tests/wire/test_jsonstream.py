@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_ovsdb.errors import ProtocolViolation
-from twisted_ovsdb.wire.jsonstream import DEFAULT_MAX_LENGTH, JSONStream, decodeObject
+from twisted_ovsdb.wire.jsonstream import DEFAULT_MAX_LENGTH, JSONStream
+from twisted_ovsdb.wire.strictjson import decodeObject
 
 PROPERTY = settings(
     derandomize=True,

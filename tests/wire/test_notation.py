@@ -7,7 +7,7 @@ Tests for L{twisted_ovsdb.wire.notation}.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from types import MappingProxyType
 from typing import Any
 
@@ -34,7 +34,7 @@ PROPERTY = settings(
     suppress_health_check=[HealthCheck.too_slow],
 )
 
-Reader = Callable[[Mapping[str, Any], str], object]
+Reader = Callable[[str, Any], object]
 
 READERS: list[Reader] = [string, optionalString, optionalInteger, stringMap, datum]
 

@@ -37,7 +37,7 @@ from twisted_ovsdb.openvswitch.rows import TABLE, InterfaceRows
 from twisted_ovsdb.wire import rowreader
 from twisted_ovsdb.wire.jsonstream import JSONStream
 from twisted_ovsdb.wire.rowreader import arrivingReply
-from twisted_ovsdb.wire.strictjson import decodeObject
+from twisted_ovsdb.wire.strictjson import decodeObject, scanValue
 from twisted_ovsdb.wire.tableupdates import decodeMessage
 
 SECOND = "Second"
@@ -208,7 +208,7 @@ class ArrivingTests(SynchronousTestCase):
         rows = {uuid(1): {"new": plainRow(1, external_ids=["map", pairs])}}
         message = write({"id": 1, "result": {TABLE: rows}, "error": None}).encode()
         looked = []
-        scan = rowreader.scanValue
+        scan = scanValue
 
         def counting(text: str, place: int) -> Any:
             looked.append(len(text))
@@ -455,7 +455,7 @@ class ArrivingSessionTests(SynchronousTestCase):
         """
         self.monitor.attach(self.protocol).addErrback(lambda _: None)
         self.receive(self.reply(1, self.rows).replace(b'"error":null', b'"error":"no"'))
-        self.assertIn("both table updates and an error", str(self.protocol.lost))
+        self.assertIn("both a result and an error", str(self.protocol.lost))
         self.assertEqual(self.observer.events, [])
 
     def test_lost(self) -> None:

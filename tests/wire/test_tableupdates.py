@@ -121,7 +121,7 @@ class TableUpdatesTests(SynchronousTestCase):
         What stands behind the result counts too.
         """
         for text, wrong in (
-            ('{"id":1,"result":{"a":1},"error":"x"}', "both table updates and an error"),
+            ('{"id":1,"result":{"a":1},"error":"x"}', "both a result and an error"),
             ('{"id":1,"result":{"a":1},"result":{}}', "has result behind them"),
             ('{"id":1,"result":{"a":1},"id":2}', "has id behind them"),
             ('{"id":1,"result":{"a":1},"method":"x"}', "has method behind them"),
@@ -186,6 +186,7 @@ class TableUpdatesTests(SynchronousTestCase):
             for form in (tables, decodeMessage(text)["result"]):
                 with self.assertRaisesRegex(ProtocolViolation, says):
                     list(rowUpdates(form, {"A"}))
-        for value in (None, [], "x", 5):
+        values: list[Any] = [None, [], "x", 5]
+        for value in values:
             with self.assertRaisesRegex(ProtocolViolation, "table updates are no object"):
                 list(rowUpdates(value, {"A"}))

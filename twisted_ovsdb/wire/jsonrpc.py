@@ -96,7 +96,7 @@ def parseMessage(value: Mapping[str, Any]) -> Message:
     if error is None:
         return Reply(messageId, result)
     if result is not None:
-        raise ProtocolViolation("a reply has both a result and an error")
+        raise ProtocolViolation("a message has both a result and an error")
     return ErrorReply(messageId, _parseError(error))
 
 

@@ -186,15 +186,22 @@ class TableUpdates:
         return value
 
     def _finish(self) -> None:
+        """
+        Read the message to its end.
+        """
+        fault = ""
         for character in self._closing:
             self._cursor.expect(character)
         for name in self._cursor.further():
             value = self._cursor.value()
             if name == "error" and value is not None:
-                raise ProtocolViolation("a message has both table updates and an error")
-            if name in ("id", "method", "params", "result"):
-                raise ProtocolViolation(f"a message with table updates has {name} behind them")
+                first = "a method" if self._closing else "a result"
+                fault = f"a message has both {first} and an error"
+            elif name in ("id", "method", "params", "result"):
+                fault = f"a message with table updates has {name} behind them"
         self._cursor.text = ""
+        if fault:
+            raise ProtocolViolation(fault)
 
 
 def decodeMessage(message: Buffer) -> dict[str, Any]:
