@@ -90,6 +90,7 @@ class HostileTests(TestCase):
             await factory.whenSynchronized()
         await factory.stop()
         self.assertGreaterEqual(len(ANSWERS), 40)
+        self.assertEqual(reasons.pop(), "stopped")
         for (data, expected), reason in zip(ANSWERS, reasons, strict=True):
             self.assertIn(expected, reason, data[:80])
         self.assertEqual([log for log in logs if "log_failure" in log], [])
