@@ -88,6 +88,7 @@ class HostileTests(TestCase):
                 await factory.whenSynchronized()
                 await self.turn()
             await factory.whenSynchronized()
+            await self.turn()
         await factory.stop()
         self.assertGreaterEqual(len(ANSWERS), 40)
         self.assertEqual(reasons.pop(), "stopped")
