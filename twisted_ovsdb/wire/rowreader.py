@@ -31,8 +31,9 @@ ARRIVED: Final = 320 * 1024
 # reply, of a table and of a row, and what stands between two rows or tables.
 _REPLY: Final = re.compile(rb'\{"id":([0-9]{1,18}),"result":(?=\{)')
 _TABLE: Final = re.compile(r'"(\w+)":\{(?=")')
+_ROW: Final = re.compile(r'"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})":(?=\{)')
+_NEXT_ROW: Final = re.compile("," + _ROW.pattern)
 _BETWEEN: Final = re.compile(r'(\}?),(?="|\Z)')
-_UUID: Final = re.compile(r'"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})":(?=\{)')
 
 
 def arrivingReply(message: bytearray) -> tuple[int, int] | None:
@@ -67,7 +68,7 @@ class RowReader:
         """
         self.rows: dict[str, dict[str, Any]] = {table: {} for table in tables}
         self._tables = tables
-        self._early = 0  # rows that were read before the reply's end had come
+        self._early = False  # whether rows were read before the reply's end had come
         self._due = ARRIVED
 
     def readArrived(self, message: bytearray, start: int) -> int:
@@ -96,6 +97,7 @@ class RowReader:
         # The last comma may stand in a string, or the form be another one.
         # Then half as many attempts are made: the time stays linear.
         self._due = ARRIVED if position else 2 * size
+        self._early = self._early or position > 0
         return size - len(message)
 
     def _readRows(self, text: str) -> tuple[int, str]:
@@ -110,31 +112,26 @@ class RowReader:
         while (table := _TABLE.match(text, position)) is not None:
             name, place = table.group(1), table.end()
             rows, read = self.rows.get(name), self._tables.get(name)
-            if rows is None or read is None:
-                break
-            while (row := _UUID.match(text, place)) is not None:
+            row = _ROW.match(text, place)
+            while row is not None and rows is not None and read is not None:
                 try:
                     update, place = scanValue(text, row.end())
                 except (StopIteration, ValueError, RecursionError):
-                    return position, opening
-                # Another row or another table follows: a quote, which stands
-                # behind the text too.
-                ends = _BETWEEN.match(text, place)
-                if ends is None:
                     return position, opening
                 uuid = row.group(1)
                 try:
                     rows[uuid] = read(uuid, update)
                 except ProtocolViolation as e:
                     raise _inRow(name, uuid, e) from e
-                self._early += 1
-                position = place = ends.end()
-                if ends.group(1):
-                    opening = ""
-                    break
-                opening = table.group()
-            else:
+                row = _NEXT_ROW.match(text, place)
+                if row is not None:
+                    # It counts only now: behind the last row of a result the
+                    # reader at the end has to find something.
+                    position, opening = place + 1, table.group()
+            ends = _BETWEEN.match(text, place)
+            if ends is None or place == table.end():
                 break
+            position, opening = ends.end(), "" if ends.group(1) else table.group()
         return position, opening
 
     def readRest(self, tables: object) -> Iterator[None]:
@@ -159,7 +156,8 @@ class RowReader:
             if not self._early:
                 raise
             # The place that it names does not count what was removed before.
-            raise ProtocolViolation(f"behind {self._early} rows: {e}") from e
+            early = sum(map(len, self.rows.values()))
+            raise ProtocolViolation(f"behind {early} rows: {e}") from e
 
     def readAll(self, tables: object) -> dict[str, dict[str, Any]]:
         """

@@ -54,7 +54,7 @@ class _Cursor:
         """
         Read a character, and white space before it.
         """
-        if self._space() != character:
+        if not self.text.startswith(character, self.position) and self._space() != character:
             raise ProtocolViolation(f"not JSON: no {character!r} at character {self.position}")
         self.position += 1
 
@@ -70,12 +70,9 @@ class _Cursor:
         Read an object: its members' names. The caller reads each value before
         it asks for the next name.
         """
-        self.expect("{")
-        if self._space() == "}":
-            self.position += 1
-            return
-        yield self._name()
-        yield from self.further()
+        if self._opened():
+            yield self._name()
+            yield from self.further()
 
     def further(self) -> Iterator[str]:
         """
@@ -91,9 +88,8 @@ class _Cursor:
         Read an object: its names and values. This is where rows are read, so
         the usual form is read without a call for each part.
         """
-        self.expect("{")
+        more = self._opened()
         text, position = self.text, self.position
-        more = self._space() != "}"
         while more:
             plain = _NAME.match(text, position)
             if plain is not None:
@@ -108,12 +104,27 @@ class _Cursor:
             yield name, value
             if text.startswith(",", position):
                 position += 1
+            elif (comma := _COMMA.match(text, position)) is not None:
+                position = comma.end()
             else:
-                comma = _COMMA.match(text, position)
-                more = comma is not None
-                position = comma.end() if comma is not None else position
-            self.position = position
-        self.expect("}")
+                more = False
+                self.position = position
+                self.expect("}")
+
+    def _opened(self) -> bool:
+        """
+        Read an object's brace; if it has no members, the closing one too.
+
+        @return: whether there are members.
+        """
+        if self.text.startswith('{"', self.position):
+            self.position += 1
+            return True
+        self.expect("{")
+        if self._space() != "}":
+            return True
+        self.position += 1
+        return False
 
     def _space(self) -> str:
         """
