@@ -8,6 +8,7 @@ which the reactor turns; order, atomicity and brackets stay as they are.
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -97,6 +98,22 @@ class SliceTests(SynchronousTestCase):
         )
         self.assertEqual(self.clock.getDelayedCalls(), [])
         self.successResultOf(self.attached)
+
+    def test_collector(self) -> None:
+        """
+        Between slices the collector of cycles is as the application has it:
+        on, or off.
+        """
+        self.addCleanup(gc.enable)
+        for set, enabled in ((gc.enable, True), (gc.disable, False)):
+            set()
+            self.receive(reply(1, self.rows()))
+            self.assertTrue(self.paused())
+            self.assertIs(gc.isenabled(), enabled)
+            self.turns()
+            self.assertIs(gc.isenabled(), enabled)
+            self.protocol.connectionLost(Failure(ConnectionLost()))
+            self.connect()
 
     def test_dataWhilePaused(self) -> None:
         """

@@ -9,6 +9,7 @@ all the same.
 
 from __future__ import annotations
 
+import gc
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -486,3 +487,16 @@ class ArrivingSessionTests(SynchronousTestCase):
         self.assertEqual(self.observer.events, [])
         self.receive(self.reply(2, {1: self.rows[1]}))
         self.assertEqual(len(self.observer.events), 2)
+
+    def test_collector(self) -> None:
+        """
+        Afterwards the collector of cycles is as the application has it.
+        """
+        self.addCleanup(gc.enable)
+        self.monitor.attach(self.protocol)
+        data = self.reply(1, self.rows)
+        for set, enabled in ((gc.enable, True), (gc.disable, False)):
+            set()
+            self.receive(data[:2000])
+            data = data[2000:]
+            self.assertIs(gc.isenabled(), enabled)

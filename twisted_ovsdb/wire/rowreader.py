@@ -13,8 +13,11 @@ same as without.
 
 from __future__ import annotations
 
+import gc
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import islice
 from typing import Any, Final
 
 from twisted_ovsdb.errors import ProtocolViolation
@@ -89,7 +92,8 @@ class RowReader:
         end = message.rfind(b'}},"', start) + 3
         with memoryview(message) as view:
             text = decodeText(view[start : max(start, end)])
-        position, opening = self._readRows(text)
+        with _collectorAtRest():
+            position, opening = self._readRows(text)
         if position == len(text) and position:
             message[start:end] = opening.encode()
         elif position:
@@ -142,22 +146,30 @@ class RowReader:
         @param tables: the reply's result.
         @raise ProtocolViolation: if anything in it is wrong.
         """
+        updates = rowUpdates(tables, self._tables)
+        while self._readSlice(updates) == SLICE:
+            yield
+
+    def _readSlice(self, updates: Iterator[tuple[str, str, dict[str, Any]]]) -> int:
+        """
+        @return: how many rows were read.
+        """
         count = 0
         try:
-            for table, uuid, update in rowUpdates(tables, self._tables):
-                try:
-                    self.rows[table][uuid] = self._tables[table](uuid, update)
-                except ProtocolViolation as e:
-                    raise _inRow(table, uuid, e) from e
-                count += 1
-                if count % SLICE == 0:
-                    yield
+            with _collectorAtRest():
+                for table, uuid, update in islice(updates, SLICE):
+                    try:
+                        self.rows[table][uuid] = self._tables[table](uuid, update)
+                    except ProtocolViolation as e:
+                        raise _inRow(table, uuid, e) from e
+                    count += 1
         except ProtocolViolation as e:
             if not self._early:
                 raise
             # The place that it names does not count what was removed before.
             early = sum(map(len, self.rows.values()))
             raise ProtocolViolation(f"behind {early} rows: {e}") from e
+        return count
 
     def readAll(self, tables: object) -> dict[str, dict[str, Any]]:
         """
@@ -168,6 +180,26 @@ class RowReader:
         for _ in self.readRest(tables):
             pass
         return self.rows
+
+
+@contextmanager
+def _collectorAtRest() -> Iterator[None]:
+    """
+    Keep the collector of cycles from running while a slice of rows is read.
+
+    Rows make no cycles, but thousands of objects that stay, because of which
+    it would go over everything in the process again and again. It is off for
+    some milliseconds, in which no code of the application runs in this thread.
+    benchmarks/README.md has what that buys.
+    """
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def _inRow(table: str, uuid: str, fault: ProtocolViolation) -> ProtocolViolation:
