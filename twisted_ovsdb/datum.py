@@ -4,14 +4,11 @@
 """
 The value of a column: which types it has in Python, how it is written as JSON
 and read from JSON again.
-
-Each function that reads raises C{ValueError}, which says what was expected
-and what was found.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final, Union
 
@@ -29,12 +26,8 @@ of two or more; a read-only mapping for a map.
 EMPTY: Final[Mapping[Any, Any]] = MappingProxyType({})
 """The one empty map, shared because most rows have one or two empty maps."""
 
-
-def readOnly(mapping: Mapping[Any, Any]) -> Mapping[Any, Any]:
-    """
-    A read-only view of a mapping that nobody else has.
-    """
-    return MappingProxyType(mapping) if mapping else EMPTY
+Reader = Callable[[object], Any]
+"""Reads a value from JSON. It raises C{ValueError}, which says what was expected."""
 
 
 def sortedAtoms(atoms: frozenset[Atom]) -> list[Atom]:
@@ -62,7 +55,7 @@ def datumToJSON(value: Datum) -> Any:
 
 def datumFromJSON(value: object) -> Datum:
     """
-    Read what L{datumToJSON} wrote.
+    Read what L{datumToJSON} wrote, as a L{Reader}.
     """
     if value is None or _isAtom(value):
         return value  # type: ignore[return-value]
@@ -70,62 +63,46 @@ def datumFromJSON(value: object) -> Datum:
         return frozenset(value)
     pairs = list(map(list, value.items())) if isinstance(value, Mapping) else value
     if isinstance(pairs, list) and all(map(_isPair, pairs)):
-        return readOnly(dict(pairs))
+        return _readOnly(dict(pairs))
     raise wrong("an atom, null, a list of atoms or pairs, or an object of atoms", value)
 
 
-def stringFromJSON(value: object) -> str:
+def instanceOf(expected: str, *types: type) -> Reader:
     """
-    Read a string.
+    Make a reader of values that have one of these types. A boolean is no
+    integer here.
     """
-    if not isinstance(value, str):
-        raise wrong("a string", value)
-    return value
+
+    def read(value: object) -> Any:
+        if not isinstance(value, types) or isinstance(value, bool):
+            raise wrong(expected, value)
+        return value
+
+    return read
 
 
-def optionalStringFromJSON(value: object) -> str | None:
+def objectOf(read: Reader) -> Reader:
     """
-    Read a string or null.
+    Make a reader of objects, whose values C{read} reads. It returns a read-only
+    mapping.
     """
-    if value is not None and not isinstance(value, str):
-        raise wrong("a string or null", value)
-    return value
+
+    def readObject(value: object) -> Mapping[str, Any]:
+        if not isinstance(value, Mapping):
+            raise wrong("an object", value)
+        values: dict[str, Any] = {}
+        for key, item in value.items():
+            try:
+                values[string(key)] = read(item)
+            except ValueError as e:
+                raise ValueError(f"{describe(key)}: {e}") from e
+        return _readOnly(values)
+
+    return readObject
 
 
-def optionalIntegerFromJSON(value: object) -> int | None:
-    """
-    Read an integer or null.
-    """
-    if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
-        raise wrong("an integer or null", value)
-    return value
-
-
-def stringMapFromJSON(value: object) -> Mapping[str, str]:
-    """
-    Read an object whose values are strings.
-    """
-    if not isinstance(value, Mapping):
-        raise wrong("an object", value)
-    for key, item in value.items():
-        if not isinstance(key, str) or not isinstance(item, str):
-            raise wrong("an object of strings", {key: item})
-    return readOnly(dict(value))
-
-
-def columnsFromJSON(value: object) -> Mapping[str, Datum]:
-    """
-    Read an object that has the values of columns, of any type, by name.
-    """
-    if not isinstance(value, Mapping):
-        raise wrong("an object", value)
-    columns: dict[str, Datum] = {}
-    for name, datum in value.items():
-        try:
-            columns[stringFromJSON(name)] = datumFromJSON(datum)
-        except ValueError as e:
-            raise ValueError(f"{describe(name)}: {e}") from e
-    return readOnly(columns)
+string: Final[Reader] = instanceOf("a string", str)
+"""Reads a string."""
 
 
 def wrong(expected: str, value: object) -> ValueError:
@@ -133,6 +110,10 @@ def wrong(expected: str, value: object) -> ValueError:
     The error for a value that is not what was expected.
     """
     return ValueError(f"expected {expected}, got {describe(value)}")
+
+
+def _readOnly(mapping: dict[Any, Any]) -> Mapping[Any, Any]:
+    return MappingProxyType(mapping) if mapping else EMPTY
 
 
 def _isAtom(value: object) -> bool:

@@ -12,7 +12,7 @@ use one name for one thing.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 import attrs
@@ -20,13 +20,12 @@ import attrs
 from twisted_ovsdb.datum import (
     EMPTY,
     Datum,
-    columnsFromJSON,
+    Reader,
+    datumFromJSON,
     datumToJSON,
-    optionalIntegerFromJSON,
-    optionalStringFromJSON,
-    readOnly,
-    stringFromJSON,
-    stringMapFromJSON,
+    instanceOf,
+    objectOf,
+    string,
     wrong,
 )
 from twisted_ovsdb.errors import describe
@@ -80,14 +79,7 @@ class OvsInterface:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # pickle and copy.deepcopy refuse a mappingproxy.
-        columns = attrs.asdict(self, recurse=False)
-        columns["external_ids"] = dict(self.external_ids)
-        columns["options"] = dict(self.options)
-        columns["extra"] = {
-            column: dict(value) if isinstance(value, Mapping) else value
-            for column, value in self.extra.items()
-        }
-        return _restore, (columns,)
+        return _restore, (self.toJSON(),)
 
     @property
     def iface_id(self) -> str | None:
@@ -195,11 +187,9 @@ def makeInterface(
     extra: Mapping[str, Datum] = EMPTY,
 ) -> OvsInterface:
     """
-    Make an interface as C{OvsInterface(...)} does, but faster.
-
-    That counts where a hundred thousand rows are read. The constructor of a
-    frozen class calls C{object.__setattr__} for each attribute; here they are
-    set before the value is frozen.
+    Make an interface as C{OvsInterface(...)} does, but faster: the constructor
+    of a frozen class calls C{object.__setattr__} for each attribute; here they
+    are set before the value is frozen.
     """
     interface: Any = _new(_Thawed)
     interface.uuid = uuid
@@ -215,26 +205,13 @@ def makeInterface(
     return interface  # type: ignore[no-any-return]
 
 
-# Pickles
-
-
-def _restore(columns: dict[str, Any]) -> OvsInterface:
-    """
-    Make an interface of what C{OvsInterface.__reduce__} gave.
-    """
-    extra = {
-        column: readOnly(value) if isinstance(value, Mapping) else value
-        for column, value in columns["extra"].items()
-    }
-    maps = {
-        "external_ids": readOnly(columns["external_ids"]),
-        "options": readOnly(columns["options"]),
-        "extra": readOnly(extra),
-    }
-    return OvsInterface(**{**columns, **maps})
-
-
 # JSON
+
+
+def _restore(value: object) -> OvsInterface:
+    # pickle would find this class method as one of the metaclass where Twisted
+    # is imported (twisted.persisted.styles).
+    return OvsInterface.fromJSON(value)
 
 
 def _kindFromJSON(value: object) -> InterfaceKind | None:
@@ -245,15 +222,15 @@ def _kindFromJSON(value: object) -> InterfaceKind | None:
         raise wrong(f"null or one of {kinds}", value) from e
 
 
-_FROM_JSON: Final[Mapping[str, Callable[[object], object]]] = {
-    "uuid": stringFromJSON,
-    "name": stringFromJSON,
-    "type": stringFromJSON,
-    "ofport": optionalIntegerFromJSON,
-    "error": optionalStringFromJSON,
-    "external_ids": stringMapFromJSON,
-    "options": stringMapFromJSON,
+_FROM_JSON: Final[Mapping[str, Reader]] = {
+    "uuid": string,
+    "name": string,
+    "type": string,
+    "ofport": instanceOf("an integer or null", int, type(None)),
+    "error": instanceOf("a string or null", str, type(None)),
+    "external_ids": objectOf(string),
+    "options": objectOf(string),
     "kind": _kindFromJSON,
-    "extra": columnsFromJSON,
+    "extra": objectOf(datumFromJSON),
 }
 """How each attribute is read from JSON."""
