@@ -13,30 +13,10 @@ from typing import Any, Final, TypeVar, Union
 
 import attrs
 
-from twisted_ovsdb.datum import EMPTY, Atom, Datum
-from twisted_ovsdb.ovsinterface import InterfaceKind, OvsInterface, makeInterface, thawed
-
-__all__ = [
-    "EMPTY",
-    "UNIDENTIFIED",
-    "Atom",
-    "Cause",
-    "Datum",
-    "Disconnected",
-    "Event",
-    "InterfaceChanged",
-    "InterfaceEvent",
-    "InterfaceKind",
-    "InterfaceOffline",
-    "InterfaceOnline",
-    "OvsInterface",
-    "SwitchEvent",
-    "SwitchIdentity",
-    "Synchronized",
-    "makeChanged",
-    "makeEvent",
-    "makeInterface",
-]
+# The two names with "as" are imported from here by most modules.
+from twisted_ovsdb.ovsinterface import InterfaceKind as InterfaceKind
+from twisted_ovsdb.ovsinterface import OvsInterface as OvsInterface
+from twisted_ovsdb.ovsinterface import thawed
 
 
 class Cause(enum.Enum):
@@ -214,7 +194,7 @@ def makeChanged(
     identity: SwitchIdentity,
 ) -> InterfaceChanged:
     """
-    Make an event as C{InterfaceChanged(...)} does, but faster.
+    Make an L{InterfaceChanged} as its constructor does, but faster.
     """
     event: Any = _new(_ThawedChange)
     event.interface = interface

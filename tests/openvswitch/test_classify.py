@@ -12,7 +12,8 @@ from collections.abc import Mapping
 import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_ovsdb.events import EMPTY, InterfaceKind
+from twisted_ovsdb.datum import EMPTY
+from twisted_ovsdb.events import InterfaceKind
 from twisted_ovsdb.openvswitch.classify import LOCAL_OFPORT, TUNNEL_TYPES, ClassificationRules
 
 BRIDGE, VM, TUNNEL, PATCH = (

@@ -20,8 +20,8 @@ from typing import Any, Final, TypeVar, Union
 
 import attrs
 
+from twisted_ovsdb.datum import Atom
 from twisted_ovsdb.errors import ProtocolViolation, describe
-from twisted_ovsdb.events import Atom
 from twisted_ovsdb.wire.notation import encodeAtom, encodeUUID, isUUID
 
 Value = Union[Atom, None, frozenset[Atom], Mapping[Atom, Atom]]

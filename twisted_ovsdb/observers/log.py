@@ -12,10 +12,9 @@ from collections.abc import Iterator, Mapping
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from twisted_ovsdb.datum import sortedAtoms
+from twisted_ovsdb.datum import Datum, sortedAtoms
 from twisted_ovsdb.errors import describeReason, printable
 from twisted_ovsdb.events import (
-    Datum,
     Disconnected,
     Event,
     InterfaceChanged,

@@ -12,8 +12,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from twisted_ovsdb.datum import Datum
 from twisted_ovsdb.events import (
-    Datum,
     Disconnected,
     InterfaceChanged,
     InterfaceKind,

@@ -12,9 +12,10 @@ from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
 from typing import Final
 
+from twisted_ovsdb.datum import EMPTY, Datum
 from twisted_ovsdb.errors import ProtocolViolation
-from twisted_ovsdb.events import EMPTY, Datum, OvsInterface, makeInterface
 from twisted_ovsdb.openvswitch.classify import ClassificationRules
+from twisted_ovsdb.ovsinterface import OvsInterface, makeInterface
 from twisted_ovsdb.wire.notation import (
     EMPTY_MAP,
     EMPTY_SET,

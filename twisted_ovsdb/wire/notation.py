@@ -21,8 +21,8 @@ from typing import Any, Final, NoReturn
 
 import attrs
 
+from twisted_ovsdb.datum import EMPTY, Atom, Datum
 from twisted_ovsdb.errors import ProtocolViolation, describe
-from twisted_ovsdb.events import EMPTY, Atom, Datum
 
 JSONRow = Mapping[str, Any]
 """A row as JSON: column names to values in OVSDB's notation."""
