@@ -244,12 +244,12 @@ class OptionsTests(SynchronousTestCase):
         options = parse("--endpoint", "ssl:[::1]", *files, "--ca-cert", name, "--endpoint", "tcp:a")
         [(first, secure, _), (second, plain, _)] = options["endpoints"]
         self.assertEqual((first, second), ("ssl:[::1]", "tcp:a"))
-        self.assertIsInstance(secure.endpoint, TLSClientEndpoint)
-        self.assertNotIsInstance(plain.endpoint, TLSClientEndpoint)
-        self.assertEqual(secure.endpoint.tls, authority.options(pair))
+        self.assertIsInstance(secure, TLSClientEndpoint)
+        self.assertNotIsInstance(plain, TLSClientEndpoint)
+        self.assertEqual(secure.tls, authority.options(pair))
         options = parse("--verify-hostname", "--endpoint", "ssl:a", *files, "--ca-cert", name)
         [(_, secure, _)] = options["endpoints"]
-        self.assertEqual(secure.endpoint.tls, authority.options(pair, verifyHostname=True))
+        self.assertEqual(secure.tls, authority.options(pair, verifyHostname=True))
 
     def test_log(self) -> None:
         """

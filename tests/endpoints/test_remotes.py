@@ -25,7 +25,7 @@ from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from tests.fakes.pki import Authority
-from twisted_ovsdb.endpoints.addresses import describeEndpoint
+from twisted_ovsdb.endpoints.addresses import EndpointAddress
 from twisted_ovsdb.endpoints.remotes import LONGEST_PATH, clientFromRemote, isOpenVSwitchTLS
 from twisted_ovsdb.endpoints.tls import TLSOptions
 
@@ -226,8 +226,7 @@ class AcceptedTests(SynchronousTestCase):
         """
         for text, expected in WRITTEN:
             endpoint = clientFromRemote(self.reactor, text, NO_FILES)
-            self.assertEqual(str(endpoint), expected, text)
-            self.assertEqual(describeEndpoint(endpoint), expected)
+            self.assertEqual(str(EndpointAddress(endpoint)), expected, text)
 
     def test_twistedsOwnTLS(self) -> None:
         """
@@ -237,6 +236,7 @@ class AcceptedTests(SynchronousTestCase):
         Authority(folder)
         endpoint = clientFromRemote(self.reactor, f"ssl:127.0.0.1:6641:caCertsDir={folder}")
         self.assertEqual(self.reach(endpoint), [("127.0.0.1", 6641, "ssl")])
+        self.assertEqual(str(EndpointAddress(endpoint)), "ssl:127.0.0.1:6641")
 
 
 def _add(case: type, text: str, test: Any) -> None:

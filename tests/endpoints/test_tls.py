@@ -40,7 +40,7 @@ from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from tests.fakes.pki import Authority, KeyPair
-from twisted_ovsdb.endpoints.secure import HANDSHAKE_TIMEOUT, TLSClientEndpoint, secureServerFactory
+from twisted_ovsdb.endpoints.secure import HANDSHAKE_TIMEOUT, SecureServerFactory, TLSClientEndpoint
 from twisted_ovsdb.endpoints.tls import TLSFailure, TLSOptions
 from twisted_ovsdb.endpoints.verify import VerifyingCreator, nameTrouble
 from twisted_ovsdb.errors import openSSLReasons
@@ -339,7 +339,7 @@ class HandshakeCase(TLSCase):
         self.theirs = self.authority.options(self.authority.issue("server", ["host"]))
         self.serverFactory = RecordingFactory()
         self.factory = RecordingFactory()
-        self.leadTo(secureServerFactory(self.theirs, self.serverFactory, self.clock))
+        self.leadTo(SecureServerFactory(self.theirs, self.serverFactory, self.clock))
 
     def leadTo(self, serverFactory: Any) -> None:
         """
@@ -446,7 +446,7 @@ class ClientTests(HandshakeCase):
         other = Authority(self.folder / "other", "other")
         pair = other.issue("server")
         theirs = TLSOptions(pair.privateKey, pair.certificate, self.authority.caCert)
-        self.leadTo(secureServerFactory(theirs, self.serverFactory, self.clock))
+        self.leadTo(SecureServerFactory(theirs, self.serverFactory, self.clock))
         self.assertEqual(
             self.refusal(),
             "certificate verify failed: unable to get issuer certificate locally",
@@ -460,7 +460,7 @@ class ClientTests(HandshakeCase):
         """
         pair = Authority(self.folder / "other", "ours").issue("server")
         theirs = TLSOptions(pair.privateKey, pair.certificate, self.authority.caCert)
-        self.leadTo(secureServerFactory(theirs, self.serverFactory, self.clock))
+        self.leadTo(SecureServerFactory(theirs, self.serverFactory, self.clock))
         self.assertEqual(self.refusal(), "certificate verify failed: certificate signature failure")
 
     def test_expired(self) -> None:
@@ -584,7 +584,7 @@ class ClientTests(HandshakeCase):
             self.theirs.certificate,
             Authority(self.folder / "other", "other").caCert,
         )
-        self.leadTo(secureServerFactory(theirs, self.serverFactory, self.clock))
+        self.leadTo(SecureServerFactory(theirs, self.serverFactory, self.clock))
         client, server = self.connected()
         self.assertEqual(client.happened, ["made", "handshake", "lost"])
         self.assertIsInstance(client.reason, TLSFailure)
@@ -642,7 +642,7 @@ class ClientTests(HandshakeCase):
 
 class ServerTests(HandshakeCase):
     """
-    Tests for L{secureServerFactory}.
+    Tests for L{SecureServerFactory}.
     """
 
     def test_withoutCertificate(self) -> None:
@@ -668,7 +668,7 @@ class ServerTests(HandshakeCase):
         """
         A client that speaks plain text is told of as that.
         """
-        protocol = secureServerFactory(self.theirs, self.serverFactory, self.clock).buildProtocol(
+        protocol = SecureServerFactory(self.theirs, self.serverFactory, self.clock).buildProtocol(
             None
         )
         assert protocol is not None
@@ -686,7 +686,7 @@ class ServerTests(HandshakeCase):
         While the files cannot be used, clients are refused with a warning.
         """
         os.rename(self.theirs.privateKey, self.theirs.privateKey + ".kept")
-        factory = secureServerFactory(self.theirs, self.serverFactory, self.clock)
+        factory = SecureServerFactory(self.theirs, self.serverFactory, self.clock)
         with capturedLogs() as logs:
             self.assertIsNone(factory.buildProtocol(None))
         [warning] = logs
@@ -698,7 +698,7 @@ class ServerTests(HandshakeCase):
         """
         The factory that is wrapped may refuse, and is started and stopped.
         """
-        factory = secureServerFactory(self.theirs, self.serverFactory, self.clock)
+        factory = SecureServerFactory(self.theirs, self.serverFactory, self.clock)
         factory.doStart()
         factory.doStop()
         self.assertEqual(self.serverFactory.calls, ["start", "stop"])

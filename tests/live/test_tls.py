@@ -31,7 +31,7 @@ from tests.live.test_command import CHECKOUT, Command
 from tools.openvswitch import freePort
 from twisted_ovsdb import EndpointConnector, OvsdbMonitorFactory, OvsdbProtocol
 from twisted_ovsdb.endpoints.remotes import clientFromRemote
-from twisted_ovsdb.endpoints.secure import secureServerFactory
+from twisted_ovsdb.endpoints.secure import SecureServerFactory
 from twisted_ovsdb.endpoints.tls import TLSOptions
 
 MAX_DELAY = 0.2
@@ -415,7 +415,7 @@ class ListenTests(TLSTestCase):
         ours = self.authority.options(self.authority.issue("controller"))
         self.factory = ControllerFactory()
         listening: Any = reactor
-        secured = secureServerFactory(ours, self.factory, listening)
+        secured = SecureServerFactory(ours, self.factory, listening)
         port = listening.listenTCP(0, secured, interface="127.0.0.1")
         self.addCleanup(port.stopListening)
         self.dialled = port.getHost().port

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from typing import Final
 
+import attrs
 from twisted.internet.address import HostnameAddress, IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.interfaces import IAddress, IStreamClientEndpoint
+from zope.interface import implementer
 
 OVSDB_PORT: Final = 6640
 """The port that IANA has assigned to OVSDB."""
@@ -37,26 +39,48 @@ def describeHost(scheme: str, host: str, port: int) -> str:
     return f"{scheme}:[{host}]:{port}" if ":" in host else f"{scheme}:{host}:{port}"
 
 
-def describeEndpoint(endpoint: IStreamClientEndpoint) -> str:
+def destination(endpoint: object) -> tuple[str, str, int | None] | None:
     """
-    Say where an endpoint leads, before there is a connection that has an
-    address.
+    Find out where an endpoint of Twisted's leads.
 
-    An endpoint of this package says so itself, with C{str}; so may any other.
-    Twisted's endpoints have no public way to say it, and without it the log
-    would not tell which of several servers does not answer. Therefore this
-    function, and no other, reads their private attributes. Where those are
-    missing, it returns what C{repr} gives, or the name of the class if
-    C{repr} would only add where the object is in memory.
+    Twisted has no public way to tell it. Without it, the log would not say which
+    of several servers does not answer, and mistakes in an endpoint string would
+    be found only when it connects. Therefore this function, and no other, reads
+    private attributes of Twisted's endpoints.
+
+    @return: the scheme, the host and the port; or C{unix}, the path and None; or
+        None if the endpoint does not have these attributes.
     """
-    kind = type(endpoint)
-    if kind.__str__ is not object.__str__:
-        return str(endpoint)
-    host = getattr(endpoint, "_hostText", None) or getattr(endpoint, "_host", None)
+    scheme = {"_WrapperEndpoint": "tls", "SSL4ClientEndpoint": "ssl"}.get(type(endpoint).__name__)
+    endpoint = getattr(endpoint, "_wrappedEndpoint", endpoint)
+    host = getattr(endpoint, "_hostText", getattr(endpoint, "_host", None))
     port = getattr(endpoint, "_port", None)
     if isinstance(host, str) and isinstance(port, int):
-        return describeHost("tcp", host, port)
+        return scheme or "tcp", host, port
     path = getattr(endpoint, "_path", None)
-    if isinstance(path, str):
-        return f"unix:{path}"
-    return kind.__name__ if kind.__repr__ is object.__repr__ else repr(endpoint)
+    return ("unix", path, None) if isinstance(path, str) else None
+
+
+@implementer(IAddress)
+@attrs.frozen
+class EndpointAddress:
+    """
+    Where an endpoint leads, before there is a connection that has an address.
+    C{str} gives what C{str} of the endpoint gives, if its class defines that;
+    otherwise its L{destination}, or what C{repr} gives, or the name of the class
+    if C{repr} would only add where the object is in memory.
+
+    @ivar endpoint: the endpoint.
+    """
+
+    endpoint: IStreamClientEndpoint
+
+    def __str__(self) -> str:
+        kind = type(self.endpoint)
+        if kind.__str__ is not object.__str__:
+            return str(self.endpoint)
+        found = destination(self.endpoint)
+        if found is None:
+            return kind.__name__ if kind.__repr__ is object.__repr__ else repr(self.endpoint)
+        scheme, where, port = found
+        return f"{scheme}:{where}" if port is None else describeHost(scheme, where, port)

@@ -19,7 +19,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IProtocolFactory, IStreamClientEndpoint
 from zope.interface import implementer
 
-from twisted_ovsdb.endpoints.addresses import describeEndpoint
+from twisted_ovsdb.endpoints.addresses import EndpointAddress
 
 
 @implementer(IStreamClientEndpoint)
@@ -46,7 +46,7 @@ class ClusterEndpoint:
         self._next = 0
 
     def __str__(self) -> str:
-        return ",".join(map(describeEndpoint, self.members))
+        return ",".join(str(EndpointAddress(member)) for member in self.members)
 
     def connect(self, protocolFactory: IProtocolFactory) -> Deferred[Any]:
         """

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import attrs
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.error import NotConnectingError, UserError
 from twisted.internet.interfaces import (
@@ -26,22 +25,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import directlyProvides, implementer
 
-from twisted_ovsdb.endpoints.addresses import describeEndpoint
-
-
-@implementer(IAddress)
-@attrs.frozen
-class EndpointAddress:
-    """
-    Where an endpoint leads, as far as this is known before a connection.
-
-    @ivar endpoint: the endpoint.
-    """
-
-    endpoint: IStreamClientEndpoint
-
-    def __str__(self) -> str:
-        return describeEndpoint(self.endpoint)
+from twisted_ovsdb.endpoints.addresses import EndpointAddress
 
 
 @implementer(IConnector)

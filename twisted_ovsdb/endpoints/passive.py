@@ -24,7 +24,7 @@ from twisted.internet.interfaces import (
 from zope.interface import implementer
 
 from twisted_ovsdb.endpoints.addresses import OVSDB_PORT
-from twisted_ovsdb.endpoints.secure import secureServerFactory
+from twisted_ovsdb.endpoints.secure import SecureServerFactory
 from twisted_ovsdb.endpoints.tls import TLSOptions
 
 EXPECTED: Final = (
@@ -56,7 +56,7 @@ class TLSServerEndpoint:
         """
         Listen.
         """
-        secured = secureServerFactory(self.tls, protocolFactory, self.clock)
+        secured = SecureServerFactory(self.tls, protocolFactory, self.clock)
         result: Deferred[IListeningPort] = self.endpoint.listen(secured)
         return result
 

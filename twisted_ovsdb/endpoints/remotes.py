@@ -5,8 +5,8 @@
 Where a server is, in one line of text: in the notation of Open vSwitch, or in
 that of Twisted.
 
-All checks are made on the text, so that a mistake is found before anything is
-opened. Twisted finds several of them only when it connects.
+A mistake is found before anything is opened. Twisted alone would find several
+of them only when it connects.
 """
 
 from __future__ import annotations
@@ -16,9 +16,7 @@ import re
 from importlib.util import find_spec
 from typing import Any, Final
 
-import attrs
 from twisted.internet.abstract import isIPAddress, isIPv6Address
-from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import (
     HostnameEndpoint,
     SSL4ClientEndpoint,
@@ -27,10 +25,9 @@ from twisted.internet.endpoints import (
     UNIXClientEndpoint,
     clientFromString,
 )
-from twisted.internet.interfaces import IProtocolFactory, IStreamClientEndpoint
-from zope.interface import implementer
+from twisted.internet.interfaces import IStreamClientEndpoint
 
-from twisted_ovsdb.endpoints.addresses import OVSDB_PORT, describeHost
+from twisted_ovsdb.endpoints.addresses import OVSDB_PORT, destination
 from twisted_ovsdb.endpoints.secure import TLSClientEndpoint
 from twisted_ovsdb.endpoints.tls import INSTALL, TLSOptions
 
@@ -47,43 +44,6 @@ LONGEST_PATH: Final = 107
 _HOST_AND_PORT: Final = re.compile(r"(?:\[([^\]]*)\]|([^\[\]:=\\]*))(?::([^:=\\]*))?")
 
 _LABEL: Final = re.compile(r"(?!-)[\w-]{1,63}(?<!-)")
-
-# One part of a string of Twisted's: NAME=VALUE or VALUE, up to the next colon.
-# A character after a backslash has no meaning of its own.
-_PART: Final = re.compile(r"(?:(?P<name>(?:\\.|[^\\:=])*)=)?(?P<value>(?:\\.|[^\\:])*):", re.DOTALL)
-_QUOTED: Final = re.compile(r"\\(.)", re.DOTALL)
-
-
-class _Wrong(Exception):
-    """
-    Says what is wrong with a remote.
-    """
-
-
-@implementer(IStreamClientEndpoint)
-@attrs.frozen
-class RemoteEndpoint:
-    """
-    An endpoint that knows how it is written.
-
-    @ivar text: the remote in a short form that is always the same, such as
-        C{tcp:127.0.0.1:6640}, C{ssl:[::1]:6640} or C{unix:/run/db.sock}; it is
-        also what C{str} gives.
-    @ivar endpoint: the endpoint that connects.
-    """
-
-    text: str
-    endpoint: IStreamClientEndpoint
-
-    def __str__(self) -> str:
-        return self.text
-
-    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[Any]:
-        """
-        Connect.
-        """
-        result: Deferred[Any] = self.endpoint.connect(protocolFactory)
-        return result
 
 
 def clientFromRemote(
@@ -112,13 +72,12 @@ def clientFromRemote(
     @param reactor: the reactor.
     @param text: the remote.
     @param tls: the files that C{ssl:} remotes of Open vSwitch's notation need.
-    @return: the endpoint. Its C{str} is the remote in a short form.
     @raise ValueError: if the text is a remote in neither notation. The error's
         text begins with the remote, and says what was expected.
     """
     try:
         return _client(reactor, text, tls)
-    except _Wrong as e:
+    except ValueError as e:
         raise ValueError(f"{text}: {e}") from e.__cause__
 
 
@@ -131,23 +90,23 @@ def isOpenVSwitchTLS(text: str) -> bool:
     return scheme.lower() == "ssl" and _HOST_AND_PORT.fullmatch(rest) is not None
 
 
-def _client(reactor: Any, text: str, tls: TLSOptions | None) -> RemoteEndpoint:
+def _client(reactor: Any, text: str, tls: TLSOptions | None) -> IStreamClientEndpoint:
     scheme, _, rest = text.partition(":")
     scheme = scheme.lower()
-    match = _HOST_AND_PORT.fullmatch(rest)
     if scheme in ("ssl", "tls") and not _hasTLS():
-        raise _Wrong(f"TLS needs pyOpenSSL ({INSTALL})")
-    if scheme == "unix":
-        return _unix(reactor, text, rest)
+        raise ValueError(f"TLS needs pyOpenSSL ({INSTALL})")
+    match = _HOST_AND_PORT.fullmatch(rest)
     if scheme not in ("tcp", "ssl") or match is None:
-        return _twisteds(reactor, text)
+        endpoint = _twisteds(reactor, text)
+        _check(endpoint)
+        return endpoint
     host, port = _hostAndPort(*match.groups())
     endpoint = _tcp(reactor, host, port)
-    if scheme == "ssl":
-        if tls is None:
-            raise _Wrong("needs --private-key, --certificate and --ca-cert (TLSOptions in Python)")
-        endpoint = TLSClientEndpoint(endpoint, tls, host, reactor)
-    return RemoteEndpoint(describeHost(scheme, host, port), endpoint)
+    if scheme == "tcp":
+        return endpoint
+    if tls is None:
+        raise ValueError("needs --private-key, --certificate and --ca-cert (TLSOptions in Python)")
+    return TLSClientEndpoint(endpoint, tls, host, reactor)
 
 
 def _hasTLS() -> bool:
@@ -156,18 +115,18 @@ def _hasTLS() -> bool:
 
 def _hostAndPort(address: str | None, name: str | None, port: str | None) -> tuple[str, int]:
     if address is not None and not isIPv6Address(address):
-        raise _Wrong(f"{address!r} in brackets is not an IPv6 address; {EXPECTED}")
+        raise ValueError(f"{address!r} in brackets is not an IPv6 address; {EXPECTED}")
     host = address or name or ""
     if not host:
-        raise _Wrong(f"has no host; {EXPECTED}")
+        raise ValueError(f"has no host; {EXPECTED}")
     if address is None and not _isHost(host):
-        raise _Wrong(f"{host!r} is neither a host name nor an address; {EXPECTED}")
+        raise ValueError(f"{host!r} is neither a host name nor an address; {EXPECTED}")
     return host, OVSDB_PORT if port is None else _port(port)
 
 
 def _port(text: str) -> int:
     if not (text.isascii() and text.isdigit() and 0 < int(text) < 65536):
-        raise _Wrong(f"{text!r} is not a port from 1 to 65535; {EXPECTED}")
+        raise ValueError(f"{text!r} is not a port from 1 to 65535; {EXPECTED}")
     return int(text)
 
 
@@ -187,75 +146,42 @@ def _tcp(reactor: Any, host: str, port: int) -> IStreamClientEndpoint:
     return HostnameEndpoint(reactor, host, port)
 
 
-def _unix(reactor: Any, text: str, rest: str) -> RemoteEndpoint:
-    try:
-        endpoint = _fromString(reactor, text)
-        [path] = _parameters(text, "path")
-    except TypeError:
-        # Twisted knows no such parameters: the colons belong to the path.
-        endpoint, path = UNIXClientEndpoint(reactor, rest), rest
-    length = len(os.fsencode(path))
-    if not length:
-        raise _Wrong(f"has no path; {EXPECTED}")
-    if length > LONGEST_PATH:
-        raise _Wrong(f"the path of a unix socket has at most {LONGEST_PATH} bytes, not {length}")
-    return RemoteEndpoint(f"unix:{path}", endpoint)
-
-
-def _twisteds(reactor: Any, text: str) -> RemoteEndpoint:
+def _twisteds(reactor: Any, text: str) -> IStreamClientEndpoint:
     scheme, _, rest = text.partition(":")
-    scheme = scheme.lower()
-    if isIPv6Address(rest):
-        raise _Wrong(f"an IPv6 address needs brackets, such as tcp:[{rest}]; {EXPECTED}")
+    isUnix = scheme.lower() == "unix"
+    if isIPv6Address(rest) and not isUnix:
+        raise ValueError(f"an IPv6 address needs brackets, such as tcp:[{rest}]; {EXPECTED}")
     try:
-        endpoint = _fromString(reactor, text)
+        endpoint: IStreamClientEndpoint = clientFromString(reactor, text)
     except TypeError as e:
-        raise _Wrong(f"has too few parts, too many or unknown ones; {EXPECTED}") from e
+        if isUnix:
+            # Twisted knows no such parameters: the colons belong to the path.
+            return UNIXClientEndpoint(reactor, rest)
+        raise ValueError(f"has too few parts, too many or unknown ones; {EXPECTED}") from e
+    # For some strings Twisted reads files, and a plugin may raise anything.
+    except Exception as e:
+        raise ValueError(f"{' '.join(str(e).split()) or type(e).__name__}; {EXPECTED}") from e
     if isinstance(endpoint, SSL4ClientEndpoint) and ":caCertsDir=" not in text:
-        raise _Wrong(
+        raise ValueError(
             "without caCertsDir it verifies nothing; use tls:HOST:PORT, or ssl:HOST[:PORT] with"
             " --private-key, --certificate and --ca-cert"
         )
-    if scheme not in ("tcp", "ssl", "tls"):
-        return RemoteEndpoint(text, endpoint)
-    # Twisted would find these mistakes only when it connects.
-    host, port = _parameters(text, "host", "port")
-    if not host:
-        raise _Wrong(f"has no host; {EXPECTED}")
-    return RemoteEndpoint(describeHost(scheme, host, _port(port)), endpoint)
-
-
-def _fromString(reactor: Any, text: str) -> IStreamClientEndpoint:
-    """
-    Make an endpoint of a string of Twisted's.
-
-    @raise TypeError: if Twisted knows no such parameters.
-    """
-    try:
-        endpoint: IStreamClientEndpoint = clientFromString(reactor, text)
-    except TypeError:
-        raise
-    # For some strings Twisted reads files, and a plugin may raise anything.
-    except Exception as e:
-        raise _Wrong(f"{' '.join(str(e).split()) or type(e).__name__}; {EXPECTED}") from e
     return endpoint
 
 
-def _parameters(text: str, *names: str) -> list[str]:
+def _check(endpoint: IStreamClientEndpoint) -> None:
     """
-    Find parameters in a string of Twisted's: each by its name, or else as the
-    next of those that have no name.
-
-    @return: their values; an empty text for one that is not there.
+    Find the mistakes that Twisted finds only when it connects.
     """
-    named = {}
-    unnamed = []
-    for part in _PART.finditer(text + ":"):
-        name, value = (_QUOTED.sub(r"\1", part[key] or "") for key in ("name", "value"))
-        if part["name"] is None:
-            unnamed.append(value)
-        else:
-            named[name] = value
-    # The first of them is the scheme.
-    rest = iter(unnamed[1:])
-    return [named[name] if name in named else next(rest, "") for name in names]
+    found = destination(endpoint)
+    if found is None:
+        return
+    _, where, port = found
+    if not where:
+        raise ValueError(f"has no {'path' if port is None else 'host'}; {EXPECTED}")
+    if port is not None:
+        _port(str(port))
+    elif (length := len(os.fsencode(where))) > LONGEST_PATH:
+        raise ValueError(
+            f"the path of a unix socket has at most {LONGEST_PATH} bytes, not {length}"
+        )

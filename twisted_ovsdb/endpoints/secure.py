@@ -9,6 +9,7 @@ An error says in words what is wrong. OpenSSL and Twisted alone do not.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Final
 
 import attrs
@@ -27,6 +28,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from twisted_ovsdb.endpoints.addresses import EndpointAddress
 from twisted_ovsdb.endpoints.tls import TLSFailure, TLSOptions
 from twisted_ovsdb.endpoints.verify import VerifyingCreator
 from twisted_ovsdb.errors import openSSLReasons
@@ -164,22 +166,25 @@ class _ClientFactory(_Forwarding):
         return _SecuredClient(self._wrapped, addr)
 
 
-class _Single(Factory):
+class SecureServerFactory(_Forwarding):
     """
-    Makes the protocol of one connection.
+    Wraps a server's factory in TLS. Each client must present a certificate.
+
+    C{connectionMade} is called before the handshake. When the client has been
+    verified, C{handshakeCompleted} is called on a protocol that provides
+    L{IHandshakeListener}. If the client is refused, C{connectionLost} gets a
+    L{TLSFailure} with the reason.
     """
 
-    def __init__(self, protocol: Protocol) -> None:
-        self._protocol = protocol
-
-    def buildProtocol(self, addr: Any) -> Protocol:
-        return self._protocol
-
-
-class _ServerFactory(_Forwarding):
     _log = Logger()
 
     def __init__(self, options: TLSOptions, wrapped: IProtocolFactory, clock: IReactorTime) -> None:
+        """
+        @param options: the files, which are read for each connection. While
+            they cannot be used, clients are refused with a warning.
+        @param wrapped: the factory that makes the protocols.
+        @param clock: the reactor.
+        """
         super().__init__(wrapped)
         self._options = options
         self._clock = clock
@@ -195,8 +200,8 @@ class _ServerFactory(_Forwarding):
             return None
         from twisted.protocols.tls import TLSMemoryBIOFactory
 
-        secured = _Single(_SecuredServer(protocol))
-        return TLSMemoryBIOFactory(creator, False, secured, self._clock).buildProtocol(addr)
+        single = Factory.forProtocol(partial(_SecuredServer, protocol))
+        return TLSMemoryBIOFactory(creator, False, single, self._clock).buildProtocol(addr)
 
 
 @implementer(IStreamClientEndpoint)
@@ -219,6 +224,9 @@ class TLSClientEndpoint:
     tls: TLSOptions
     host: str
     clock: IReactorTime
+
+    def __str__(self) -> str:
+        return str(EndpointAddress(self.endpoint)).replace("tcp:", "ssl:", 1)
 
     def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
         """
@@ -244,23 +252,3 @@ class TLSClientEndpoint:
 
 def _tooLong(result: object, seconds: float) -> IProtocol:
     raise TLSFailure(f"no TLS handshake for {seconds:g} s{IS_IT_TLS}")
-
-
-def secureServerFactory(
-    options: TLSOptions, factory: IProtocolFactory, clock: IReactorTime
-) -> Factory:
-    """
-    Wrap a server's factory in TLS. Each client must present a certificate.
-
-    C{connectionMade} is called before the handshake. When the client has been
-    verified, C{handshakeCompleted} is called on a protocol that provides
-    L{IHandshakeListener}. If the client is refused, C{connectionLost} gets a
-    L{TLSFailure} with the reason.
-
-    @param options: the files, which are read for each connection. While they
-        cannot be used, clients are refused with a warning.
-    @param factory: the factory that makes the protocols.
-    @param clock: the reactor.
-    @return: a factory for C{listenTCP} or for a server endpoint.
-    """
-    return _ServerFactory(options, factory, clock)
