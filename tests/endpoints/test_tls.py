@@ -488,6 +488,17 @@ class ClientTests(HandshakeCase):
         )
         self.connected(verifyHostname=False)
 
+    def test_namesOfThePeer(self) -> None:
+        """
+        Names in a certificate cannot add lines to a log, or make a long one.
+        """
+        self.authority.issue("server", ["a\nb", *(f"{i}.{'x' * 100}.example" for i in range(3))])
+        refusal = self.refusal(verifyHostname=True)
+        self.assertTrue(refusal.isprintable(), refusal)
+        self.assertIn("the certificate is for a\\nb, 0.xxx", refusal)
+        self.assertTrue(refusal.endswith(".example, not for host"), refusal)
+        self.assertLessEqual(len(refusal), 200)
+
     def test_oldTLS(self) -> None:
         """
         A server that has nothing newer than TLS 1.1 is refused.

@@ -108,9 +108,6 @@ class EndpointConnector:
         self._protocol = _Watcher(self, protocol)
         return self._protocol
 
-    def _made(self) -> None:
-        self.state = "connected"
-
     def _failed(self, reason: Failure) -> None:
         if self.state == "stopping":
             reason = Failure(UserError())
@@ -130,10 +127,6 @@ class EndpointConnector:
 
 
 class _WatchingFactory(Factory):
-    """
-    Wraps the protocols of a connector's factory.
-    """
-
     noisy = False
 
     def __init__(self, connector: EndpointConnector) -> None:
@@ -159,7 +152,7 @@ class _Watcher(Protocol):
         return type(self._wrapped).__name__
 
     def connectionMade(self) -> None:
-        self._connector._made()
+        self._connector.state = "connected"
         self._wrapped.makeConnection(self.transport)
 
     def dataReceived(self, data: bytes) -> None:

@@ -57,8 +57,8 @@ class TLSServerEndpoint:
         Listen.
         """
         secured = SecureServerFactory(self.tls, protocolFactory, self.clock)
-        result: Deferred[IListeningPort] = self.endpoint.listen(secured)
-        return result
+        listening: Deferred[IListeningPort] = self.endpoint.listen(secured)
+        return listening
 
 
 def isPassiveTLS(text: str) -> bool:
@@ -94,18 +94,14 @@ def serverFromRemote(
     port = int(digits) if digits else OVSDB_PORT
     if not 0 < port < 65536:
         raise ValueError(f"{text}: {port} is not a port from 1 to 65535; {EXPECTED}")
-    endpoint: Any
-    if address6 is not None:
-        if not isIPv6Address(address6):
-            raise ValueError(f"{text}: {address6} is not an IPv6 address; {EXPECTED}")
-        endpoint = TCP6ServerEndpoint(reactor, port, interface=address6)
-    else:
-        if address4 is not None and not isIPAddress(address4):
-            raise ValueError(f"{text}: {address4} is not an IPv4 address; {EXPECTED}")
-        endpoint = TCP4ServerEndpoint(reactor, port, interface=address4 or "")
+    if address6 and not isIPv6Address(address6):
+        raise ValueError(f"{text}: {address6} is not an IPv6 address; {EXPECTED}")
+    if address4 and not isIPAddress(address4):
+        raise ValueError(f"{text}: {address4} is not an IPv4 address; {EXPECTED}")
+    family = TCP6ServerEndpoint if address6 else TCP4ServerEndpoint
+    endpoint: IStreamServerEndpoint = family(reactor, port, interface=address6 or address4 or "")
     if scheme.lower() == "ptcp":
-        found: IStreamServerEndpoint = endpoint
-        return found
+        return endpoint
     if tls is None:
         raise ValueError(f"{text}: needs --private-key, --certificate and --ca-cert")
     return TLSServerEndpoint(endpoint, tls, reactor)

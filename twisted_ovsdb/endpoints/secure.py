@@ -31,7 +31,7 @@ from zope.interface import implementer
 from twisted_ovsdb.endpoints.addresses import EndpointAddress
 from twisted_ovsdb.endpoints.tls import TLSFailure, TLSOptions
 from twisted_ovsdb.endpoints.verify import VerifyingCreator
-from twisted_ovsdb.errors import openSSLReasons
+from twisted_ovsdb.errors import openSSLReasons, printable
 
 HANDSHAKE_TIMEOUT: Final = 30.0
 """Seconds that a handshake may take, as endpoints allow for a connection."""
@@ -45,8 +45,8 @@ _NOT_TLS: Final = ("wrong version number", "packet length too long", "http reque
 @implementer(IHandshakeListener)
 class _Secured(Protocol):
     """
-    Stands between TLS and a protocol. It tells the protocol in words why a
-    connection ended.
+    Stands between TLS and a protocol, which hears in words why a connection
+    ended.
     """
 
     transport: Any
@@ -55,9 +55,6 @@ class _Secured(Protocol):
     _refusal = ""
 
     def refused(self, reason: str) -> None:
-        """
-        Note why the peer's certificate is refused.
-        """
         self._refusal = reason
 
     def handshakeCompleted(self) -> None:
@@ -69,10 +66,6 @@ class _Secured(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._wrapped.connectionLost(self._explain(reason))
 
-    def _wrap(self, protocol: IProtocol) -> None:
-        self._wrapped = protocol
-        protocol.makeConnection(self.transport)
-
     def _explain(self, reason: Failure) -> Failure:
         from OpenSSL import SSL
 
@@ -83,7 +76,8 @@ class _Secured(Protocol):
             text = f"closed before the TLS handshake was over{IS_IT_TLS}"
         else:
             return reason
-        return Failure(TLSFailure(text))
+        # The names in a certificate are the peer's text.
+        return Failure(TLSFailure(printable(text)))
 
 
 def _describe(reasons: list[str]) -> str:
@@ -114,7 +108,8 @@ class _SecuredClient(_Secured):
             self.up.errback(NoProtocol())
             self.transport.abortConnection()
             return
-        self._wrap(protocol)
+        self._wrapped = protocol
+        protocol.makeConnection(self.transport)
         if IHandshakeListener.providedBy(protocol):
             protocol.handshakeCompleted()
         self.up.callback(protocol)
@@ -128,15 +123,15 @@ class _SecuredClient(_Secured):
 
 class _SecuredServer(_Secured):
     """
-    Tells its protocol of a connection at once, before the handshake. The
-    protocol can so limit the time that its client may take.
+    Tells its protocol of a connection before the handshake, so that the protocol
+    can limit the time that its client may take.
     """
 
     def __init__(self, protocol: IProtocol) -> None:
-        self._builds = protocol
+        self._wrapped = protocol
 
     def connectionMade(self) -> None:
-        self._wrap(self._builds)
+        self._wrapped.makeConnection(self.transport)
 
     def handshakeCompleted(self) -> None:
         super().handshakeCompleted()
@@ -145,10 +140,6 @@ class _SecuredServer(_Secured):
 
 
 class _Forwarding(Factory):
-    """
-    Starts and stops another factory.
-    """
-
     noisy = False
 
     def __init__(self, wrapped: IProtocolFactory) -> None:

@@ -9,7 +9,6 @@ is refused gets a TLS alert, and nothing else from us.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from twisted.internet.abstract import isIPAddress, isIPv6Address
@@ -46,15 +45,15 @@ class VerifyingCreator:
         @param host: on a client, the server's name or address.
         @raise TLSFailure: if the files cannot be used.
         """
+        self._options = options
         self._context = options.makeContext()
         self._host = host
-        self._verifyHostname = options.verifyHostname
 
     def clientConnectionForTLS(self, tlsProtocol: Any) -> SSL.Connection:
         """
         Make a connection to a server.
         """
-        expected = self._host if self._verifyHostname else None
+        expected = self._host if self._options.verifyHostname else None
         connection = self._connection(tlsProtocol, expected)
         if not isAddress(self._host):
             connection.set_tlsext_host_name(asciiName(self._host).encode("ascii"))
@@ -69,43 +68,28 @@ class VerifyingCreator:
     def _connection(self, tlsProtocol: Any, expected: str | None) -> SSL.Connection:
         from OpenSSL import SSL
 
+        # OpenSSL calls this for each certificate, from the authority's to the peer's.
+        def judge(_: object, certificate: Any, code: int, depth: int, ok: int) -> bool:
+            trouble = None
+            if not ok:
+                trouble = _describeCode(code)
+            elif depth == 0 and expected is not None:
+                trouble = nameTrouble(certificate.to_cryptography(), expected)
+            if trouble is not None:
+                tlsProtocol.wrappedProtocol.refused(f"certificate verify failed: {trouble}")
+            return trouble is None
+
         connection = SSL.Connection(self._context, None)
-        connection.set_verify(
-            SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT,
-            _judge(expected, tlsProtocol.wrappedProtocol.refused),
-        )
+        connection.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, judge)
         return connection
-
-
-def _judge(
-    expected: str | None, refused: Callable[[str], object]
-) -> Callable[[SSL.Connection, Any, int, int, int], bool]:
-    """
-    Make the function that OpenSSL calls for each certificate, from the
-    authority's to the peer's.
-    """
-
-    def judge(_: object, certificate: Any, code: int, depth: int, ok: int) -> bool:
-        trouble = None
-        if not ok:
-            trouble = _describeCode(code)
-        elif depth == 0 and expected is not None:
-            trouble = nameTrouble(certificate.to_cryptography(), expected)
-        if trouble is not None:
-            refused(f"certificate verify failed: {trouble}")
-        return trouble is None
-
-    return judge
 
 
 def _describeCode(code: int) -> str:
     from OpenSSL import SSL
 
-    for name, value in vars(SSL.X509VerificationCodes).items():
-        if value == code and name.startswith("ERR_"):
-            words = name.removeprefix("ERR_").replace("_", " ").lower()
-            return re.sub(r"\bcert\b", "certificate", words)
-    return f"error {code}"
+    names = {value: name for name, value in vars(SSL.X509VerificationCodes).items()}
+    words = names.get(code, f"error {code}").removeprefix("ERR_").replace("_", " ").lower()
+    return re.sub(r"\bcert\b", "certificate", words)
 
 
 def nameTrouble(certificate: Certificate, host: str) -> str | None:
@@ -142,7 +126,7 @@ def nameTrouble(certificate: Certificate, host: str) -> str | None:
 
 def isAddress(host: str) -> bool:
     """
-    Whether this is an IP address and not a name.
+    Whether this is an IP address, and not a name.
     """
     return isIPAddress(host) or isIPv6Address(host)
 
