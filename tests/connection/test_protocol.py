@@ -333,6 +333,20 @@ class LossTests(ProtocolTestCase):
         for waiter in (first, third, self.protocol.whenLost()):
             self.assertIsInstance(self.successResultOf(waiter), ConnectionLost)
 
+    def test_whenClosed(self) -> None:
+        """
+        Each caller learns when the transport is closed, which is later than
+        the end of the session; at once when it is closed already.
+        """
+        waiter, cancelled = self.protocol.whenClosed(), self.protocol.whenClosed()
+        cancelled.cancel()
+        self.failureResultOf(cancelled, CancelledError)
+        self.protocol.abort(RuntimeError("enough"))
+        self.assertNoResult(waiter)
+        self.lose()
+        self.assertIsNone(self.successResultOf(waiter))
+        self.assertIsNone(self.successResultOf(self.protocol.whenClosed()))
+
     def test_abort(self) -> None:
         """
         An abort tells its own reason, not what the transport says later.

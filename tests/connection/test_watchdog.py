@@ -49,7 +49,7 @@ class SilenceTests(FactoryTestCase):
         self.assertTrue(self.transport.disconnecting)
         with capturedLogs() as logs:
             self.lose()
-        self.assertEqual(logs[0]["reason"], "no progress of the first reply for 60 s")
+        self.assertEqual(logs[0]["reason"], "no progress of the initial reply for 60 s")
 
     def test_F5_halfOpen(self) -> None:
         """

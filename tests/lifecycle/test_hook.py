@@ -81,6 +81,18 @@ class RecordingHook(ConnectionHook):
 
 METHODS = [name for name in vars(ConnectionHook) if not name.startswith("_")]
 
+REFUSAL = SwitchRefused("too many")
+
+EVERYTHING: list[tuple[Any, tuple[object, ...]]] = [
+    (ConnectionHook.attempting, ("here",)),
+    (ConnectionHook.failed, ("here", REFUSAL)),
+    (ConnectionHook.refused, ("here", "one", REFUSAL)),
+    (ConnectionHook.synchronized, ("here", "one")),
+    (ConnectionHook.lost, ("here", "one", REFUSAL)),
+    (ConnectionHook.waiting, ("here", 1.0)),
+]
+"""Each method, and arguments for it."""
+
 
 def _raise(hook: ConnectionHook, *arguments: object) -> None:
     raise KeyError("a bug of the hook")
@@ -308,24 +320,19 @@ class HooksTests(SynchronousTestCase):
     Tests for L{Hooks} and for hooks that fail.
     """
 
-    def tell(self, hook: ConnectionHook) -> None:
+    def tell(self, *hooks: ConnectionHook | None) -> None:
         """
-        Tell a hook everything that there is.
+        Tell these hooks everything that there is.
         """
-        refusal = SwitchRefused("too many")
-        hook.attempting("here")
-        hook.failed("here", refusal)
-        hook.refused("here", "one", refusal)
-        hook.synchronized("here", "one")
-        hook.lost("here", "one", refusal)
-        hook.waiting("here", 1.0)
+        for method, arguments in EVERYTHING:
+            Hooks(*hooks).tell(method, *arguments)
 
     def test_raising(self) -> None:
         """
         A hook that raises is logged, and the next hook is told nevertheless.
         """
         recorder = RecordingHook()
-        self.tell(Hooks(RaisingHook(), None, recorder))
+        self.tell(RaisingHook(), None, recorder)
         self.assertEqual(len(self.flushLoggedErrors(KeyError)), 6)
         self.assertEqual(
             recorder.take(),
@@ -344,14 +351,13 @@ class HooksTests(SynchronousTestCase):
         A hook need not override any method.
         """
         self.tell(ConnectionHook())
-        self.tell(Hooks())
+        self.tell()
 
     def test_allOfThem(self) -> None:
         """
-        L{Hooks} and the recorder know all methods that a hook has.
+        These tests tell all methods that a hook has.
         """
-        self.assertEqual(len(METHODS), 6)
-        self.assertLessEqual(set(METHODS), set(vars(Hooks)))
+        self.assertEqual([method.__name__ for method, _ in EVERYTHING], METHODS)
         self.assertLessEqual(set(METHODS), set(vars(RecordingHook)))
 
 

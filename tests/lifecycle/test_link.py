@@ -20,6 +20,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.lifecycle.test_hook import RecordingHook
 from twisted_ovsdb import ClassificationRules, OvsdbError, SessionLost
 from twisted_ovsdb.errors import MonitorStopped
+from twisted_ovsdb.lifecycle.hook import Hooks
 from twisted_ovsdb.lifecycle.link import GOODBYE_TIMEOUT, Link
 from twisted_ovsdb.lifecycle.settings import Settings
 
@@ -51,7 +52,7 @@ class LinkTests(SynchronousTestCase):
             clock=self.clock,
             now=self.clock.seconds,
         )
-        self.link = Link("tcp:10.0.0.1:6640", settings, self.hook, self.opening)
+        self.link = Link("tcp:10.0.0.1:6640", settings, Hooks(self.hook), self.opening)
         self.transport = StringTransport()
         self.aborted = 0
         self.transport.abortConnection = self.abort  # type: ignore[method-assign]
@@ -156,17 +157,16 @@ class LinkTests(SynchronousTestCase):
         self.successResultOf(first)
         self.successResultOf(second)
 
-    def test_whenClosed(self) -> None:
+    def test_closeTheAborted(self) -> None:
         """
-        Each caller learns when the transport is closed, which is later than
-        the end of the session; at once when it is closed already.
+        A close of a connection that was aborted fires when the transport is
+        closed; at once, and without a timer, when it is closed already.
         """
-        waiting = self.link.whenClosed()
         self.link.protocol.abort(OvsdbError("wrong"))
+        waiting = self.link.close(MonitorStopped())
         self.assertNoResult(waiting)
         self.lose()
         self.successResultOf(waiting)
-        self.successResultOf(self.link.whenClosed())
         self.successResultOf(self.link.close(MonitorStopped()))
         self.assertEqual(self.clock.getDelayedCalls(), [])
 

@@ -2,8 +2,8 @@
 # See LICENSE for details.
 
 """
-What the kernel can do about a host that is gone: a second line of defence,
-which needs no timer of ours.
+TCP keepalive: the kernel notices when the other host is gone, also where no
+watchdog does.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ KERNEL_TIMEOUTS: Final = {
     "TCP_USER_TIMEOUT": 30_000,
 }
 """
-tcp(7): seconds, seconds, a count and milliseconds. By default a connection to
-a host that has gone is kept for hours.
+In the units of tcp(7): seconds, seconds, a count and milliseconds. By default
+the kernel keeps a connection to a host that is gone for hours.
 """
 
 
 def noticeDeadPeer(connection: object) -> None:
     """
-    Have the kernel notice when the other host of a TCP connection is gone.
+    Make the kernel notice when the other host of a TCP connection is gone.
     Other transports are left as they are.
     """
-    # TLS claims to be what it is wrapped around, but its handle is OpenSSL's.
+    # A TLS transport says that it is a TCP transport, but its handle is OpenSSL's.
     while isinstance(connection, ProtocolWrapper):
         connection = connection.transport
-    # Unix sockets' transports claim to be TCP's too.
+    # The transport of a unix socket says so too.
     if not ITCPTransport.providedBy(connection) or not isinstance(
         connection.getPeer(), (IPv4Address, IPv6Address)
     ):

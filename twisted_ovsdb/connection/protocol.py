@@ -3,20 +3,20 @@
 
 """
 One connection to an OVSDB server: the requests of RFC 7047, section 4.1, as
-methods that return Deferreds. To be told of any tables::
+methods that return Deferreds. To follow any tables::
 
     schema = await protocol.getSchema("Open_vSwitch")
     replica = DatabaseReplica(schema, {"Bridge": ["name", "ports"]})
     rows = await protocol.follow(replica, "bridges", onChanges)
 
-A reply that is not what the RFC says fails its Deferred with
+A reply that the RFC does not allow fails its Deferred with
 L{ProtocolViolation} and aborts the connection.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
@@ -27,7 +27,7 @@ from twisted_ovsdb.connection.subscriptions import (
     Monitor,
     OnLock,
     OnUpdate,
-    Subscribed,
+    Subscription,
     Subscriptions,
 )
 from twisted_ovsdb.connection.transactions import readResults
@@ -43,19 +43,14 @@ from twisted_ovsdb.wire.rowreader import RowReader
 
 T = TypeVar("T")
 
-GOODBYE_TIMEOUT: Final = 1.0
-"""
-Seconds that callers of L{OvsdbProtocol.close} should wait for the peer before
-they abort the connection.
-"""
-
 
 class OvsdbProtocol(JSONRPCProtocol):
     """
-    A session with a database server. Every Deferred ends with L{RpcError} if
-    the server refuses, and with L{SessionLost} if the connection goes before
-    it answers. When a Deferred is cancelled, its reply is ignored; a monitor
-    or a lock that was asked for is given back.
+    A session with a database server. Every Deferred fails with L{RpcError
+    <twisted_ovsdb.RpcError>} if the server refuses, and with L{SessionLost
+    <twisted_ovsdb.SessionLost>} if the session ends before the server answers.
+    When a Deferred is cancelled, its reply is ignored; a monitor is then ended,
+    and a lock given back.
     """
 
     def __init__(
@@ -73,13 +68,14 @@ class OvsdbProtocol(JSONRPCProtocol):
 
     def listDatabases(self) -> Deferred[list[str]]:
         """
-        The databases' names (RFC 7047, section 4.1.1).
+        Ask for the names of the databases (RFC 7047, section 4.1.1).
         """
         return self._checked(self.call("list_dbs", []), _names)
 
     def getSchema(self, database: str) -> Deferred[DatabaseSchema]:
         """
-        A database's schema (RFC 7047, section 4.1.2); as JSON in its C{raw}.
+        Ask for the schema of a database (RFC 7047, section 4.1.2). The schema
+        as JSON is in its C{raw}.
         """
         return self._checked(self.call("get_schema", [database]), DatabaseSchema.parse)
 
@@ -87,14 +83,15 @@ class OvsdbProtocol(JSONRPCProtocol):
         """
         Do all of these operations, or none (RFC 7047, sections 4.1.3 and 5.2).
 
-        When cancelled, the server is told so (section 4.1.4), which matters
-        to a C{wait}; whether it was done nevertheless, nobody says.
+        If the Deferred is cancelled, the server is asked to cancel the
+        transaction (section 4.1.4), for example a C{wait}. The server may have
+        done it already: the caller is not told.
 
         @param operations: C{<operation>}s, whose values are in OVSDB's
-            notation: L{encode <twisted_ovsdb.wire.notation.encode>}.
+            notation: see L{encode <twisted_ovsdb.wire.notation.encode>}.
         @return: the results, one for each operation. L{TransactionFailed
-            <twisted_ovsdb.connection.transactions.TransactionFailed>} if nothing was
-            done because an operation or the commit failed.
+            <twisted_ovsdb.connection.transactions.TransactionFailed>} if an
+            operation or the commit failed, and therefore nothing was done.
         """
         result = self.call(TRANSACT, [database, *operations])
         return self._checked(result, lambda results: readResults(results, len(operations)))
@@ -109,12 +106,13 @@ class OvsdbProtocol(JSONRPCProtocol):
         """
         Monitor tables (RFC 7047, section 4.1.5).
 
-        @param monitorId: a name for it, new on this connection.
-        @param requests: table names to C{<monitor-request>}s.
+        @param monitorId: a name for the monitor that no other monitor of this
+            connection has.
+        @param requests: C{<monitor-request>}s by the names of the tables.
         @param onUpdate: gets the table updates of each update notification.
         @return: the table updates of the initial reply. Its callbacks run
             before the next message of the same chunk is read.
-        @raise ValueError: if there is a monitor of this name already.
+        @raise ValueError: if there is a monitor of this name.
         """
         return self._monitor(MONITOR, database, monitorId, requests, onUpdate)
 
@@ -126,19 +124,18 @@ class OvsdbProtocol(JSONRPCProtocol):
         onUpdate: OnUpdate,
     ) -> Deferred[Any]:
         """
-        Monitor the rows of tables that fulfil conditions, and be told what
-        differs (ovsdb-server(7), section 4.1.12): as L{monitor}, with
-        C{<table-updates2>} in the reply and in each C{update2}. Open vSwitch
-        has it since 2.6.
+        Monitor the rows of tables that match conditions, as L{monitor} does
+        (ovsdb-server(7), section 4.1.12; Open vSwitch 2.6 and newer). The reply
+        and the updates are C{<table-updates2>}, which report differences.
         """
         return self._monitor(MONITOR_COND, database, monitorId, requests, onUpdate)
 
     def monitorCancel(self, monitorId: str) -> Deferred[None]:
         """
-        End a monitor of either kind (RFC 7047, section 4.1.7). It is told of
-        nothing more from here on; its name is free when the reply has come.
+        End a monitor (RFC 7047, section 4.1.7). Its C{onUpdate} is not called
+        any more; its name is free when the reply has come.
         """
-        return self._unsubscribe(self._subscriptions.monitors, monitorId, "monitor_cancel")
+        return self._unsubscribe(self._subscriptions.monitors, monitorId, Monitor.END)
 
     def follow(
         self,
@@ -147,14 +144,16 @@ class OvsdbProtocol(JSONRPCProtocol):
         onChanges: Callable[[list[RowChange]], object] | None = None,
     ) -> Deferred[list[RowChange]]:
         """
-        Keep a replica of any tables like the server's. If the database has
-        been converted since, its schema has to be asked for anew.
+        Keep a replica like the tables of the server. If the server has
+        converted the database, get the schema again and make a new replica.
 
-        @param onChanges: gets what each update has changed, if anything, when
-            the replica is so already. What it raises ends the connection.
-        @return: what the first reply has changed in the replica: all its
-            rows, if it was empty.
-        @raise ValueError: if there is a monitor of this name already.
+        @param monitorId: as for L{monitor}.
+        @param onChanges: gets what an update has changed in the replica, after
+            that; not called if nothing has changed. What it raises ends the
+            session.
+        @return: what the initial reply has changed in the replica: all rows,
+            if the replica was empty.
+        @raise ValueError: if there is a monitor of this name.
         """
 
         def updated(tables: Any) -> None:
@@ -169,36 +168,35 @@ class OvsdbProtocol(JSONRPCProtocol):
 
     def lock(self, lockId: str, onChange: OnLock = lambda owned: None) -> Deferred[bool]:
         """
-        Ask for a lock of the server (RFC 7047, section 4.1.8), to be asserted
-        in transactions. It is gone with the connection.
+        Ask for a lock of the server (RFC 7047, section 4.1.8), which
+        transactions can assert. When the connection ends, the lock is free.
 
         @param lockId: an C{<id>}: letters, digits and underscores.
-        @param onChange: called with True whenever the lock becomes ours after
-            the reply (C{locked}), with False when it is stolen (C{stolen});
+        @param onChange: called with True when the lock becomes ours after the
+            reply (C{locked}), and with False when it is stolen (C{stolen});
             after that it may become ours again. What it raises ends the
-            connection.
-        @return: whether it is ours at once.
-        @raise ValueError: if it was asked for and not unlocked since.
+            session.
+        @return: whether the lock is ours at once.
+        @raise ValueError: if the lock was asked for, and not unlocked since.
         """
         return self._lock("lock", lockId, onChange)
 
     def steal(self, lockId: str, onChange: OnLock = lambda owned: None) -> Deferred[bool]:
         """
-        Take a lock from whoever has it: otherwise as L{lock}.
+        Take a lock, even from another client; otherwise as L{lock}.
         """
         return self._lock("steal", lockId, onChange)
 
     def unlock(self, lockId: str) -> Deferred[None]:
         """
-        Give a lock back, or ask for it no more (RFC 7047, section 4.1.8).
+        Give a lock back, or stop to wait for it (RFC 7047, section 4.1.8).
         """
-        return self._unsubscribe(self._subscriptions.locks, lockId, "unlock")
+        return self._unsubscribe(self._subscriptions.locks, lockId, Lock.END)
 
     def echo(self, *params: object) -> Deferred[list[Any]]:
         """
-        Ask whether the server is there (RFC 7047, section 4.1.11).
-
-        @return: the same parameters.
+        Ask the server to send these parameters back (RFC 7047, section
+        4.1.11).
         """
         return self.call("echo", params)
 
@@ -212,73 +210,70 @@ class OvsdbProtocol(JSONRPCProtocol):
         reader: RowReader | None = None,
     ) -> Deferred[Any]:
         """
-        Monitor tables in some dialect.
+        Monitor tables in any dialect.
 
-        @param reader: if it is given, the result is as for L{_call}, and
-            C{onUpdate} gets what C{rowUpdates} reads, to be read before it
-            returns.
+        @param reader: as for L{_call}. With a reader, C{onUpdate} gets each
+            update as it was received, and has to read it with C{rowUpdates}
+            before it returns.
         """
-        monitor = Monitor(onUpdate, dialect.notification, reader is not None)
+        monitor = Monitor(monitorId, onUpdate, dialect.notification, reader is not None)
         params = [database, monitorId, requests]
 
         def replied(tables: Any) -> Any:
             monitor.replied = True
             return tables
 
-        monitors, undo = self._subscriptions.monitors, "monitor_cancel"
-        reply = self._subscribe(monitors, monitorId, monitor, undo, dialect.method, params, reader)
+        monitors = self._subscriptions.monitors
+        reply = self._subscribe(monitors, monitor, dialect.method, params, reader)
         return reply.addCallback(replied)
 
     def _notificationReceived(self, message: Notification) -> None:
-        """
-        Tell those that have subscribed.
-        """
-        self._subscriptions.notified(message)
+        self._subscriptions.received(message)
 
     def _end(self, reason: BaseException) -> None:
         self._subscriptions.clear()
         super()._end(reason)
 
     def _lock(self, method: str, lockId: str, onChange: OnLock) -> Deferred[bool]:
-        locks = self._subscriptions.locks
-        reply = self._subscribe(locks, lockId, Lock(onChange), "unlock", method, [lockId])
+        lock = Lock(lockId, onChange)
+        reply = self._subscribe(self._subscriptions.locks, lock, method, [lockId])
         return self._checked(reply, _locked)
 
     def _subscribe(
         self,
-        things: dict[str, Subscribed],
-        name: str,
-        thing: Subscribed,
-        undo: str,
+        byName: dict[str, Subscription],
+        subscription: Subscription,
         method: str,
         params: list[Any],
         reader: RowReader | None = None,
     ) -> Deferred[Any]:
-        if name in things:
+        name = subscription.name
+        if name in byName:
             raise ValueError(f"{method}: there is {name!r} already")
         reply = self._call(method, params, reader)
-        things[name] = thing
+        byName[name] = subscription
 
-        def refused(failure: Failure) -> Failure:
+        def failed(failure: Failure) -> Failure:
             if failure.check(CancelledError):
-                undone = self._unsubscribe(things, name, undo)
-                undone.addErrback(lambda refusal: refusal.trap(OvsdbError))
+                ended = self._unsubscribe(byName, name, subscription.END)
+                ended.addErrback(lambda refusal: refusal.trap(OvsdbError))
             else:
-                _remove(things, name, thing)
+                _remove(byName, subscription)
             return failure
 
-        return reply.addErrback(refused)
+        return reply.addErrback(failed)
 
-    def _unsubscribe(self, things: dict[str, Subscribed], name: str, method: str) -> Deferred[None]:
-        thing = things.get(name)
-        if thing is not None:
-            thing.canceled = True
+    def _unsubscribe(self, byName: dict[str, Subscription], name: str, end: str) -> Deferred[None]:
+        subscription = byName.get(name)
+        if subscription is not None:
+            subscription.canceled = True
 
         def replied(result: Any) -> Any:
-            _remove(things, name, thing)
+            if subscription is not None:
+                _remove(byName, subscription)
             return result
 
-        return self.call(method, [name]).addBoth(replied).addCallback(lambda _: None)
+        return self.call(end, [name]).addBoth(replied).addCallback(lambda _: None)
 
     def _checked(self, result: Deferred[Any], read: Callable[[Any], T]) -> Deferred[T]:
         def check(value: Any) -> T:
@@ -291,10 +286,10 @@ class OvsdbProtocol(JSONRPCProtocol):
         return result.addCallback(check)
 
 
-def _remove(things: dict[str, Subscribed], name: str, thing: Subscribed | None) -> None:
-    # Another may have its name by now.
-    if name in things and things[name] is thing:
-        del things[name]
+def _remove(byName: dict[str, Subscription], subscription: Subscription) -> None:
+    # Another subscription may have the name by now.
+    if byName.get(subscription.name) is subscription:
+        del byName[subscription.name]
 
 
 def _names(result: Any) -> list[str]:

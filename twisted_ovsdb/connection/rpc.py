@@ -2,11 +2,9 @@
 # See LICENSE for details.
 
 """
-A JSON-RPC session of RFC 7047, section 4: requests out, replies and
-notifications in.
-
-It sends nothing of its own accord but answers to echo, keeps nothing when the
-connection goes, and leaves to its subclass what the notifications mean.
+A JSON-RPC session of RFC 7047, section 4: it sends requests, and receives
+replies and notifications. Of its own accord it sends only answers to echo. What
+notifications mean is left to the subclass.
 """
 
 from __future__ import annotations
@@ -35,12 +33,11 @@ TRANSACT: Final = "transact"
 @attrs.define(eq=False)
 class _Call:
     """
-    A request without its reply.
+    A request that waits for its reply.
 
-    @ivar reader: reads the rows in the reply, if there are any.
+    @ivar reader: reads the rows in the reply, if it has rows.
     """
 
-    method: str
     result: Deferred[Any]
     reader: RowReader | None
 
@@ -49,8 +46,8 @@ class JSONRPCProtocol(Protocol):
     """
     A JSON-RPC session.
 
-    @ivar lost: why the session is over, None while it is up.
-    @ivar paused: whether L{pauseProducing} was called.
+    @ivar lost: the exception that ended the session; None while it is up.
+    @ivar paused: whether nothing is read, because of L{pauseProducing}.
     @ivar onReceived: called whenever bytes have come, if it is not None.
     """
 
@@ -62,9 +59,7 @@ class JSONRPCProtocol(Protocol):
         onConnected: Callable[[Any], object] | None = None,
     ) -> None:
         """
-        @param maxLength: how many bytes one message of the server may have.
-        @param onConnected: called with this protocol when the connection is
-            made.
+        See L{OvsdbProtocol <twisted_ovsdb.OvsdbProtocol>}.
         """
         self.lost: BaseException | None = None
         self.onReceived: Callable[[], object] | None = None
@@ -75,6 +70,8 @@ class JSONRPCProtocol(Protocol):
         self._lastId = 0
         self._calls: dict[int, _Call] = {}
         self._loss: Waiters[BaseException] = Waiters()
+        self._closed = False
+        self._closing: Waiters[None] = Waiters()
 
     # What users call
 
@@ -82,10 +79,11 @@ class JSONRPCProtocol(Protocol):
         """
         Send a request.
 
-        @return: the result. L{RpcError} if the server refuses,
-            L{SessionLost} if the connection goes before it answers. When
-            cancelled, the reply is ignored, and the server told to cancel it
-            if it is C{transact} (RFC 7047, section 4.1.4).
+        @return: the result. L{RpcError <twisted_ovsdb.RpcError>} if the
+            server refuses, L{SessionLost} if the session ends before the
+            server answers. When it is cancelled, the reply is ignored; a
+            C{transact} is cancelled at the server too (RFC 7047, section
+            4.1.4).
         @raise TypeError: if the parameters are not JSON.
         """
         return self._call(method, params)
@@ -99,25 +97,32 @@ class JSONRPCProtocol(Protocol):
 
     def whenLost(self) -> Deferred[BaseException]:
         """
-        @return: the exception that ended the connection, once it has ended;
-            at once if it has already.
+        @return: the exception that ended the session, as soon as it has ended.
         """
         return self._loss.wait() if self.lost is None else succeed(self.lost)
 
+    def whenClosed(self) -> Deferred[None]:
+        """
+        @return: fires when the transport is closed, which is later than the
+            end of the session if L{abort} or L{close} ended it.
+        """
+        return succeed(None) if self._closed else self._closing.wait()
+
     def abort(self, reason: BaseException) -> None:
         """
-        End the session at once, for this reason: nothing that arrives or has
-        arrived counts from here on, and every request fails.
+        End the session for this reason, and cut the connection. Every request
+        fails, and what arrives later is ignored.
         """
         if self.lost is None:
             self._end(reason)
-            # Not loseConnection, which may wait for the peer for ever.
+            # loseConnection may wait for the peer for ever.
             self._transport().abortConnection()
 
     def close(self, reason: BaseException) -> None:
         """
-        End the session for this reason, as L{abort} does, but say goodbye:
-        the connection closes when the peer has taken what was written.
+        End the session for this reason, as L{abort} does. But the connection
+        closes only when the peer has taken what was written. A peer that reads
+        nothing keeps it open: callers should set a limit to L{whenClosed}.
         """
         if self.lost is None:
             self._end(reason)
@@ -125,8 +130,8 @@ class JSONRPCProtocol(Protocol):
 
     def pauseProducing(self) -> None:
         """
-        Read no further message, not even of the chunk at hand, until
-        L{resumeProducing}.
+        Read no further message until L{resumeProducing}, not even one that
+        has arrived.
         """
         if not self.paused and self.lost is None:
             self.paused = True
@@ -154,22 +159,22 @@ class JSONRPCProtocol(Protocol):
 
     def dataReceived(self, data: bytes) -> None:
         """
-        Read what is complete. A fault of the peer, or an error of ours, ends
-        the session: half understood updates are worse than none.
+        Read the messages that are complete. A fault of the peer and a bug of
+        ours end the session: a replica must not miss part of an update.
         """
         if self.lost is not None:
             return
         if self.onReceived is not None:
             self.onReceived()
         if self.paused:
-            # On TLS a little may still come.
+            # With TLS a little may still come.
             self._stream.feed(data)
             return
         try:
             self._read(self._stream.feed(data))
         except OvsdbError as e:
             self.abort(e)
-        # Not failuresHandled, whose cost one update would feel.
+        # failuresHandled would cost time for each update.
         except Exception as e:
             self._log.failure("while a message was read")
             self.abort(e)
@@ -187,8 +192,10 @@ class JSONRPCProtocol(Protocol):
         if self.lost is None:
             assert reason.value is not None
             self._end(reason.value)
+        self._closed = True
+        self._closing.callback(None)
 
-    # What the server says
+    # What the server sends
 
     def _messageReceived(self, message: jsonrpc.Message) -> None:
         if isinstance(message, jsonrpc.Notification):
@@ -204,13 +211,14 @@ class JSONRPCProtocol(Protocol):
 
     def _notificationReceived(self, message: jsonrpc.Notification) -> None:
         """
-        A notification has come; a subclass knows what it means.
+        A notification has come: the subclass overrides this.
         """
-        self._log.debug("unknown notification {method}", method=printable(message.method))
 
     def _readArrived(self, message: bytearray) -> int:
         """
-        Have the rows of a reply read that has not come whole yet.
+        Read the rows of a reply that has come in part.
+
+        @return: as L{RowReader.readArrived}.
         """
         arriving = arrivingReply(message)
         call = self._calls.get(arriving[0]) if arriving is not None else None
@@ -219,7 +227,7 @@ class JSONRPCProtocol(Protocol):
         return call.reader.readArrived(message, arriving[1])
 
     def _replied(self, message: jsonrpc.Reply | jsonrpc.ErrorReply) -> None:
-        # A type other than ours would at most be equal, as True is to 1.
+        # We send int ids. True is equal to 1, but is no id of ours.
         call = self._calls.get(message.id) if type(message.id) is int else None
         if call is None:
             self._log.debug("reply to no request: {id}", id=describe(message.id))
@@ -227,7 +235,7 @@ class JSONRPCProtocol(Protocol):
         result = message.result if isinstance(message, jsonrpc.Reply) else Failure(message.error)
         if isinstance(result, TableUpdates) and call.reader is None:
             result = result.whole()
-        # Not earlier: if the result is wrong, the request fails with the rest.
+        # Only now: if the result is wrong, this request fails with all others.
         del self._calls[message.id]
         call.result.callback(result)
 
@@ -237,26 +245,24 @@ class JSONRPCProtocol(Protocol):
         self, method: str, params: Sequence[object], reader: RowReader | None = None
     ) -> Deferred[Any]:
         """
-        Send a request whose reply has rows.
+        Send a request, as L{call} does.
 
-        @param reader: gets the rows that arrive before the end of the reply;
-            the result is what is left, to be given to its C{readRest}. Nothing
-            more may be read from the connection before that is done:
-            L{pauseProducing} until then.
-        @return: as L{call}.
+        @param reader: reads the rows of the reply that arrive before its end.
+            The result is then the rest of the reply, for C{readRest} of the
+            reader. Until that is done, nothing more may be read from the
+            connection: use L{pauseProducing}.
         """
         if self.lost is not None:
             return fail(SessionLost(self.lost))
         messageId = self._lastId = self._lastId + 1
         data = jsonrpc.encodeRequest(messageId, method, params)
-        result: Deferred[Any] = Deferred(lambda _: self._cancel(messageId))
-        self._calls[messageId] = _Call(method, result, reader)
+        result: Deferred[Any] = Deferred(lambda _: self._cancel(messageId, method))
+        self._calls[messageId] = _Call(result, reader)
         self._write(data)
         return result
 
-    def _cancel(self, messageId: int) -> None:
-        call = self._calls.pop(messageId, None)
-        if call is not None and call.method == TRANSACT:
+    def _cancel(self, messageId: int, method: str) -> None:
+        if self._calls.pop(messageId, None) is not None and method == TRANSACT:
             self.notify("cancel", [messageId])
 
     def _write(self, data: bytes) -> None:
@@ -268,7 +274,8 @@ class JSONRPCProtocol(Protocol):
 
     def _end(self, reason: BaseException) -> None:
         self.lost = reason
-        self._stream.readArrived = None  # a cycle, which would wait for the collector
+        # Both refer to this protocol: without the cycles it is freed at once.
+        self._stream.readArrived = self._onConnected = None
         calls, self._calls = self._calls, {}
         self._loss.callback(reason)
         for call in calls.values():

@@ -2,14 +2,14 @@
 # See LICENSE for details.
 
 """
-What a connection has asked to be told of, and who is told: the updates of its
-monitors, and what becomes of its locks.
+What a client has asked the server to report: the updates of its monitors, and
+what happens to its locks. Notifications are passed to the callbacks here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import Any, ClassVar, Final, TypeVar
 
 import attrs
 from twisted.logger import Logger
@@ -31,8 +31,8 @@ Called whenever a lock has become ours (True), or was stolen from us (False).
 
 MONITOR_CANCELED: Final = "monitor_canceled"
 """
-A notification of ovsdb-server(7) to clients that follow database changes;
-after it, nothing more comes for that monitor.
+The notification of ovsdb-server(7) that a monitor has ended: its database was
+removed or converted.
 """
 
 
@@ -41,13 +41,17 @@ class Monitor:
     """
     A monitor that was asked for.
 
+    @cvar END: the request that ends it.
     @ivar notification: the method of its updates.
-    @ivar byRows: whether updates are given as they were received, to be read
-        by L{rowUpdates <twisted_ovsdb.wire.tableupdates.rowUpdates>}.
+    @ivar byRows: whether C{onUpdate} gets updates as they were received, for
+        L{rowUpdates <twisted_ovsdb.wire.tableupdates.rowUpdates>}.
     @ivar replied: whether the initial reply has come.
-    @ivar canceled: whether nobody wants its updates any more.
+    @ivar canceled: whether the client wants no more updates.
     """
 
+    END: ClassVar[str] = "monitor_cancel"
+
+    name: str
     onUpdate: OnUpdate
     notification: str
     byRows: bool = False
@@ -60,19 +64,23 @@ class Lock:
     """
     A lock that was asked for.
 
-    @ivar canceled: whether it has been given back.
+    @cvar END: the request that ends it.
+    @ivar canceled: whether the client has given it back.
     """
 
+    END: ClassVar[str] = "unlock"
+
+    name: str
     onChange: OnLock
     canceled: bool = False
 
 
-Subscribed = TypeVar("Subscribed", Monitor, Lock)
+Subscription = TypeVar("Subscription", Monitor, Lock)
 
 
 class Subscriptions:
     """
-    The monitors and locks of one connection, by their names.
+    The monitors and locks of one connection, by name.
     """
 
     _log = Logger()
@@ -83,20 +91,19 @@ class Subscriptions:
 
     def clear(self) -> None:
         """
-        The connection is over.
+        Forget all of them: the session is over.
         """
         self.monitors.clear()
         self.locks.clear()
 
-    def notified(self, message: Notification) -> None:
+    def received(self, notification: Notification) -> None:
         """
-        Tell whom it concerns.
+        Pass a notification to the callback of its monitor or lock.
 
-        @raise ProtocolViolation: if it is not as it should be.
-        @raise MonitorCanceled: if a monitor is over, of which nothing more
-            would ever come.
+        @raise ProtocolViolation: if the notification is wrong.
+        @raise MonitorCanceled: if the server has ended a monitor.
         """
-        method, params = message.method, message.params
+        method, params = notification.method, notification.params
         if method in ("update", "update2"):
             self._updated(method, params)
         elif method in ("locked", "stolen"):
@@ -113,13 +120,12 @@ class Subscriptions:
     def _updated(self, method: str, params: list[Any]) -> None:
         if len(params) != 2:
             raise ProtocolViolation(f"{method}: not two params: {describe(params)}")
-        monitor = _named(self.monitors, params)
-        tables = params[1]
-        if isinstance(tables, TableUpdates) and (
-            monitor is None or monitor.canceled or not monitor.byRows
-        ):
+        monitor, tables = _named(self.monitors, params), params[1]
+        if monitor is not None and monitor.canceled:
+            monitor = None
+        if isinstance(tables, TableUpdates) and (monitor is None or not monitor.byRows):
             tables = tables.whole()
-        if monitor is None or monitor.canceled:
+        if monitor is None:
             self._log.debug("update of no monitor: {id}", id=describe(params[0]))
         elif not monitor.replied:
             raise ProtocolViolation(f"{method} of monitor {params[0]!r} before its reply")
@@ -131,5 +137,5 @@ class Subscriptions:
             monitor.onUpdate(tables)
 
 
-def _named(things: dict[str, Subscribed], params: list[Any]) -> Subscribed | None:
+def _named(things: dict[str, Subscription], params: list[Any]) -> Subscription | None:
     return things.get(params[0]) if params and type(params[0]) is str else None

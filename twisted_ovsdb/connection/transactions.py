@@ -2,10 +2,8 @@
 # See LICENSE for details.
 
 """
-What became of a transaction (RFC 7047, section 4.1.3).
-
-The reply to C{transact} is a success even when the transaction is not: the
-error is one of its results.
+The reply to C{transact} (RFC 7047, section 4.1.3). It is not an error reply when
+the transaction fails: the error is one of its results.
 """
 
 from __future__ import annotations
@@ -17,13 +15,13 @@ from twisted_ovsdb.errors import ProtocolViolation, RpcError, describe
 
 class TransactionFailed(RpcError):
     """
-    A transaction was taken back because an operation failed, or all
-    operations succeeded and the commit did not (RFC 7047, section 4.1.3).
+    The server has undone a transaction, because an operation failed or because
+    all operations succeeded and the commit failed (RFC 7047, section 4.1.3).
 
-    @ivar results: the results as the server gave them: of the operations
-        before the failure, its error, and None for those after it.
-    @ivar index: which one failed; the number of operations, if the commit
-        did.
+    @ivar results: the results as the server sent them: those of the operations
+        before the failure, the error, and None for each operation after it.
+    @ivar index: the index of the operation that failed; the number of
+        operations if the commit failed.
     """
 
     def __init__(self, error: str, details: str, results: list[Any], index: int) -> None:
@@ -38,9 +36,8 @@ def readResults(results: Any, count: int) -> list[Any]:
 
     @param count: how many operations there were.
     @return: their results.
-    @raise TransactionFailed: if one of them is an error, or there is one
-        more, the error of the commit.
-    @raise ProtocolViolation: if they are no results.
+    @raise TransactionFailed: if one of them is an error.
+    @raise ProtocolViolation: if the reply is not a list of this many results.
     """
     if type(results) is not list:
         raise ProtocolViolation(f"transact: expected results, got {describe(results)}")

@@ -116,7 +116,7 @@ class Watchdog:
         if not self._limit or self._now() < since + self._limit:
             self._wait()
         elif not self._probing:
-            self._abort("no progress of the first reply")
+            self._abort("no progress of the initial reply")
         elif self._asked is not None:
             self._abort("no answer to an echo")
         else:

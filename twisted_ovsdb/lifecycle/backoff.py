@@ -34,20 +34,15 @@ class BackOff:
 
     def __init__(self, maximum: float = MAX_DELAY, members: int = 1) -> None:
         """
-        @param maximum: seconds that a wait takes at most.
         @param members: how many servers there are to try one after another;
             there is a wait only when all have been tried.
-        @raise ValueError: if one of the two is not above zero. The text names
-            the keyword of L{OvsdbMonitorFactory
-            <twisted_ovsdb.OvsdbMonitorFactory>}.
+        @raise ValueError: if one of the two is not above zero.
         """
-        checkPositive("maxDelay", maximum)
-        checkPositive("members", members)
+        checkPositive(maxDelay=maximum, members=members)
         self.maximum = maximum
         self._initial = min(INITIAL_DELAY, maximum)
-        self.delay = self._initial
         self._members = members
-        self._tried = 0
+        self.reset()
 
     def reset(self) -> None:
         """
@@ -85,8 +80,8 @@ class BackOff:
         if self._tried < self._members:
             return 0.0
         self._tried = 0
-        # ReconnectingClientFactory multiplies its jitter into the delay, which
-        # then drifts and exceeds the maximum.
+        # Twisted's factory multiplies the jitter into the delay, which then
+        # drifts and exceeds the maximum.
         wait = self.delay * random.uniform(0.75, 1)
         self.delay = min(self.delay * DELAY_FACTOR, self.maximum)
         return wait

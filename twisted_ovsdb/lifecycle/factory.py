@@ -35,7 +35,7 @@ from twisted_ovsdb.interfaces import Observer
 from twisted_ovsdb.lifecycle.backoff import MAX_DELAY, BackOff
 from twisted_ovsdb.lifecycle.hook import ConnectionHook, Hooks
 from twisted_ovsdb.lifecycle.identity import identify as askIdentity
-from twisted_ovsdb.lifecycle.leadership import Leadership
+from twisted_ovsdb.lifecycle.leadership import followLeader
 from twisted_ovsdb.lifecycle.link import Link
 from twisted_ovsdb.lifecycle.settings import Settings, checkNotNegative, timeSource
 from twisted_ovsdb.lifecycle.trouble import ServerLog
@@ -112,7 +112,7 @@ class OvsdbMonitorFactory(ReconnectingClientFactory):
         @param hook: is told of attempts, failures and sessions.
         @raise ValueError: if a value is wrong; the text names the parameter.
         """
-        checkNotNegative("connectTimeout", connectTimeout)
+        checkNotNegative(connectTimeout=connectTimeout)
         self.clock: IReactorTime  # type: ignore[assignment]
         self.clock, now = timeSource(clock)
         self._settings = Settings(
@@ -134,12 +134,11 @@ class OvsdbMonitorFactory(ReconnectingClientFactory):
         self._connectTimeout = connectTimeout
         self._identify = identify
         self._leaderOnly = leaderOnly
-        self._hook = Hooks(ServerLog(), hook)
+        self._hooks = Hooks(ServerLog(), hook)
         self._link: Link | None = None
         self._connecting = False  # from startedConnecting to failure or loss
         self._callID: IDelayedCall | None = None
-        self._attempt: IDelayedCall | None = None  # when it has taken too long
-        self._timedOut = False
+        self._attempt: IDelayedCall | None = None  # ends it after connectTimeout
         self._healthyFor: float | None = None  # seconds in sync, of the last session
         self._closed: Waiters[None] = Waiters()
 
@@ -171,55 +170,38 @@ class OvsdbMonitorFactory(ReconnectingClientFactory):
         """
         self._backOff.reset()
 
-    # What the monitor does
+    # What the monitor does: this delegates to it
 
     def addObserver(self, observer: Observer, told: Told | None = None) -> None:
-        """
-        Delegates to the monitor: L{InterfaceMonitor.addObserver}.
-        """
+        """See L{InterfaceMonitor.addObserver}."""
         self.monitor.addObserver(observer, told)
 
     def removeObserver(self, observer: Observer) -> None:
-        """
-        Delegates to the monitor: L{InterfaceMonitor.removeObserver}.
-        """
+        """See L{InterfaceMonitor.removeObserver}."""
         self.monitor.removeObserver(observer)
 
     def events(self) -> AsyncGenerator[Event, None]:
-        """
-        Delegates to the monitor: L{InterfaceMonitor.events}, which end when
-        the factory is stopped.
-        """
+        """See L{InterfaceMonitor.events}."""
         return self.monitor.events()
 
     def interfaces(self, kind: InterfaceKind | None = None) -> tuple[OvsInterface, ...]:
-        """
-        Delegates to the monitor: L{InterfaceMonitor.interfaces}.
-        """
+        """See L{InterfaceMonitor.interfaces}."""
         return self.monitor.interfaces(kind)
 
     def interfaceByName(self, name: str) -> OvsInterface | None:
-        """
-        Delegates to the monitor: L{InterfaceMonitor.interfaceByName}.
-        """
+        """See L{InterfaceMonitor.interfaceByName}."""
         return self.monitor.interfaceByName(name)
 
     def interfacesByIfaceId(self, ifaceId: str) -> tuple[OvsInterface, ...]:
-        """
-        Delegates to the monitor: L{InterfaceMonitor.interfacesByIfaceId}.
-        """
+        """See L{InterfaceMonitor.interfacesByIfaceId}."""
         return self.monitor.interfacesByIfaceId(ifaceId)
 
     def whenSynchronized(self) -> Deferred[tuple[OvsInterface, ...]]:
-        """
-        Delegates to the monitor: L{InterfaceMonitor.whenSynchronized}.
-        """
+        """See L{InterfaceMonitor.whenSynchronized}."""
         return self.monitor.whenSynchronized()
 
     def whenReady(self, ifaceId: str, timeout: float | None = None) -> Deferred[OvsInterface]:
-        """
-        Delegates to the monitor: L{InterfaceMonitor.whenReady}.
-        """
+        """See L{InterfaceMonitor.whenReady}."""
         return self.monitor.whenReady(ifaceId, timeout)
 
     # What connectors call
@@ -232,11 +214,10 @@ class OvsdbMonitorFactory(ReconnectingClientFactory):
         self.connector = connector
         self.continueTrying = True
         self._connecting = True
-        self._timedOut = False
-        self._cancelAttempt()
-        self._hook.attempting(self._sourceOf(connector))
+        self._endAttempt()
+        self._hooks.tell(ConnectionHook.attempting, self._sourceOf(connector))
         if self._connectTimeout:
-            self._attempt = self.clock.callLater(self._connectTimeout, self._giveUp, connector)
+            self._attempt = self.clock.callLater(self._connectTimeout, connector.stopConnecting)
 
     def buildProtocol(self, addr: IAddress | None) -> OvsdbProtocol | None:
         """
@@ -244,11 +225,11 @@ class OvsdbMonitorFactory(ReconnectingClientFactory):
         """
         if not self.continueTrying or self._inSession():
             return None
-        self._cancelAttempt()
+        self._endAttempt()
         if not self.monitor.source:
             known = self.connector.getDestination() if self.connector is not None else addr
             self.monitor.source = describeAddress(known)
-        self._link = Link(self.monitor.source, self._settings, self._hook, self._open)
+        self._link = Link(self.monitor.source, self._settings, self._hooks, self._open)
         return self._link.protocol
 
     def clientConnectionFailed(self, connector: IConnector, reason: Failure) -> None:
@@ -257,12 +238,13 @@ class OvsdbMonitorFactory(ReconnectingClientFactory):
         """
         cause = reason.value
         assert cause is not None
-        if self._timedOut and isinstance(cause, UserError):
+        timedOut = self._attempt is not None and not self._attempt.active()
+        if timedOut and isinstance(cause, UserError):
             cause = PeerSilent(f"no connection for {self._connectTimeout:g} s")
         elif not self.continueTrying:
             cause = MonitorStopped()
         if self._link is None:
-            self._hook.failed(self._sourceOf(connector), cause)
+            self._hooks.tell(ConnectionHook.failed, self._sourceOf(connector), cause)
         self._down(connector)
 
     def clientConnectionLost(self, connector: IConnector, reason: Failure) -> None:
@@ -285,21 +267,16 @@ class OvsdbMonitorFactory(ReconnectingClientFactory):
             return
         wait = self._backOff.wait(self._healthyFor)
         self._healthyFor = None
-        self._hook.waiting(self._sourceOf(connector), wait)
+        self._hooks.tell(ConnectionHook.waiting, self._sourceOf(connector), wait)
         self._callID = self.clock.callLater(wait, self._connectAgain, connector)
 
     def _sourceOf(self, connector: IConnector) -> str:
         return self.monitor.source or describeAddress(connector.getDestination())
 
-    def _giveUp(self, connector: IConnector) -> None:
-        self._attempt = None
-        self._timedOut = True
-        connector.stopConnecting()
-
-    def _cancelAttempt(self) -> None:
-        if self._attempt is not None:
+    def _endAttempt(self) -> None:
+        if self._attempt is not None and self._attempt.active():
             self._attempt.cancel()
-            self._attempt = None
+        self._attempt = None
 
     def _connectAgain(self, connector: IConnector) -> None:
         self._callID = None
@@ -309,12 +286,9 @@ class OvsdbMonitorFactory(ReconnectingClientFactory):
         return self._link is not None and self._link.protocol.lost is None
 
     async def _open(self, link: Link) -> None:
-        """
-        The steps from a connection to the session in sync.
-        """
         try:
             if self._leaderOnly:
-                await Leadership(link.protocol, self.database).follow()
+                await followLeader(link.protocol, self.database)
             if self._identify:
                 self.monitor.identity = await askIdentity(link.protocol, self.database)
                 link.switch = self.monitor.identity.system_id or link.source
@@ -325,8 +299,8 @@ class OvsdbMonitorFactory(ReconnectingClientFactory):
         except (SessionLost, ProtocolViolation):
             raise
         except OvsdbError as e:
-            # The server refuses, and does not change its mind soon. But a
-            # member of a cluster may still be joining it.
+            # A server that refuses will refuse again soon. But a member of a
+            # cluster may still be joining it.
             if not (isinstance(e, RpcError) and e.error == "database not available"):
                 self._backOff.slow()
             raise
@@ -336,10 +310,10 @@ class OvsdbMonitorFactory(ReconnectingClientFactory):
         There is no connection any more, or there never was one.
         """
         if self._inSession():
-            return  # of another connector, which buildProtocol refused
+            return  # This was another connector, which buildProtocol refused.
         link, self._link = self._link, None
         self._connecting = False
-        self._cancelAttempt()
+        self._endAttempt()
         if self.continueTrying:
             self._healthyFor = None if link is None else link.inSyncFor
             self.retry(connector)

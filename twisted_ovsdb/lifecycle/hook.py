@@ -8,9 +8,14 @@ told about interfaces; hooks are told about attempts, failures and sessions.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Concatenate, ParamSpec
+
 from twisted.logger import Logger
 
 from twisted_ovsdb.errors import SwitchRefused
+
+P = ParamSpec("P")
 
 
 class ConnectionHook:
@@ -67,56 +72,27 @@ class ConnectionHook:
         """
 
 
-class Hooks(ConnectionHook):
+class Hooks:
     """
-    Tells several hooks, and logs what they raise.
+    Several hooks, told in this order. What they raise is logged.
     """
 
     _log = Logger()
 
     def __init__(self, *hooks: ConnectionHook | None) -> None:
-        """
-        @param hooks: whom to tell, in this order; None is left out.
-        """
         self._hooks = tuple(hook for hook in hooks if hook is not None)
 
-    def attempting(self, source: str) -> None:
+    def tell(
+        self,
+        method: Callable[Concatenate[ConnectionHook, P], None],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> None:
         """
-        See L{ConnectionHook.attempting}.
-        """
-        self._tell("attempting", source)
+        Call this method of each hook.
 
-    def failed(self, source: str, reason: BaseException) -> None:
+        @param method: a method of L{ConnectionHook}.
         """
-        See L{ConnectionHook.failed}.
-        """
-        self._tell("failed", source, reason)
-
-    def refused(self, source: str, switch: str, reason: SwitchRefused) -> None:
-        """
-        See L{ConnectionHook.refused}.
-        """
-        self._tell("refused", source, switch, reason)
-
-    def synchronized(self, source: str, switch: str) -> None:
-        """
-        See L{ConnectionHook.synchronized}.
-        """
-        self._tell("synchronized", source, switch)
-
-    def lost(self, source: str, switch: str, reason: BaseException) -> None:
-        """
-        See L{ConnectionHook.lost}.
-        """
-        self._tell("lost", source, switch, reason)
-
-    def waiting(self, source: str, seconds: float) -> None:
-        """
-        See L{ConnectionHook.waiting}.
-        """
-        self._tell("waiting", source, seconds)
-
-    def _tell(self, method: str, *arguments: object) -> None:
         for hook in self._hooks:
             with self._log.failuresHandled("hook {hook} failed", hook=hook):
-                getattr(hook, method)(*arguments)
+                getattr(hook, method.__name__)(*args, **kwargs)

@@ -21,14 +21,11 @@ from twisted_ovsdb.wire.notation import EMPTY_MAP, stringMap
 def identify(protocol: OvsdbProtocol, database: str = "Open_vSwitch") -> Deferred[SwitchIdentity]:
     """
     Ask a server for C{external_ids:system-id} and C{external_ids:hostname} of
-    its Open_vSwitch table (ovs-vswitchd.conf.db(5)): one C{select} of RFC
-    7047, section 5.2.2.
+    its Open_vSwitch table (ovs-vswitchd.conf.db(5)).
 
-    @return: the identity; what the switch does not tell is None.
-        L{RpcError <twisted_ovsdb.RpcError>} if the server refuses or the
-        database has no such table, L{ProtocolViolation} if the answer is not
-        understood, L{SessionLost <twisted_ovsdb.SessionLost>} if the connection
-        is lost.
+    @return: the identity, with None for what the switch does not have. It
+        fails as L{OvsdbProtocol.transact} does, and with L{ProtocolViolation}
+        if the answer is not understood.
     """
     select = {"op": "select", "table": "Open_vSwitch", "where": [], "columns": ["external_ids"]}
     return protocol.transact(database, select).addCallback(_identityOf)

@@ -12,17 +12,14 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
-from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from twisted_ovsdb.connection.protocol import OvsdbProtocol
-from twisted_ovsdb.connection.waiters import Waiters
 from twisted_ovsdb.connection.watchdog import Watchdog
 from twisted_ovsdb.errors import OvsdbError, SessionLost, SwitchRefused
-from twisted_ovsdb.lifecycle.hook import ConnectionHook
+from twisted_ovsdb.lifecycle.hook import ConnectionHook, Hooks
 from twisted_ovsdb.lifecycle.settings import Settings
 
 GOODBYE_TIMEOUT: Final = 1.0
@@ -48,36 +45,27 @@ class Link:
         self,
         source: str,
         settings: Settings,
-        hook: ConnectionHook,
+        hooks: Hooks,
         opening: Callable[[Link], Coroutine[Any, Any, None]],
     ) -> None:
         """
-        @param hook: told when the session is in sync, and how it ends.
+        @param hooks: told when the session is in sync, and how it ends.
         @param opening: the steps from the connection to the session in sync,
             called with this link. What it raises ends the connection.
         """
         self.source = source
         self.switch = source
-        self.protocol: OvsdbProtocol = _LinkProtocol(self, settings.maxLength)
+        self.protocol = OvsdbProtocol(settings.maxLength, self._connected)
         self._settings = settings
-        self._hook = hook
+        self._hooks = hooks
         self._opening = opening
         self._syncedAt: float | None = None
         self._goodbye: IDelayedCall | None = None
-        self._closed = False
-        self._closing: Waiters[None] = Waiters()
 
     @property
     def inSyncFor(self) -> float | None:
         """Seconds since the session was in sync; None if it never was."""
         return None if self._syncedAt is None else self._settings.now() - self._syncedAt
-
-    def whenClosed(self) -> Deferred[None]:
-        """
-        @return: fires when the transport is closed. The session ends before
-            that: see L{OvsdbProtocol.whenLost}.
-        """
-        return succeed(None) if self._closed else self._closing.wait()
 
     def close(self, reason: BaseException) -> Deferred[None]:
         """
@@ -86,22 +74,26 @@ class Link:
 
         @return: fires when the transport is closed.
         """
-        if not self._closed:
-            if self._goodbye is None:
-                self._goodbye = self._settings.clock.callLater(GOODBYE_TIMEOUT, self._cutOff)
-            self.protocol.close(reason)
-        return self.whenClosed()
+        self.protocol.close(reason)
+        closed = self.protocol.whenClosed()
+        if self._goodbye is None and not closed.called:
+            self._goodbye = self._settings.clock.callLater(GOODBYE_TIMEOUT, self._cutOff)
+            self.protocol.whenClosed().addCallback(self._closed)
+        return closed
 
     def _cutOff(self) -> None:
         transport: Any = self.protocol.transport
         transport.abortConnection()
 
-    # Called by the protocol
+    def _closed(self, _: None) -> None:
+        if self._goodbye is not None and self._goodbye.active():
+            self._goodbye.cancel()
 
-    def connected(self) -> None:
-        """
-        The transport is there: take the steps of C{opening}.
-        """
+    def _connected(self, _: OvsdbProtocol) -> None:
+        self.protocol.whenLost().addCallback(self._lost)
+        Deferred.fromCoroutine(self._open())
+
+    async def _open(self) -> None:
         settings = self._settings
         watchdog = Watchdog(
             self.protocol,
@@ -110,73 +102,26 @@ class Link:
             settings.snapshotTimeout,
             settings.probeInterval,
         )
-        self.protocol.whenLost().addCallback(self._ended)
-        Deferred.fromCoroutine(self._opening(self)).addCallbacks(
-            self._opened, self._notOpened, callbackArgs=(watchdog,)
-        )
-
-    def closed(self) -> None:
-        """
-        The transport is closed.
-        """
-        self._closed = True
-        if self._goodbye is not None and self._goodbye.active():
-            self._goodbye.cancel()
-        self._closing.callback(None)
-
-    # How the session begins and ends
-
-    def _opened(self, _: None, watchdog: Watchdog) -> None:
+        try:
+            await self._opening(self)
+        except SessionLost as e:
+            self.protocol.abort(e.reason)
+        except OvsdbError as e:
+            self.protocol.abort(e)
+        except Exception as e:
+            bug = "{source}: a bug in the steps that open a connection"
+            self._log.failure(bug, source=self.source)
+            self.protocol.abort(e)
         # An observer that is told the snapshot may have stopped everything.
         if self.protocol.lost is None:
             watchdog.synchronized()
-            self._syncedAt = self._settings.now()
-            self._hook.synchronized(self.source, self.switch)
+            self._syncedAt = settings.now()
+            self._hooks.tell(ConnectionHook.synchronized, self.source, self.switch)
 
-    def _notOpened(self, failure: Failure) -> None:
-        reason = failure.value
-        assert reason is not None
-        if not isinstance(reason, OvsdbError):
-            self._log.failure(
-                "{source}: a bug in the steps that open a connection",
-                failure=failure,
-                source=self.source,
-            )
-        self.protocol.abort(reason.reason if isinstance(reason, SessionLost) else reason)
-
-    def _ended(self, reason: BaseException) -> None:
+    def _lost(self, reason: BaseException) -> None:
         if self._syncedAt is not None:
-            self._hook.lost(self.source, self.switch, reason)
+            self._hooks.tell(ConnectionHook.lost, self.source, self.switch, reason)
         elif isinstance(reason, SwitchRefused):
-            self._hook.refused(self.source, self.switch, reason)
+            self._hooks.tell(ConnectionHook.refused, self.source, self.switch, reason)
         else:
-            self._hook.failed(self.source, reason)
-
-
-class _LinkProtocol(OvsdbProtocol):
-    """
-    Tells its link when the transport is there, and when it is closed.
-    """
-
-    def __init__(self, link: Link, maxLength: int) -> None:
-        super().__init__(maxLength)
-        self._link: Link | None = link
-
-    def connectionMade(self) -> None:
-        """
-        The transport is there.
-        """
-        super().connectionMade()
-        if self._link is not None:
-            self._link.connected()
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """
-        The transport is closed.
-        """
-        super().connectionLost(reason)
-        # The link has this protocol: without the cycle, what both hold is free
-        # at once.
-        link, self._link = self._link, None
-        if link is not None:
-            link.closed()
+            self._hooks.tell(ConnectionHook.failed, self.source, reason)

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import ServerFactory
 
@@ -82,7 +82,7 @@ class OvsdbListenerFactory(ServerFactory):
 
         @raise ValueError: if a value is wrong; the text names the parameter.
         """
-        checkPositive("maxSwitches", maxSwitches)
+        checkPositive(maxSwitches=maxSwitches)
         clock, now = timeSource(clock)
         self._settings = Settings(
             observers=observers,
@@ -98,7 +98,7 @@ class OvsdbListenerFactory(ServerFactory):
         )
         self.monitors: dict[str, InterfaceMonitor] = {}
         self._maxSwitches = maxSwitches
-        self._hook = Hooks(SwitchLog(self.monitors, maxSwitches), hook)
+        self._hooks = Hooks(SwitchLog(self.monitors, maxSwitches), hook)
         self._links: set[Link] = set()
         self._unidentified = 0  # of these links
         self._sessions: dict[str, Link] = {}  # by system-id
@@ -111,13 +111,13 @@ class OvsdbListenerFactory(ServerFactory):
         if self._stopping:
             return None
         source = describeAddress(addr)
-        self._hook.attempting(source)
+        self._hooks.tell(ConnectionHook.attempting, source)
         if self._unidentified >= self._maxSwitches:
             limit = f"{self._unidentified}, --max-switches"
             refusal = SwitchRefused(f"too many unidentified connections ({limit})")
-            self._hook.refused(source, source, refusal)
+            self._hooks.tell(ConnectionHook.refused, source, source, refusal)
             return None
-        return Link(source, self._settings, self._hook, self._open).protocol
+        return Link(source, self._settings, self._hooks, self._open).protocol
 
     def start(self) -> None:
         """
@@ -131,20 +131,20 @@ class OvsdbListenerFactory(ServerFactory):
 
         @return: fires when all connections are closed.
         """
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
         self._stopping = True
         for monitor in self.monitors.values():
             monitor.detach()
-        closing = [link.close(MonitorStopped()) for link in tuple(self._links)]
-        return Deferred.fromCoroutine(_allOf(closing))
+        for closed in [link.close(MonitorStopped()) for link in tuple(self._links)]:
+            await closed
 
     # How a connection is opened
 
     async def _open(self, link: Link) -> None:
-        """
-        The steps from a connection to the session in sync.
-        """
         self._links.add(link)
-        link.whenClosed().addCallback(lambda _: self._links.discard(link))
+        link.protocol.whenClosed().addCallback(lambda _: self._links.discard(link))
         identity = await self._identified(link)
         if identity.system_id is None:
             raise SwitchRefused("the switch has no external_ids:system-id")
@@ -152,32 +152,35 @@ class OvsdbListenerFactory(ServerFactory):
         await self._makeRoom(link)
         if link.protocol.lost is not None:
             raise SessionLost(link.protocol.lost)
-        monitor = self._monitorOf(identity, link.source)
+        monitor = self._monitorOf(link)
+        monitor.source = link.source
+        monitor.identity = identity
         self._sessions[link.switch] = link
-        link.protocol.whenLost().addCallback(lambda _: self._sessionLost(link))
+        link.protocol.whenLost().addCallback(lambda _: self._sessions.pop(link.switch))
         await monitor.attach(link.protocol, self._settings.database)
 
     async def _identified(self, link: Link) -> SwitchIdentity:
         """
         Ask a connection which switch it is. Any byte satisfies the watchdog,
-        but until the switch is known there is a limit to the whole time.
+        but here there is a limit to the whole time.
         """
-        limit = self._settings.snapshotTimeout or SNAPSHOT_TIMEOUT
-        late = PeerSilent(f"the switch did not identify itself within {limit:g} s")
-        deadline = self._settings.clock.callLater(limit, link.protocol.abort, late)
+        settings = self._settings
+        limit = settings.snapshotTimeout or SNAPSHOT_TIMEOUT
+        asked = identify(link.protocol, settings.database)
         self._unidentified += 1
         try:
-            return await identify(link.protocol, self._settings.database)
+            return await asked.addTimeout(limit, settings.clock)
+        except TimeoutError as e:
+            raise PeerSilent(f"the switch did not identify itself within {limit:g} s") from e
         finally:
             self._unidentified -= 1
-            if deadline.active():
-                deadline.cancel()
 
     async def _makeRoom(self, link: Link) -> None:
         """
-        See to it that there is no other connection of this switch: an earlier
-        one is ended, unless it answers. Hosts that were cloned have the same
-        system-id.
+        End an earlier connection of the same switch.
+
+        @raise SwitchRefused: if the earlier connection answers: hosts that were
+            cloned have the same system-id.
         """
         switch = link.switch
         while (present := self._sessions.get(switch)) is not None:
@@ -191,38 +194,19 @@ class OvsdbListenerFactory(ServerFactory):
             present.protocol.abort(SwitchRefused(again, switch))
 
     async def _answers(self, protocol: OvsdbProtocol) -> bool:
-        answer = protocol.call("echo", [])
         limit = self._settings.probeInterval or PROBE_INTERVAL
-        deadline = self._settings.clock.callLater(limit, answer.cancel)
         try:
-            await answer
-        except (CancelledError, SessionLost):
+            await protocol.echo().addTimeout(limit, self._settings.clock)
+        except (TimeoutError, SessionLost):
             return False
         except RpcError:
-            return True
-        finally:
-            if deadline.active():
-                deadline.cancel()
+            pass  # also an answer
         return True
 
-    def _monitorOf(self, identity: SwitchIdentity, source: str) -> InterfaceMonitor:
-        switch = identity.system_id
-        assert switch is not None
-        monitor = self.monitors.get(switch)
-        if monitor is None:
+    def _monitorOf(self, link: Link) -> InterfaceMonitor:
+        if link.switch not in self.monitors:
             if len(self.monitors) >= self._maxSwitches:
                 limit = f"{len(self.monitors)}, --max-switches"
-                raise SwitchRefused(f"too many known switches ({limit})", switch)
-            monitor = self.monitors[switch] = self._settings.makeMonitor()
-        monitor.source = source
-        monitor.identity = identity
-        return monitor
-
-    def _sessionLost(self, link: Link) -> None:
-        if self._sessions.get(link.switch) is link:
-            del self._sessions[link.switch]
-
-
-async def _allOf(waiting: Iterable[Deferred[None]]) -> None:
-    for one in waiting:
-        await one
+                raise SwitchRefused(f"too many known switches ({limit})", link.switch)
+            self.monitors[link.switch] = self._settings.makeMonitor()
+        return self.monitors[link.switch]

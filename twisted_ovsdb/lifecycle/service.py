@@ -22,6 +22,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from twisted_ovsdb.connection.waiters import Waiters
 from twisted_ovsdb.endpoints.connector import EndpointConnector
 from twisted_ovsdb.errors import describeReason
 from twisted_ovsdb.lifecycle.factory import OvsdbMonitorFactory
@@ -43,14 +44,15 @@ class OvsdbMonitorService(Service):
         """
         self.factory = factory
         self._connector = EndpointConnector(endpoint, factory)
-        self._stopping: Deferred[None] | None = None
+        self._stopping = False
+        self._stopped: Waiters[None] = Waiters()
 
     def startService(self) -> None:
         """
         Begin to connect. From then on the factory keeps the connection.
         """
         Service.startService(self)
-        if self._stopping is None:
+        if not self._stopping:
             self._connector.connect()
 
     def stopService(self) -> Deferred[Any]:
@@ -60,21 +62,18 @@ class OvsdbMonitorService(Service):
         @return: fires when all is closed.
         """
         Service.stopService(self)
-        if self._stopping is None:
-            self._stopping = self.factory.stop()
-            self._stopping.addCallback(self._stopped)
-        result: Deferred[Any] = Deferred()
-        if self._stopping is not None:
-            self._stopping.chainDeferred(result)
-        else:
-            result.callback(None)
-        return result
+        stopped = self._stopped.wait()
+        if not self._stopping:
+            self._stopping = True
+            self.factory.stop().addCallback(self._factoryStopped)
+        return stopped
 
-    def _stopped(self, _: None) -> None:
-        self._stopping = None
+    def _factoryStopped(self, _: None) -> None:
+        self._stopping = False
         # The service may have been started again before it had stopped.
         if self.running:
             self._connector.connect()
+        self._stopped.callback(None)
 
 
 class OvsdbListenService(StreamServerEndpointService):
@@ -122,15 +121,11 @@ class OvsdbListenService(StreamServerEndpointService):
         """
         # First, and at once: observers that write events are still there.
         closed = self.factory.stop()
-        stopped = StreamServerEndpointService.stopService(self) if self._started else None
+        if not self._started:
+            return closed
         self._started = False
-        return Deferred.fromCoroutine(_both(stopped, closed))
-
-
-async def _both(stopped: Deferred[Any] | None, closed: Deferred[None]) -> None:
-    if stopped is not None:
-        await stopped
-    await closed
+        stopped: Deferred[Any] = StreamServerEndpointService.stopService(self)
+        return stopped.addCallback(lambda _: closed)
 
 
 @implementer(IStreamServerEndpoint)
