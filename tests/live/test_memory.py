@@ -69,6 +69,11 @@ WRONG: Final[list[Operations]] = [
     [{"op": "update", "table": "Interface", "where": [], "row": {"name": "x"}}],
     [{"op": "select", "table": "Interface", "where": [["name", "~", "x"]]}],
     [{"op": "select", "table": "Interface", "where": [["zz", "==", "x"]]}],
+    [{"op": "select", "table": "Interface", "where": [], "columns": ["zz"]}],
+    [{"op": "select", "table": "Interface"}],
+    [{"op": "insert", "table": "Interface", "row": []}],
+    [{"op": "update", "table": "Interface", "where": [], "row": {"link_state": "x"}}],
+    [{"op": "insert", "table": "Open_vSwitch", "uuid-name": "o", "row": {}}],
     [{"op": "mutate", "table": "Interface", "where": [], "mutations": [["zz", "insert", "x"]]}],
     [{"op": "comment", "comment": "x"}, {"op": "abort"}, {"op": "comment", "comment": "y"}],
 ]

@@ -196,6 +196,8 @@ class MemoryServerTests(SynchronousTestCase):
         self.server.addBridge("br-int")
         self.observer.take()
         self.server.dropDatabase()
+        error = self.assertRaises(ValueError, self.server.addBridge, "br-int")
+        self.assertEqual(str(error), "the database was removed")
         self.server.advance(60)
         self.observer.expect("disconnected")
         self.server.createDatabase()
@@ -277,7 +279,7 @@ class MemoryServerTests(SynchronousTestCase):
         protocol = OvsdbProtocol()
         lost: list[BaseException] = []
         protocol.whenLost().addCallback(lost.append)
-        self.server._network.connect(protocol)
+        connectProtocol(self.server.endpoint, protocol)
         transport: Any = protocol.transport
         transport.write(b"rubbish")
         self.server.advance(0)

@@ -2,9 +2,9 @@
 # See LICENSE for details.
 
 """
-For the tests of your own: an OVSDB server in memory, an observer that records,
-and a factory that is connected to one. No Open vSwitch, no network and no
-real time are needed, and the client is the real one::
+For the tests of applications: an OVSDB server in memory, an observer that
+records, and a function that makes a connected factory. The client is the real
+one; no Open vSwitch, no network and no real time are needed::
 
     server, observer = MemoryServer(), RecordingObserver()
     factory = connectedFactory(server, observer)
@@ -12,8 +12,8 @@ real time are needed, and the client is the real one::
     server.addPort("br-int", "tap1", iface_id="vm-1")
     observer.expect("synchronized initial", "online bridge br-int", "online vm tap1")
 
-When a method of the server returns, all that it has caused is over: who
-observes has been told.
+When a method of the server returns, observers have been told everything that
+it caused.
 """
 
 from twisted_ovsdb.testing.recording import RecordingObserver

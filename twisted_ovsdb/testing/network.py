@@ -2,8 +2,8 @@
 # See LICENSE for details.
 
 """
-A network in memory, for L{twisted_ovsdb.testing}: bytes wait until it is
-advanced, so that nobody is called from inside a call of its own.
+A network in memory, for L{twisted_ovsdb.testing}. Bytes wait until the network
+is advanced, so that no protocol is called from inside a call of its own.
 """
 
 from __future__ import annotations
@@ -13,148 +13,100 @@ from typing import Any, Final
 
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.error import ConnectionDone, ConnectionRefusedError
-from twisted.internet.interfaces import (
-    IAddress,
-    IProtocol,
-    IProtocolFactory,
-    IStreamClientEndpoint,
-    ITransport,
-)
+from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClientEndpoint
 from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from twisted_ovsdb.endpoints.addresses import EndpointAddress
+
 ROUNDS: Final = 10_000
-"""Turns in one moment after which two ends are talking for ever."""
+"""How often both ends may react in one moment. More would be an endless loop."""
 
 
-@implementer(IAddress)
-class MemoryAddress:
+class MemoryTransport(StringTransport):
     """
-    There is only one.
-    """
+    One end of a connection. It keeps what its protocol writes, until the peer
+    reads it.
 
-    def __repr__(self) -> str:
-        return "memory"
-
-
-@implementer(ITransport)
-class MemoryTransport:
-    """
-    One end of a connection.
-
-    @ivar protocol: whose end it is.
-    @ivar peer: the other end.
+    @ivar protocol: the protocol at this end.
+    @ivar peer: the transport at the other end.
+    @ivar lost: whether the protocol knows that the connection is closed.
     """
 
-    disconnecting = False
+    peer: Any
 
-    def __init__(self, protocol: Any) -> None:
+    def __init__(self, protocol: Any, address: EndpointAddress) -> None:
+        super().__init__(address, address, lenient=True)  # type: ignore[no-untyped-call]
         self.protocol = protocol
-        self.peer: MemoryTransport | None = None
-        self._arrived: list[bytes] = []
-        self._paused = False
-        self._closing = False
-        self._lost = False
-
-    def write(self, data: bytes) -> None:
-        """
-        Send to the peer.
-        """
-        if self.peer is not None and not self._closing:
-            self.peer._arrived.append(data)
-
-    def writeSequence(self, data: Any) -> None:
-        """
-        Send to the peer.
-        """
-        self.write(b"".join(data))
-
-    def loseConnection(self) -> None:
-        """
-        Close both ends, at the next turn.
-        """
-        self._closing = self.disconnecting = True
-
-    abortConnection = loseConnection
-
-    def pauseProducing(self) -> None:
-        """
-        Read nothing.
-        """
-        self._paused = True
-
-    def resumeProducing(self) -> None:
-        """
-        Read again.
-        """
-        self._paused = False
-
-    def getPeer(self) -> MemoryAddress:
-        """
-        The address.
-        """
-        return MemoryAddress()
-
-    getHost = getPeer
+        self.lost = False
 
     def turn(self) -> bool:
         """
-        Read what has come, or see that the connection is closed.
+        Tell the protocol what the peer has written, or that the connection is
+        closed.
 
-        @return: whether there was anything.
+        @return: whether there was anything to tell.
         """
-        if self._lost:
-            return False
-        peer = self.peer
-        assert peer is not None
-        if self._arrived and not self._paused and not self._closing:
-            data, self._arrived = b"".join(self._arrived), []
-            self.protocol.dataReceived(data)
-            return True
-        if self._closing or (peer._closing and not self._arrived):
-            self._lost = self._closing = True
+        data: bytes = self.peer.value()
+        if self.disconnecting or (self.peer.disconnecting and not data):
+            self.lost = self.disconnecting = True
             self.protocol.connectionLost(Failure(ConnectionDone()))
+            return True
+        if data and self.producerState == "producing":
+            self.peer.clear()
+            self.protocol.dataReceived(data)
             return True
         return False
 
-    @property
-    def lost(self) -> bool:
-        """Whether its protocol knows that the connection is closed."""
-        return self._lost
 
-
+@implementer(IStreamClientEndpoint)
 class MemoryNetwork:
     """
-    All connections, and the time.
+    All connections to one server, and the time. It is also the endpoint that
+    leads to the server.
 
     @ivar up: whether the server accepts connections.
     """
 
     def __init__(self, clock: Clock, server: Callable[[], IProtocol]) -> None:
+        """
+        @param server: makes the server's protocol of a connection.
+        """
         self.up = True
         self._clock = clock
         self._server = server
         self._ends: list[MemoryTransport] = []
         self._advancing = False
 
-    def connect(self, client: IProtocol) -> None:
+    def __repr__(self) -> str:
+        return "memory"
+
+    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
         """
-        Connect a client with a session of the server.
+        Connect at once, or be refused.
         """
-        protocols = (self._server(), client)
-        server, other = ends = [MemoryTransport(protocol) for protocol in protocols]
-        server.peer, other.peer = other, server
+        address = EndpointAddress(self)
+        client = protocolFactory.buildProtocol(address) if self.up else None
+        if client is None:
+            return fail(ConnectionRefusedError())
+        ends = [MemoryTransport(protocol, address) for protocol in (self._server(), client)]
+        ends[0].peer, ends[1].peer = ends[1], ends[0]
         self._ends += ends
         for end in ends:
             end.protocol.makeConnection(end)
+        return succeed(client)
 
     def advance(self, seconds: float) -> None:
         """
-        Let time pass from one timer to the next, and all bytes arrive.
+        Let time pass from one timer to the next, and let all bytes arrive.
+
+        A call from inside this call does nothing: the outer call goes on
+        until all is done.
         """
         if self._advancing:
-            return  # who is called from here need not wait for itself
+            return
         self._advancing = True
         try:
             end = self._clock.seconds() + seconds
@@ -179,29 +131,4 @@ class MemoryNetwork:
                 self._clock.advance(0)
             elif not any(turned):
                 return
-        raise RuntimeError("the two ends do not come to rest")
-
-
-@implementer(IStreamClientEndpoint)
-class MemoryEndpoint:
-    """
-    Leads to the server.
-    """
-
-    def __init__(self, network: MemoryNetwork) -> None:
-        self._network = network
-
-    def __repr__(self) -> str:
-        return "memory"
-
-    def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
-        """
-        Connect at once, or be refused.
-        """
-        if not self._network.up:
-            return fail(ConnectionRefusedError())
-        protocol: Any = protocolFactory.buildProtocol(MemoryAddress())
-        if protocol is None:
-            return fail(ConnectionRefusedError())
-        self._network.connect(protocol)
-        return succeed(protocol)
+        raise RuntimeError("client and server do not come to rest")

@@ -4,46 +4,23 @@
 """
 What conditions and mutations of a transaction mean (RFC 7047, section 5.1),
 and what a column may hold, for L{twisted_ovsdb.testing.database}.
+
+All functions raise L{RpcError}, with the error and the details that the result
+of the operation has. Where they read a value, they may also raise
+C{ValueError}, C{TypeError} and L{ProtocolViolation}.
 """
 
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 import attrs
 
 from twisted_ovsdb.database.datatypes import AtomicType, ColumnType, Value
 from twisted_ovsdb.database.schema import TableSchema
-from twisted_ovsdb.errors import OvsdbError
-
-_COMPARISONS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
-    "==": operator.eq,
-    "!=": operator.ne,
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-}
-
-_ORDER: Final = ("<", "<=", ">", ">=")
-
-_FUNCTIONS: Final = (*_COMPARISONS, "includes", "excludes")
-
-_ARITHMETIC: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
-    "+=": operator.add,
-    "-=": operator.sub,
-    "*=": operator.mul,
-}
-
-MUTATORS: Final = (*_ARITHMETIC, "insert", "delete")
-
-
-class OperationFailed(OvsdbError):
-    """
-    An operation failed: C{error} and C{details} of its result.
-    """
+from twisted_ovsdb.errors import RpcError
 
 
 def elementsOf(value: Value) -> set[Any]:
@@ -55,6 +32,28 @@ def elementsOf(value: Value) -> set[Any]:
     if isinstance(value, Mapping):
         return set(value.items())
     return set(value) if isinstance(value, frozenset) else {value}
+
+
+_ORDER: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+
+_CONDITIONS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
+    **_ORDER,
+    "==": operator.eq,
+    "!=": operator.ne,
+    "includes": lambda value, wanted: elementsOf(wanted) <= elementsOf(value),
+    "excludes": lambda value, wanted: not elementsOf(wanted) & elementsOf(value),
+}
+
+_ARITHMETIC: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
+    "+=": operator.add,
+    "-=": operator.sub,
+    "*=": operator.mul,
+}
 
 
 def resolved(value: Any, names: Mapping[str, str]) -> Any:
@@ -70,77 +69,70 @@ def resolved(value: Any, names: Mapping[str, str]) -> Any:
     return [resolved(item, names) for item in value]
 
 
-def columnOf(table: TableSchema, name: Any) -> ColumnType:
+def columnOf(table: TableSchema, name: Any, changed: bool = False) -> ColumnType:
     """
     The type of a column.
 
-    @raise OperationFailed: if there is none of this name.
+    @param changed: whether an existing row gets another value, which immutable
+        columns do not allow.
     """
     try:
-        return table.column(name).type
+        column = table.column(name)
     except (KeyError, TypeError) as e:
-        raise OperationFailed("unknown column", f"No column {name} in table {table.name}.") from e
+        raise RpcError("unknown column", f"No column {name} in table {table.name}.") from e
+    if changed and not column.mutable:
+        raise RpcError(
+            "constraint violation",
+            f"Cannot update immutable column {name} in table {table.name}.",
+        )
+    return column.type
 
 
 def checkConstraints(column: ColumnType, value: Value) -> None:
     """
-    See that a value is among those allowed.
-
-    @raise OperationFailed: if it is not.
+    See that a value is among those that its column allows.
     """
     key = column.key
-    for atom in value if isinstance(value, Mapping) else elementsOf(value):
-        if key.enum is not None and atom not in key.enum:
-            raise OperationFailed(
-                "constraint violation", f"{atom} is not one of the allowed values"
-            )
-        if isinstance(atom, int) and not isinstance(atom, bool):
-            least = -(2**63) if key.minInteger is None else key.minInteger
-            most = 2**63 - 1 if key.maxInteger is None else key.maxInteger
-            if not least <= atom <= most:
-                raise OperationFailed(
-                    "constraint violation", f"{atom} is not in the valid range {least} to {most}"
-                )
+    atoms: Iterable[Any] = value if isinstance(value, Mapping) else elementsOf(value)
+    for atom in atoms:
+        if (
+            (key.enum is not None and atom not in key.enum)
+            or (key.minInteger is not None and atom < key.minInteger)
+            or (key.maxInteger is not None and atom > key.maxInteger)
+        ):
+            raise RpcError("constraint violation", f"{atom} is not one of the allowed values")
 
 
 def condition(column: ColumnType, function: str, argument: Any) -> Callable[[Value], bool]:
     """
-    What tells whether a condition holds for a value of this column.
-
-    @raise OperationFailed: if there is no such function.
-    @raise ValueError: if it is not for this column.
-    @raise ProtocolViolation: if the argument is not of its type.
+    Make the function that tells whether a condition holds for a value of this
+    column.
     """
-    if function not in _FUNCTIONS:
-        raise OperationFailed("unknown function", f"No function named {function}.")
-    number = column.key.type in (AtomicType.INTEGER, AtomicType.REAL) and not column.isMap
-    if function in _ORDER and not (number and not column.isSet):
-        raise ValueError(f'"{function}" operator may not be applied to this column')
+    holds = _CONDITIONS.get(function)
+    if holds is None:
+        raise RpcError("unknown function", f"No function named {function}.")
     wanted = column.decode(argument)
-    if function == "includes":
-        return lambda value: elementsOf(wanted) <= elementsOf(value)
-    if function == "excludes":
-        return lambda value: not elementsOf(wanted) & elementsOf(value)
-    compare = _COMPARISONS[function]
     if function in _ORDER:
-        return lambda value: value is not None and wanted is not None and compare(value, wanted)
-    return lambda value: compare(value, wanted)
+        number = column.key.type in (AtomicType.INTEGER, AtomicType.REAL)
+        if not number or column.isMap or column.isSet:
+            raise ValueError(f'"{function}" operator may not be applied to this column')
+        return lambda value: value is not None and wanted is not None and holds(value, wanted)
+    return lambda value: holds(value, wanted)
 
 
 def mutated(column: ColumnType, value: Any, mutator: str, argument: Any) -> Value:
     """
     What a mutation makes of a value.
-
-    @raise TypeError: if it is not for this column.
-    @raise ProtocolViolation: if the argument or the result is not of its type.
     """
     if mutator in _ARITHMETIC:
         return column.decode(_ARITHMETIC[mutator](value, argument))
+    if mutator not in ("insert", "delete"):
+        raise RpcError("unknown mutator", f"No mutator named {mutator}.")
     if column.value is None:
         given = frozenset(elementsOf(attrs.evolve(column, min=0, max=None).decode(argument)))
         return frozenset(value | given if mutator == "insert" else value - given)
     if mutator == "insert":
-        # What a key has already stays.
+        # A key that is there keeps its value.
         return {**column.decode(argument), **value}  # type: ignore[dict-item]
     if type(argument) is list and argument[:1] == ["map"]:
         pairs = elementsOf(column.decode(argument))

@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-An observer that records, for L{twisted_ovsdb.testing}.
+An observer that records events, for L{twisted_ovsdb.testing}.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from twisted_ovsdb.observers.summary import EVENT_NAMES
 @implementer(IOvsdbEventObserver)
 class RecordingObserver:
     """
-    Keeps what it is told.
+    Keeps the events that it is told.
 
-    @ivar events: the events that were not taken yet.
+    @ivar events: the events since the last L{take} or L{expect}.
     """
 
     def __init__(self) -> None:
@@ -27,31 +27,31 @@ class RecordingObserver:
 
     def eventReceived(self, event: Event) -> None:
         """
-        Keep it.
+        Keep the event.
         """
         self.events.append(event)
 
     def take(self) -> list[Event]:
         """
-        @return: what was told since the last time.
+        @return: the events since the last call.
         """
         events, self.events = self.events, []
         return events
 
     def expect(self, *expected: str) -> list[Event]:
         """
-        Take what was told since the last time, which has to be this.
+        Take the events since the last call, and check that they are these.
 
-        @param expected: an event each: C{"online KIND NAME"}, C{changed} and
-            C{offline} likewise, C{"synchronized"} or C{"disconnected"}; the
-            cause may stand behind.
+        @param expected: one text for each event: C{"online KIND NAME"},
+            C{"changed KIND NAME"}, C{"offline KIND NAME"}, C{"synchronized"} or
+            C{"disconnected"}. The cause may follow, as in C{"synchronized
+            initial"}.
         @return: the events.
-        @raise AssertionError: if something else was told; the text shows both.
+        @raise AssertionError: if other events were told; the text shows both.
         """
         events = self.take()
         told = [_words(event) for event in events]
         wanted = [text.split() for text in expected]
-        # The cause need not be expected.
         alike = [words[: len(want)] == want for words, want in zip(told, wanted, strict=False)]
         if len(told) != len(wanted) or not all(alike):
             lines = ["expected:", *expected, "told:", *(" ".join(words) for words in told)]

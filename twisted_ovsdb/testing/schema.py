@@ -13,8 +13,12 @@ from typing import Any, Final
 
 DATABASE: Final = "Open_vSwitch"
 
-_STRING: Final = "string"
-_NAME: Final = {"type": "string", "mutable": False}
+
+def _columns(type: object, names: str, **properties: bool) -> dict[str, Any]:
+    """
+    Columns of one type.
+    """
+    return {name: {"type": type, **properties} for name in names.split()}
 
 
 def _optional(key: object) -> dict[str, Any]:
@@ -25,25 +29,24 @@ def _many(key: object) -> dict[str, Any]:
     return {"key": key, "min": 0, "max": "unlimited"}
 
 
-def _map(value: str = "string") -> dict[str, Any]:
-    return {"key": "string", "value": value, "min": 0, "max": "unlimited"}
-
-
-def _columns(types: Mapping[str, Any], ephemeral: Mapping[str, Any]) -> dict[str, Any]:
-    columns = {name: {"type": type} for name, type in types.items()}
-    columns.update({name: {"type": type, "ephemeral": True} for name, type in ephemeral.items()})
-    return columns
-
-
 def _enum(*values: str) -> dict[str, Any]:
     return {"type": "string", "enum": ["set", list(values)]}
+
+
+def _integer(least: int, most: int) -> dict[str, Any]:
+    return {"type": "integer", "minInteger": least, "maxInteger": most}
 
 
 def _references(table: str, min: int = 0) -> dict[str, Any]:
     return {"key": {"type": "uuid", "refTable": table}, "min": min, "max": "unlimited"}
 
 
-_MAPS: Final = {"external_ids": _map(), "other_config": _map()}
+_NAME: Final = _columns("string", "name", mutable=False)
+_TEXT: Final = _optional("string")
+_NUMBER: Final = _optional("integer")
+_UP_OR_DOWN: Final = _optional(_enum("up", "down"))
+_MAP: Final = {**_many("string"), "value": "string"}
+_COUNTERS: Final = {**_many("string"), "value": "integer"}
 
 SCHEMA: Final[Mapping[str, Any]] = {
     "name": DATABASE,
@@ -52,85 +55,56 @@ SCHEMA: Final[Mapping[str, Any]] = {
         "Open_vSwitch": {
             "maxRows": 1,
             "isRoot": True,
-            "columns": _columns(
-                {
-                    "bridges": _references("Bridge"),
-                    "next_cfg": "integer",
-                    "cur_cfg": "integer",
-                    "ovs_version": _optional(_STRING),
-                    "db_version": _optional(_STRING),
-                    "system_type": _optional(_STRING),
-                    "system_version": _optional(_STRING),
-                    **_MAPS,
-                },
-                {"statistics": _map()},
-            ),
+            "columns": {
+                **_columns(_references("Bridge"), "bridges"),
+                **_columns("integer", "next_cfg cur_cfg"),
+                **_columns(_TEXT, "ovs_version db_version system_type system_version"),
+                **_columns(_MAP, "external_ids other_config"),
+                **_columns(_MAP, "statistics", ephemeral=True),
+            },
         },
         "Bridge": {
             "indexes": [["name"]],
             "columns": {
-                "name": _NAME,
-                **_columns(
-                    {
-                        "ports": _references("Port"),
-                        "datapath_type": _STRING,
-                        "datapath_version": _STRING,
-                        "fail_mode": _optional(_enum("standalone", "secure")),
-                        "protocols": _many(_STRING),
-                        **_MAPS,
-                    },
-                    {"datapath_id": _optional(_STRING), "status": _map()},
-                ),
+                **_NAME,
+                **_columns(_references("Port"), "ports"),
+                **_columns("string", "datapath_type datapath_version"),
+                **_columns(_optional(_enum("standalone", "secure")), "fail_mode"),
+                **_columns(_many("string"), "protocols"),
+                **_columns(_MAP, "external_ids other_config"),
+                **_columns(_TEXT, "datapath_id", ephemeral=True),
+                **_columns(_MAP, "status", ephemeral=True),
             },
         },
         "Port": {
             "indexes": [["name"]],
             "columns": {
-                "name": _NAME,
-                **_columns(
-                    {
-                        "interfaces": _references("Interface", min=1),
-                        "tag": _optional({"type": "integer", "minInteger": 0, "maxInteger": 4095}),
-                        "trunks": _many({"type": "integer", "minInteger": 0, "maxInteger": 4095}),
-                        "mac": _optional(_STRING),
-                        **_MAPS,
-                    },
-                    {"status": _map(), "statistics": _map("integer")},
-                ),
+                **_NAME,
+                **_columns(_references("Interface", min=1), "interfaces"),
+                **_columns(_optional(_integer(0, 4095)), "tag"),
+                **_columns(_many(_integer(0, 4095)), "trunks"),
+                **_columns(_TEXT, "mac"),
+                **_columns(_MAP, "external_ids other_config"),
+                **_columns(_MAP, "status", ephemeral=True),
+                **_columns(_COUNTERS, "statistics", ephemeral=True),
             },
         },
         "Interface": {
             "indexes": [["name"]],
             "columns": {
-                "name": _NAME,
-                **_columns(
-                    {
-                        "type": _STRING,
-                        "options": _map(),
-                        "external_ids": _map(),
-                        "other_config": _map(),
-                        "mac": _optional(_STRING),
-                        "ofport": _optional("integer"),
-                        "ofport_request": _optional(
-                            {"type": "integer", "minInteger": 1, "maxInteger": 65279}
-                        ),
-                        "error": _optional(_STRING),
-                        "mtu_request": _optional({"type": "integer", "minInteger": 1}),
-                        "bfd": _map(),
-                        "lldp": _map(),
-                    },
-                    {
-                        "mac_in_use": _optional(_STRING),
-                        "ifindex": _optional("integer"),
-                        "admin_state": _optional(_enum("up", "down")),
-                        "link_state": _optional(_enum("up", "down")),
-                        "link_speed": _optional("integer"),
-                        "duplex": _optional(_enum("half", "full")),
-                        "mtu": _optional("integer"),
-                        "status": _map(),
-                        "statistics": _map("integer"),
-                    },
-                ),
+                **_NAME,
+                **_columns("string", "type"),
+                **_columns(_MAP, "options external_ids other_config bfd lldp"),
+                **_columns(_TEXT, "mac error"),
+                **_columns(_NUMBER, "ofport"),
+                **_columns(_optional(_integer(1, 65279)), "ofport_request"),
+                **_columns(_optional({"type": "integer", "minInteger": 1}), "mtu_request"),
+                **_columns(_TEXT, "mac_in_use", ephemeral=True),
+                **_columns(_NUMBER, "ifindex link_speed mtu", ephemeral=True),
+                **_columns(_UP_OR_DOWN, "admin_state link_state", ephemeral=True),
+                **_columns(_optional(_enum("half", "full")), "duplex", ephemeral=True),
+                **_columns(_MAP, "status", ephemeral=True),
+                **_columns(_COUNTERS, "statistics", ephemeral=True),
             },
         },
     },

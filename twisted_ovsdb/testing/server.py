@@ -12,7 +12,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
+from twisted.internet.interfaces import (
+    IListeningPort,
+    IStreamClientEndpoint,
+    IStreamServerEndpoint,
+)
 from twisted.internet.protocol import Factory
 from twisted.internet.task import Clock
 
@@ -22,9 +26,9 @@ from twisted_ovsdb.interfaces import Observer
 from twisted_ovsdb.lifecycle.factory import OvsdbMonitorFactory
 from twisted_ovsdb.openvswitch.classify import LOCAL_OFPORT
 from twisted_ovsdb.testing.database import MemoryDatabase
-from twisted_ovsdb.testing.network import MemoryEndpoint, MemoryNetwork
-from twisted_ovsdb.testing.schema import DATABASE, SCHEMA
-from twisted_ovsdb.testing.session import Databases, ServerSession
+from twisted_ovsdb.testing.network import MemoryNetwork
+from twisted_ovsdb.testing.schema import SCHEMA
+from twisted_ovsdb.testing.session import Served, ServerSession
 from twisted_ovsdb.wire.notation import encode
 
 
@@ -32,28 +36,29 @@ class MemoryServer:
     """
     An ovsdb-server in memory, and what ovs-vsctl and ovs-vswitchd do to it.
 
-    Ports get their OpenFlow port from L{assignOfport}, as from ovs-vswitchd:
-    in a transaction after the one that made them. The rows stay when the
-    server is killed and started, their ephemeral columns excepted.
+    A port has no OpenFlow port until L{assignOfport} is called: ovs-vswitchd,
+    too, assigns it in a later transaction. The rows stay when the server is
+    killed and started, except their ephemeral columns.
 
     @ivar clock: the time; connectedFactory gives it to the factory.
     @ivar endpoint: where clients connect to.
     """
 
+    endpoint: IStreamClientEndpoint
+
     def __init__(self, clock: Clock | None = None) -> None:
         """
-        @param clock: the time, if there is one already.
+        @param clock: the time, by default a new clock.
         """
         self.clock = Clock() if clock is None else clock
-        self._schema = DatabaseSchema.parse(SCHEMA)
-        self._served = Databases()
-        self._network = MemoryNetwork(self.clock, self._session)
-        self.endpoint = MemoryEndpoint(self._network)
+        self._served = Served()
+        self.endpoint = self._network = MemoryNetwork(self.clock, self._session)
         self.createDatabase()
 
     def listen(self, endpoint: IStreamServerEndpoint) -> Deferred[IListeningPort]:
         """
-        Answer over real sockets, too. Time passes there as it does.
+        Answer over real sockets, too. These need a running reactor, and not
+        L{advance}.
         """
         return endpoint.listen(Factory.forProtocol(self._session))
 
@@ -72,88 +77,93 @@ class MemoryServer:
         """
         self._network.up = True
         self._served.stalled = False
-        for database in self._served.databases.values():
-            database.forgetEphemeral()
+        if self._served.database is not None:
+            self._served.database.forgetEphemeral()
         self.advance(0)
 
     def restart(self) -> None:
         """
-        L{kill} and L{start}. The client comes back when its back-off is over:
-        L{advance} by ten seconds.
+        L{kill} and L{start}. The client connects again when its back-off is
+        over: L{advance} by ten seconds.
         """
         self.kill()
         self.start()
 
     def stall(self) -> None:
         """
-        Do nothing any more, as after SIGSTOP: connections stay, and can be
+        Do nothing any more, as after SIGSTOP: connections stay and can be
         made, and nothing is answered.
         """
         self._served.stalled = True
+        for session in self._served.sessions:
+            session.transport.pauseProducing()
 
     def resume(self) -> None:
-        """Go on after L{stall}."""
+        """
+        Go on after L{stall}.
+        """
         self._served.stalled = False
-        for session in tuple(self._served.sessions):
-            session.dataReceived(b"")
+        for session in self._served.sessions:
+            session.transport.resumeProducing()
         self.advance(0)
 
     def dropDatabase(self) -> None:
         """
         Remove the database, as C{ovs-appctl ovsdb-server/remove-db} does: the
-        clients are dropped, and the next are refused.
+        clients are dropped, and their next requests are refused.
         """
-        del self._served.databases[DATABASE]
+        self._served.database = None
         self._drop()
 
     def createDatabase(self) -> None:
         """
         Put an empty database in place of the old one; clients are dropped.
         """
-        self._served.databases[DATABASE] = MemoryDatabase(self._schema)
+        self._served.database = MemoryDatabase(DatabaseSchema.parse(SCHEMA))
         self.transact({"op": "insert", "table": "Open_vSwitch", "row": {}})
         self._drop()
 
     def advance(self, seconds: float) -> None:
         """
-        Let time pass, for back-off and probes, and all happen that is due.
+        Let time pass, and let everything happen that is due: back-off, probes
+        and time limits.
         """
         self._network.advance(seconds)
 
     # What ovs-vsctl and ovs-vswitchd do to the database
 
-    def addBridge(self, name: str, **columns: object) -> None:
+    def addBridge(self, name: str, **columns: Any) -> None:
         """
-        C{ovs-vsctl add-br}: with its local port, which has its OpenFlow port
-        at once.
+        C{ovs-vsctl add-br}. The bridge has its local port, and that has its
+        OpenFlow port at once.
 
-        @param columns: of the local port's Interface.
+        @param columns: columns of the local port's Interface.
         """
         row = {"name": name, "type": "internal", "ofport": LOCAL_OFPORT, **columns}
         self._transact(
-            *self._insertPort(name, row),
+            *_insertPort(row),
             _insert("Bridge", "b", {"name": name, "ports": _named(f"p-{name}")}),
             _mutate("Open_vSwitch", [], "bridges", "insert", _named("b")),
         )
 
     def deleteBridge(self, name: str) -> None:
         """
-        C{ovs-vsctl del-br}: with all its ports, in one transaction.
+        C{ovs-vsctl del-br}. All its ports go in the same transaction.
         """
         bridge = ["uuid", self._find("Bridge", name)]
         self._transact(_mutate("Open_vSwitch", [], "bridges", "delete", bridge))
 
-    def addPort(
-        self, bridge: str, name: str, iface_id: str | None = None, **columns: object
-    ) -> None:
+    def addPort(self, bridge: str, name: str, iface_id: str | None = None, **columns: Any) -> None:
         """
         C{ovs-vsctl add-port}.
 
         @param iface_id: C{external_ids:iface-id}, which makes it a vm.
-        @param columns: more of its Interface: C{type}, C{ofport},
-            C{external_ids}, C{options} and so on.
+        @param columns: other columns of its Interface, such as C{type},
+            C{ofport}, C{external_ids} and C{options}.
         """
-        self._transact(*self._addPort(bridge, name, _interfaceRow(name, iface_id, columns)))
+        if iface_id is not None:
+            columns["external_ids"] = {**columns.get("external_ids", {}), "iface-id": iface_id}
+        self._transact(*self._addPort(bridge, {"name": name, **columns}))
 
     def addTunnel(
         self, bridge: str, name: str, remote_ip: str, type: str = "geneve", **columns: Any
@@ -161,21 +171,21 @@ class MemoryServer:
         """
         A tunnel port to another host.
         """
-        options = {"remote_ip": remote_ip, **_mapping(columns.pop("options", {}))}
-        self.addPort(bridge, name, type=type, options=options, **columns)
+        columns["options"] = {"remote_ip": remote_ip, **columns.get("options", {})}
+        self._transact(*self._addPort(bridge, {"name": name, "type": type, **columns}))
 
     def addPatchPair(self, bridge: str, name: str, otherBridge: str, otherName: str) -> None:
         """
         Two patch ports that are each other's peer, in one transaction.
         """
-        operations = []
-        for place, own, peer in ((bridge, name, otherName), (otherBridge, otherName, name)):
-            row = {"name": own, "type": "patch", "options": {"peer": peer}}
-            operations += self._addPort(place, own, row)
-        self._transact(*operations)
+        patch = {"name": name, "type": "patch", "options": {"peer": otherName}}
+        other = {"name": otherName, "type": "patch", "options": {"peer": name}}
+        self._transact(*self._addPort(bridge, patch), *self._addPort(otherBridge, other))
 
     def deletePort(self, name: str) -> None:
-        """C{ovs-vsctl del-port}."""
+        """
+        C{ovs-vsctl del-port}.
+        """
         port = self._find("Port", name)
         where = [["ports", "includes", ["uuid", port]]]
         self._transact(_mutate("Bridge", where, "ports", "delete", ["uuid", port]))
@@ -184,38 +194,40 @@ class MemoryServer:
         """
         Give an interface its OpenFlow port, as ovs-vswitchd does.
 
-        @param ofport: by default the lowest that is free on its bridge; -1 is
-            what an interface gets that fails.
+        @param ofport: by default the lowest that is free on its bridge. An
+            interface that fails gets -1.
         """
         if ofport is None:
             taken = {row["ofport"] for row in self._neighbours(name)}
             ofport = next(number for number in range(1, LOCAL_OFPORT) if number not in taken)
         self.setInterface(name, ofport=ofport)
 
-    def setInterface(self, name: str, **columns: object) -> None:
+    def setInterface(self, name: str, **columns: Any) -> None:
         """
-        C{ovs-vsctl set Interface}: each column is replaced whole.
+        C{ovs-vsctl set Interface}. The whole column gets the new value.
 
         @param columns: values as L{encode <twisted_ovsdb.encode>} takes them.
         """
-        where = [["_uuid", "==", ["uuid", self._find("Interface", name)]]]
+        self._find("Interface", name)
         row = {column: encode(value) for column, value in columns.items()}
+        where = [["name", "==", name]]
         self._transact({"op": "update", "table": "Interface", "where": where, "row": row})
 
     def transact(self, *operations: Mapping[str, Any]) -> list[Any]:
         """
-        Do any transaction (RFC 7047, section 5.2).
+        Do a transaction of the operations insert, select, update, mutate,
+        delete, comment, commit and abort (RFC 7047, section 5.2).
 
-        @return: its results as the server would write them.
+        @return: the results, as the server would write them.
         """
-        results = self._served.transact(DATABASE, list(operations))
+        results = self._served.transact(list(operations))
         self.advance(0)
         return results
 
     @property
     def tables(self) -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
         """The rows by table and UUID, as they are now."""
-        return self._served.databases[DATABASE].tables
+        return self._served.present().tables
 
     def _session(self) -> ServerSession:
         return ServerSession(self._served)
@@ -242,37 +254,15 @@ class MemoryServer:
                 return [self.tables["Interface"][key] for key in keys]
         return []
 
-    def _addPort(self, bridge: str, name: str, row: Mapping[str, object]) -> list[dict[str, Any]]:
+    def _addPort(self, bridge: str, row: dict[str, Any]) -> list[dict[str, Any]]:
         where = [["_uuid", "==", ["uuid", self._find("Bridge", bridge)]]]
-        return [
-            *self._insertPort(name, row),
-            _mutate("Bridge", where, "ports", "insert", _named(f"p-{name}")),
-        ]
-
-    def _insertPort(self, name: str, row: Mapping[str, object]) -> list[dict[str, Any]]:
-        values = {column: encode(value) for column, value in row.items()}
-        return [
-            _insert("Interface", f"i-{name}", values),
-            _insert("Port", f"p-{name}", {"name": name, "interfaces": _named(f"i-{name}")}),
-        ]
+        port = _named(f"p-{row['name']}")
+        return [*_insertPort(row), _mutate("Bridge", where, "ports", "insert", port)]
 
     def _drop(self) -> None:
         for session in tuple(self._served.sessions):
-            session.drop()
+            session.transport.abortConnection()
         self.advance(0)
-
-
-def _interfaceRow(name: str, iface_id: str | None, columns: dict[str, object]) -> dict[str, object]:
-    ids = dict(_mapping(columns.pop("external_ids", {})))
-    if iface_id is not None:
-        ids["iface-id"] = iface_id
-    return {"name": name, "external_ids": ids, **columns}
-
-
-def _mapping(value: object) -> Mapping[str, object]:
-    if not isinstance(value, Mapping):
-        raise TypeError(f"a mapping is needed, not {value!r}")
-    return value
 
 
 def _named(name: str) -> list[str]:
@@ -281,6 +271,16 @@ def _named(name: str) -> list[str]:
 
 def _insert(table: str, name: str, row: dict[str, Any]) -> dict[str, Any]:
     return {"op": "insert", "table": table, "uuid-name": name, "row": row}
+
+
+def _insertPort(row: dict[str, Any]) -> list[dict[str, Any]]:
+    """
+    A port and its one interface, which no bridge has yet.
+    """
+    name = row["name"]
+    values = {column: encode(value) for column, value in row.items()}
+    port = {"name": name, "interfaces": _named(f"i-{name}")}
+    return [_insert("Interface", f"i-{name}", values), _insert("Port", f"p-{name}", port)]
 
 
 def _mutate(table: str, where: list[Any], column: str, mutator: str, value: Any) -> dict[str, Any]:

@@ -8,16 +8,16 @@ RFC 7047, section 4.1, are answered as ovsdb-server 3.1 answers them.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Iterable
 from typing import Any, Final
 
 import attrs
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 
-from twisted_ovsdb.errors import OvsdbError, ProtocolViolation
+from twisted_ovsdb.errors import ProtocolViolation, RpcError
 from twisted_ovsdb.testing.database import MemoryDatabase, RowDifference
+from twisted_ovsdb.testing.schema import DATABASE
 from twisted_ovsdb.wire import jsonrpc
 from twisted_ovsdb.wire.jsonstream import JSONStream
 
@@ -27,58 +27,51 @@ _SELECT: Final = ("initial", "insert", "delete", "modify")
 @attrs.frozen
 class _Request:
     """
-    A C{<monitor-request>}: the columns of a table, and which of their changes
-    are told.
+    A C{<monitor-request>}: columns of a table, and which changes are told.
     """
 
-    columns: tuple[str, ...]
+    columns: list[str]
     select: frozenset[str]
 
 
 Requests = dict[str, list[_Request]]
+"""What a monitor asks for, by table."""
 
 
-class _Refused(OvsdbError):
-    """
-    A request is answered with this error: a string or an object.
-    """
-
-
-def _error(error: str, details: str, syntax: object = None) -> dict[str, Any]:
-    """
-    An error as ovsdb-server writes it.
-    """
-    told: dict[str, Any] = (
-        {} if syntax is None else {"syntax": json.dumps(syntax, separators=(",", ":"))}
-    )
-    return {**told, "details": details, "error": error}
-
-
-class Databases:
+@attrs.define
+class Served:
     """
     What all sessions of one server share.
 
-    @ivar databases: the databases by name.
+    @ivar database: the database, None if it was removed.
     @ivar sessions: the connections that are up.
-    @ivar stalled: whether nothing is read from any of them.
+    @ivar stalled: whether the server reads nothing.
     """
 
-    def __init__(self) -> None:
-        self.databases: dict[str, MemoryDatabase] = {}
-        self.sessions: list[ServerSession] = []
-        self.stalled = False
+    database: MemoryDatabase | None = None
+    sessions: list[ServerSession] = attrs.Factory(list)
+    stalled: bool = False
 
-    def transact(self, name: str, operations: list[Any]) -> list[Any]:
+    def present(self) -> MemoryDatabase:
         """
-        Do a transaction and tell all who monitor what it has changed, each in
-        one notification.
+        @return: the database.
+        @raise ValueError: if it was removed.
+        """
+        if self.database is None:
+            raise ValueError("the database was removed")
+        return self.database
+
+    def transact(self, operations: list[Any]) -> list[Any]:
+        """
+        Do a transaction, and tell each monitor in one notification what it
+        has changed.
 
         @return: the results.
         """
-        results, differences = self.databases[name].transact(operations)
-        if differences:
-            for session in self.sessions:
-                session.tell(name, differences)
+        database = self.present()
+        results, differences = database.transact(operations)
+        for session in self.sessions:
+            session.tell(database, differences)
         return results
 
 
@@ -87,68 +80,57 @@ class ServerSession(Protocol):
     One connection.
     """
 
-    def __init__(self, server: Databases) -> None:
-        self._server = server
+    transport: Any
+
+    def __init__(self, served: Served) -> None:
+        self._served = served
         self._stream: JSONStream[dict[str, Any]] = JSONStream()
-        self._monitors: dict[str, tuple[str, Requests]] = {}
-        self._unread = b""
+        self._monitors: dict[str, Requests] = {}
 
     def connectionMade(self) -> None:
         """
-        A client is there.
+        A client has connected.
         """
-        self._server.sessions.append(self)
+        self._served.sessions.append(self)
+        if self._served.stalled:
+            self.transport.pauseProducing()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """
-        It is gone, and its monitors with it.
+        The connection is gone, and its monitors with it.
         """
-        self._monitors.clear()
-        if self in self._server.sessions:
-            self._server.sessions.remove(self)
+        self._served.sessions.remove(self)
 
     def dataReceived(self, data: bytes) -> None:
         """
-        Answer what is complete. A client that does not speak the protocol is
-        dropped, as ovsdb-server does it.
+        Answer the requests that are complete. A client that breaks the
+        protocol is dropped, as ovsdb-server does it.
         """
-        self._unread += data
-        if self._server.stalled:
-            return
-        data, self._unread = self._unread, b""
         try:
             for value in self._stream.feed(data):
                 message = jsonrpc.parseMessage(value)
                 if isinstance(message, jsonrpc.Request):
                     self._answer(message)
         except ProtocolViolation:
-            self.drop()
+            self.transport.abortConnection()
 
-    def drop(self) -> None:
+    def tell(self, database: MemoryDatabase, differences: list[RowDifference]) -> None:
         """
-        Close the connection without a word.
+        Send an C{update} for each monitor that these differences concern.
         """
-        transport: Any = self.transport
-        transport.abortConnection()
-
-    def tell(self, database: str, differences: list[RowDifference]) -> None:
-        """
-        Send an C{update} for each monitor that these concern.
-        """
-        for monitorId, (monitored, requests) in self._monitors.items():
+        for monitorId, requests in self._monitors.items():
             tables: dict[str, dict[str, Any]] = {}
-            if monitored == database:
-                for difference in differences:
-                    told = self._rowUpdate(database, requests, difference)
-                    if told:
-                        tables.setdefault(difference.table, {})[difference.uuid] = told
+            for difference in differences:
+                told = _rowUpdate(database, requests.get(difference.table, []), difference)
+                if told is not None:
+                    tables.setdefault(difference.table, {})[difference.uuid] = told
             if tables:
-                self._send(jsonrpc.encodeNotification("update", [monitorId, tables]))
+                self.transport.write(jsonrpc.encodeNotification("update", [monitorId, tables]))
 
     def _answer(self, request: jsonrpc.Request) -> None:
         answer = {
             "echo": lambda params: params,
-            "list_dbs": lambda params: list(self._server.databases),
+            "list_dbs": lambda params: [] if self._served.database is None else [DATABASE],
             "get_schema": self._getSchema,
             "transact": self._transact,
             "monitor": self._monitor,
@@ -156,22 +138,19 @@ class ServerSession(Protocol):
         }.get(request.method)
         try:
             if answer is None:
-                raise _Refused("unknown method")
+                raise RpcError("unknown method")
             reply = jsonrpc.encodeReply(request.id, answer(request.params))
-        except _Refused as e:
-            reply = jsonrpc.encodeError(request.id, e.args[0])
-        self._send(reply)
-
-    def _send(self, data: bytes) -> None:
-        transport: Any = self.transport
-        transport.write(data)
+        except RpcError as e:
+            error = {"details": e.details, "error": e.error} if e.details else e.error
+            reply = jsonrpc.encodeError(request.id, error)
+        self.transport.write(reply)
 
     def _database(self, method: str, params: list[Any]) -> MemoryDatabase:
         name = params[0] if params else None
-        database = self._server.databases.get(name) if type(name) is str else None
-        if database is None:
+        database = self._served.database
+        if database is None or name != DATABASE:
             text = f"{method} request specifies unknown database {name}"
-            raise _Refused(_error("unknown database", text, params))
+            raise RpcError("unknown database", text)
         return database
 
     def _getSchema(self, params: list[Any]) -> Any:
@@ -179,81 +158,82 @@ class ServerSession(Protocol):
 
     def _transact(self, params: list[Any]) -> Any:
         self._database("transact", params)
-        return self._server.transact(params[0], params[1:])
+        return self._served.transact(params[1:])
 
     def _monitor(self, params: list[Any]) -> Any:
         database = self._database("monitor", params)
         if len(params) != 3 or type(params[1]) is not str or type(params[2]) is not dict:
-            raise _Refused("invalid parameters")
-        name, monitorId, tables = params
+            raise RpcError("invalid parameters")
+        _, monitorId, tables = params
         if monitorId in self._monitors:
-            raise _Refused(_error("syntax error", "duplicate monitor ID", monitorId))
+            raise RpcError("syntax error", "duplicate monitor ID")
         requests = {table: _requests(database, table, tables[table]) for table in tables}
-        self._monitors[monitorId] = (name, requests)
+        self._monitors[monitorId] = requests
         result: dict[str, Any] = {}
         for table, parts in requests.items():
-            columns = [c for part in parts if "initial" in part.select for c in part.columns]
-            if any("initial" in part.select for part in parts) and database.tables[table]:
+            columns = _told(parts, "initial")
+            if columns is not None and database.tables[table]:
                 result[table] = {
-                    key: {"new": _row(database, table, row, columns)}
+                    key: {"new": database.encode(table, row, columns)}
                     for key, row in database.tables[table].items()
                 }
         return result
 
     def _monitorCancel(self, params: list[Any]) -> Any:
         if len(params) != 1 or self._monitors.pop(str(params[0]), None) is None:
-            raise _Refused("unknown monitor")
+            raise RpcError("unknown monitor")
         return {}
-
-    def _rowUpdate(
-        self, name: str, requests: Requests, difference: RowDifference
-    ) -> dict[str, Any] | None:
-        database = self._server.databases[name]
-        table, old, new = difference.table, difference.old, difference.new
-        kind = "insert" if old is None else "delete" if new is None else "modify"
-        parts = [part for part in requests.get(table, ()) if kind in part.select]
-        columns = [column for part in parts for column in part.columns]
-        if not parts:
-            return None
-        if old is None:
-            assert new is not None
-            return {"new": _row(database, table, new, columns)}
-        if new is None:
-            return {"old": _row(database, table, old, columns)}
-        changed = [column for column in columns if old[column] != new[column]]
-        if not changed:
-            return None
-        return {
-            "new": _row(database, table, new, columns),
-            "old": _row(database, table, old, changed),
-        }
-
-
-def _row(
-    database: MemoryDatabase, table: str, row: Mapping[str, Any], columns: list[str]
-) -> dict[str, Any]:
-    return {column: database.encode(table, row, column) for column in columns}
 
 
 def _requests(database: MemoryDatabase, table: str, given: Any) -> list[_Request]:
     """
-    @raise _Refused: if the table or a column is not there.
+    Read the C{<monitor-request>}s of a table.
+
+    @raise RpcError: if the table or a column does not exist.
     """
     if table not in database.schema.tables:
-        raise _Refused(_error("syntax error", f"no table named {table}"))
+        raise RpcError("syntax error", f"no table named {table}")
     known = database.schema.tables[table].columns
-    requests, seen = [], set()
+    requests: list[_Request] = []
+    seen: set[str] = set()
     for part in given if type(given) is list else [given]:
         columns = part.get("columns", list(known))
         for column in columns:
             if column not in known:
-                details = f"{column} is not a valid column name"
-                raise _Refused(_error("syntax error", details, columns))
+                raise RpcError("syntax error", f"{column} is not a valid column name")
             if column in seen:
-                details = f"column {column} mentioned more than once"
-                raise _Refused(_error("syntax error", details, columns))
+                raise RpcError("syntax error", f"column {column} mentioned more than once")
             seen.add(column)
         select = part.get("select", {})
-        chosen = frozenset(kind for kind in _SELECT if select.get(kind, True))
-        requests.append(_Request(tuple(columns), chosen))
+        requests.append(_Request(columns, frozenset(k for k in _SELECT if select.get(k, True))))
     return requests
+
+
+def _told(requests: Iterable[_Request], kind: str) -> list[str] | None:
+    """
+    The columns that are told where rows change in this way; None if such
+    changes are not told.
+    """
+    chosen = [request.columns for request in requests if kind in request.select]
+    return [column for columns in chosen for column in columns] if chosen else None
+
+
+def _rowUpdate(
+    database: MemoryDatabase, requests: list[_Request], difference: RowDifference
+) -> dict[str, Any] | None:
+    """
+    The C{<row-update>} of a difference (RFC 7047, section 4.1.6), None if
+    there is nothing to tell.
+    """
+    table, old, new = difference.table, difference.old, difference.new
+    columns = _told(requests, "insert" if old is None else "delete" if new is None else "modify")
+    if columns is None:
+        return None
+    update = {} if new is None else {"new": database.encode(table, new, columns)}
+    if old is not None:
+        if new is not None:
+            columns = [column for column in columns if old[column] != new[column]]
+            if not columns:
+                return None
+        update["old"] = database.encode(table, old, columns)
+    return update
