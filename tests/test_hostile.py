@@ -19,8 +19,10 @@ from twisted.internet.utils import getProcessOutputAndValue
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import TestCase
 
+from tests.fakes.fold import Fold
 from tests.fakes.hostile import ANSWERS, HostileServer
-from tests.fakes.support import Fold, Recorder, vm
+from tests.fakes.observers import Recorder
+from tests.fakes.rows import vm
 from twisted_ovsdb import ConnectionHook, Disconnected, OvsdbMonitorFactory, Synchronized
 
 reactor: Any = _reactor

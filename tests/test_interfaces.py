@@ -11,7 +11,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.fakes.support import Recorder
+from tests.fakes.observers import Recorder
 from twisted_ovsdb import InterfaceKind, InterfaceMonitor, onlyKinds, withoutReplays
 from twisted_ovsdb.events import Event
 from twisted_ovsdb.interfaces import IOvsdbEventObserver, asObserver

@@ -23,7 +23,8 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.fakes.support import Fold, interface, jsonRow, reply, update, uuid, vmRow
+from tests.fakes.fold import Fold
+from tests.fakes.rows import interface, jsonRow, reply, update, uuid, vmRow
 from twisted_ovsdb import InterfaceMonitor, OvsdbProtocol
 from twisted_ovsdb.events import Event, InterfaceOffline, InterfaceOnline, OvsInterface
 

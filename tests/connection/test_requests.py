@@ -12,7 +12,7 @@ from typing import Any
 from twisted.internet.defer import CancelledError, Deferred
 
 from tests.connection.test_protocol import ProtocolTestCase
-from tests.fakes.support import uuid
+from tests.fakes.rows import uuid
 from twisted_ovsdb.connection.transactions import TransactionFailed
 from twisted_ovsdb.database.schema import DatabaseSchema
 from twisted_ovsdb.database.tables import DatabaseReplica, RowChange

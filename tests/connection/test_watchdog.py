@@ -13,7 +13,7 @@ import attrs
 from twisted.logger import capturedLogs
 
 from tests.fakes.factorycase import FactoryTestCase
-from tests.fakes.support import reply, vmRow
+from tests.fakes.rows import reply, vmRow
 from twisted_ovsdb.errors import PeerSilent
 
 

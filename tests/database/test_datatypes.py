@@ -14,7 +14,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.fakes.support import uuid
+from tests.fakes.rows import uuid
 from twisted_ovsdb.database.datatypes import DEFAULTS, AtomicType, BaseType, ColumnType
 from twisted_ovsdb.errors import ProtocolViolation
 from twisted_ovsdb.wire.notation import NamedUUID

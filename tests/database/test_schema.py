@@ -11,7 +11,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.fakes.support import uuid
+from tests.fakes.rows import uuid
 from twisted_ovsdb.database.datatypes import AtomicType, BaseType, ColumnType, RefType
 from twisted_ovsdb.database.schema import ColumnSchema, DatabaseSchema
 from twisted_ovsdb.errors import ProtocolViolation

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.fakes.support import uuid
+from tests.fakes.rows import uuid
 from twisted_ovsdb.database.datatypes import DEFAULTS, AtomicType, ColumnType
 from twisted_ovsdb.database.schema import DatabaseSchema
 from twisted_ovsdb.database.tables import DatabaseReplica, RowChange

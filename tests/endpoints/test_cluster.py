@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.endpoints.test_connector import ManualEndpoint
 from tests.fakes.factorycase import FactoryTestCase
-from tests.fakes.support import reply, uuid, vmRow
+from tests.fakes.rows import reply, uuid, vmRow
 from twisted_ovsdb.endpoints.cluster import ClusterEndpoint
 
 

@@ -18,7 +18,8 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.endpoints.test_connector import ManualEndpoint
-from tests.fakes.support import Recorder, reply
+from tests.fakes.observers import Recorder
+from tests.fakes.rows import reply
 from twisted_ovsdb import EndpointConnector, OvsdbMonitorFactory, OvsdbProtocol
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from twisted.internet.protocol import Protocol, ServerFactory
 
-from tests.fakes.support import jsonRow, reply, update, uuid, vmRow
+from tests.fakes.rows import jsonRow, reply, update, uuid, vmRow
 
 GOOD = reply(1, {1: vmRow("tap1")})
 

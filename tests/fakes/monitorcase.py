@@ -16,7 +16,8 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.fakes.support import Recorder, reply, update
+from tests.fakes.observers import Recorder
+from tests.fakes.rows import reply, update
 from twisted_ovsdb import InterfaceMonitor, OvsdbProtocol
 
 

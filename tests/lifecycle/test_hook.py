@@ -14,7 +14,8 @@ from twisted.internet.error import ConnectionLost
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fakes.factorycase import FactoryTestCase
-from tests.fakes.support import Recorder, vmRow
+from tests.fakes.observers import Recorder
+from tests.fakes.rows import vmRow
 from tests.lifecycle.test_listener import ListenerTestCase
 from twisted_ovsdb.errors import SwitchRefused, describeReason
 from twisted_ovsdb.lifecycle.hook import ConnectionHook, Hooks

@@ -13,7 +13,7 @@ from typing import Any
 from twisted.logger import capturedLogs
 
 from tests.fakes.factorycase import FactoryTestCase
-from tests.fakes.support import reply, vmRow
+from tests.fakes.rows import reply, vmRow
 from twisted_ovsdb.observers.jsonlines import eventToJSON
 
 

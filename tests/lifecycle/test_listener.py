@@ -19,8 +19,10 @@ from twisted.logger import capturedLogs
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.fakes.support import Fold, Recorder, vmRow
-from tests.fakes.support import uuid as uuidOf
+from tests.fakes.fold import Fold
+from tests.fakes.observers import Recorder
+from tests.fakes.rows import uuid as uuidOf
+from tests.fakes.rows import vmRow
 from twisted_ovsdb.errors import SwitchRefused
 from twisted_ovsdb.lifecycle.listener import OvsdbListenerFactory
 

@@ -21,7 +21,8 @@ from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from tests.endpoints.test_connector import ManualEndpoint
-from tests.fakes.support import Recorder, reply, vmRow
+from tests.fakes.observers import Recorder
+from tests.fakes.rows import reply, vmRow
 from tests.lifecycle.test_listener import Switch
 from twisted_ovsdb import (
     OvsdbListenerFactory,

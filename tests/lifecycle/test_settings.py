@@ -13,7 +13,7 @@ from typing import Any
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.fakes.support import Recorder
+from tests.fakes.observers import Recorder
 from twisted_ovsdb import OvsdbListenerFactory, OvsdbMonitorFactory
 from twisted_ovsdb.lifecycle.settings import Settings, timeSource
 

@@ -13,7 +13,8 @@ from twisted.internet.defer import CancelledError
 from twisted.internet.error import ConnectionLost
 
 from tests.fakes.factorycase import FactoryTestCase
-from tests.fakes.support import Busy, Recorder, update, vmRow
+from tests.fakes.observers import Busy, Recorder
+from tests.fakes.rows import update, vmRow
 from twisted_ovsdb import OvsdbMonitorFactory, SessionLost
 
 

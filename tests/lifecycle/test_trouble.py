@@ -14,7 +14,7 @@ from twisted.logger import LogLevel, capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fakes.factorycase import FactoryTestCase
-from tests.fakes.support import vmRow
+from tests.fakes.rows import vmRow
 from twisted_ovsdb import InterfaceMonitor
 from twisted_ovsdb.errors import MonitorStopped, SwitchRefused
 from twisted_ovsdb.lifecycle.trouble import SwitchLog
@@ -81,8 +81,11 @@ class LogTests(FactoryTestCase):
 
     def test_retryByTheUser(self) -> None:
         """
-        A retry without a failure is no trouble.
+        A retry without a failure is no trouble, also where there was a failure
+        before the session.
         """
+        self.endpoint.refuse()
+        self.clock.advance(1)
         self.synchronize()
         with capturedLogs() as logs:
             self.factory.retry()

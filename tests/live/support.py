@@ -25,7 +25,7 @@ from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 from twisted.trial.unittest import TestCase
 from zope.interface import implementer
 
-from tests.fakes.support import Fold
+from tests.fakes.fold import Fold
 from tools.openvswitch import PrivateOpenVSwitch, missing
 from twisted_ovsdb import (
     ClassificationRules,

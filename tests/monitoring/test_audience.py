@@ -13,7 +13,8 @@ from typing import Any
 from twisted.internet.defer import Deferred
 
 from tests.fakes.monitorcase import MonitorTestCase
-from tests.fakes.support import Busy, Recorder, plain, vm, vmRow
+from tests.fakes.observers import Busy, Recorder
+from tests.fakes.rows import plain, vm, vmRow
 from twisted_ovsdb.events import OvsInterface, SwitchIdentity, Synchronized
 
 

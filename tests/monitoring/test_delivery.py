@@ -15,7 +15,8 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fakes.clocks import TurningClock
-from tests.fakes.support import Busy, Recorder, vm
+from tests.fakes.observers import Busy, Recorder
+from tests.fakes.rows import vm
 from tests.openvswitch.test_tracker import World
 from twisted_ovsdb.events import OvsInterface
 from twisted_ovsdb.monitoring import delivery as module

@@ -14,7 +14,7 @@ from typing import Any
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.fakes.support import vm
+from tests.fakes.rows import vm
 from twisted_ovsdb.events import OvsInterface
 from twisted_ovsdb.monitoring.earlier import ask, askTold
 

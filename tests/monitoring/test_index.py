@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.fakes.support import plain, uuid, vm
+from tests.fakes.rows import plain, uuid, vm
 from twisted_ovsdb.events import OvsInterface
 from twisted_ovsdb.monitoring.index import Index
 

@@ -15,7 +15,8 @@ from twisted.internet.defer import CancelledError
 from twisted.logger import LogLevel, capturedLogs
 
 from tests.fakes.monitorcase import MonitorTestCase
-from tests.fakes.support import Busy, Recorder, jsonRow, vm, vmRow
+from tests.fakes.observers import Busy, Recorder
+from tests.fakes.rows import jsonRow, vm, vmRow
 from twisted_ovsdb.errors import ProtocolViolation, RpcError, SessionLost
 from twisted_ovsdb.events import Disconnected
 

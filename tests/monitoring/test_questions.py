@@ -13,7 +13,8 @@ from typing import Any
 from twisted.internet.task import Clock
 
 from tests.fakes.factorycase import FactoryTestCase
-from tests.fakes.support import Busy, jsonRow, update, vm, vmRow
+from tests.fakes.observers import Busy
+from tests.fakes.rows import jsonRow, update, vm, vmRow
 from twisted_ovsdb import InterfaceKind, InterfaceMonitor
 
 BRIDGE = jsonRow("br-int", "internal")

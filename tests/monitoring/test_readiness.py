@@ -12,7 +12,8 @@ from typing import Any
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError
 
 from tests.fakes.factorycase import FactoryTestCase
-from tests.fakes.support import Busy, Recorder, jsonRow, plain, reply, update, vm, vmRow
+from tests.fakes.observers import Busy, Recorder
+from tests.fakes.rows import jsonRow, plain, reply, update, vm, vmRow
 from twisted_ovsdb import OvsInterface
 
 UNASSIGNED = {"ofport": ["set", []]}

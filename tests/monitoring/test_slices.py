@@ -18,7 +18,9 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fakes.clocks import TurningClock
-from tests.fakes.support import Busy, Fold, Recorder, reply, update, vmRow
+from tests.fakes.fold import Fold
+from tests.fakes.observers import Busy, Recorder
+from tests.fakes.rows import reply, update, vmRow
 from twisted_ovsdb import InterfaceMonitor, OvsdbProtocol, SessionLost
 from twisted_ovsdb.errors import MonitorStopped
 from twisted_ovsdb.monitoring import delivery

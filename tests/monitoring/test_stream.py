@@ -17,7 +17,8 @@ from twisted.logger import LogLevel, capturedLogs, formatEvent
 from zope.interface.verify import verifyObject
 
 from tests.fakes.factorycase import FactoryTestCase
-from tests.fakes.support import summaries, update, vmRow
+from tests.fakes.observers import summaries
+from tests.fakes.rows import update, vmRow
 from twisted_ovsdb import IOvsdbEventObserver
 from twisted_ovsdb.events import Event, Synchronized
 from twisted_ovsdb.monitoring.delivery import DELIVERY_SLICE, PATIENCE

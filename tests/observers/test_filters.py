@@ -14,7 +14,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from tests.fakes.monitorcase import MonitorTestCase
-from tests.fakes.support import Busy, Recorder, jsonRow, vm, vmRow
+from tests.fakes.observers import Busy, Recorder
+from tests.fakes.rows import jsonRow, vm, vmRow
 from twisted_ovsdb import (
     Cause,
     Disconnected,

@@ -11,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.fakes.support import Fold, interface, jsonRow, plain, summaries, uuid, vm
+from tests.fakes.fold import Fold
+from tests.fakes.observers import summaries
+from tests.fakes.rows import interface, jsonRow, plain, uuid, vm
 from twisted_ovsdb.events import (
     UNIDENTIFIED,
     Cause,

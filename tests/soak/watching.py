@@ -15,7 +15,8 @@ from twisted.internet.defer import Deferred
 from twisted.logger import LogEvent, LogLevel, formatEvent, globalLogPublisher
 from zope.interface import implementer
 
-from tests.fakes.support import Fold, summary
+from tests.fakes.fold import Fold
+from tests.fakes.observers import summary
 from twisted_ovsdb import (
     Cause,
     InterfaceChanged,

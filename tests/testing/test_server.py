@@ -17,7 +17,8 @@ from twisted.internet.endpoints import UNIXClientEndpoint, UNIXServerEndpoint, c
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from tests.fakes.support import Fold, summaries
+from tests.fakes.fold import Fold
+from tests.fakes.observers import summaries
 from twisted_ovsdb import (
     Cause,
     InterfaceChanged,

@@ -14,7 +14,7 @@ from types import MappingProxyType
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.fakes.support import uuid
+from tests.fakes.rows import uuid
 from twisted_ovsdb.wire.notation import NamedUUID, datum, encode, encodeAtom, encodeRow, encodeUUID
 
 ROW = stdlib.UUID(uuid(1))

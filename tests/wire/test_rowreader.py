@@ -22,7 +22,8 @@ from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fakes.messages import ANY_ROWS, OLD, ROWS, WRITING, plainRow, write
-from tests.fakes.support import Recorder, uuid
+from tests.fakes.observers import Recorder
+from tests.fakes.rows import uuid
 from tests.wire.test_jsonstream import pieces
 from twisted_ovsdb import (
     ClassificationRules,

@@ -172,7 +172,7 @@ class MemoryServer:
         A tunnel port to another host.
         """
         columns["options"] = {"remote_ip": remote_ip, **columns.get("options", {})}
-        self._transact(*self._addPort(bridge, {"name": name, "type": type, **columns}))
+        self.addPort(bridge, name, type=type, **columns)
 
     def addPatchPair(self, bridge: str, name: str, otherBridge: str, otherName: str) -> None:
         """

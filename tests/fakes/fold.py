@@ -1,0 +1,80 @@
+# Copyright (c) The twisted_ovsdb authors.
+# See LICENSE for details.
+
+"""
+What a list of events claims about interfaces.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from twisted_ovsdb.events import (
+    Cause,
+    Disconnected,
+    Event,
+    InterfaceChanged,
+    InterfaceOffline,
+    InterfaceOnline,
+    OvsInterface,
+    Synchronized,
+)
+
+
+class Fold:
+    """
+    What the events that one observer was told add up to. It raises
+    AssertionError for a list of events that contradicts itself.
+
+    @ivar interfaces: what is online, by UUID.
+    @ivar inSync: whether the last bracket is closed.
+    """
+
+    def __init__(self, replay: bool = True, told: Iterable[OvsInterface] | None = None) -> None:
+        """
+        @param told: what the observer was told in an earlier life, None if
+            there was none.
+        """
+        self.interfaces = {row.uuid: row for row in told or () if row.kind is not None}
+        self.inSync = False
+        self._replay = replay
+        self._synchronizedOnce = told is not None
+
+    def receive(self, event: Event) -> None:
+        """
+        Add an event.
+        """
+        if isinstance(event, Synchronized):
+            assert not self.inSync, "synchronized twice"
+            expected = Cause.RESYNC if self._synchronizedOnce else Cause.INITIAL
+            assert event.cause is expected, event
+            self.inSync = self._synchronizedOnce = True
+            told = {interface.uuid: interface for interface in event.interfaces}
+            assert told == self.interfaces, "Synchronized differs from what was told"
+        elif isinstance(event, Disconnected):
+            assert self.inSync, "disconnected twice"
+            self.inSync = False
+        else:
+            self._receiveInterface(event)
+
+    def _receiveInterface(
+        self, event: InterfaceOnline | InterfaceOffline | InterfaceChanged
+    ) -> None:
+        interface, cause = event.interface, event.cause
+        assert interface.kind is not None, "an event of an interface without a kind"
+        known = self.interfaces.get(interface.uuid)
+        assert (cause is Cause.UPDATE) == self.inSync, f"{cause} while in sync: {self.inSync}"
+        if isinstance(event, InterfaceOffline):
+            assert known == interface, f"offline of {interface}, known as {known}"
+            del self.interfaces[interface.uuid]
+        elif isinstance(event, InterfaceChanged):
+            assert known == event.previous, f"changed from {event.previous}, known as {known}"
+            assert known != interface, "changed to the same"
+            assert known.kind is interface.kind and known.iface_id == interface.iface_id
+            self.interfaces[interface.uuid] = interface
+        elif cause is Cause.REPLAY:
+            assert self._replay, "a replay that was not asked for"
+            assert known == interface, f"replay of {interface}, known as {known}"
+        else:
+            assert known is None, f"online twice: {interface}"
+            self.interfaces[interface.uuid] = interface

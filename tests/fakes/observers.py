@@ -1,0 +1,104 @@
+# Copyright (c) The twisted_ovsdb authors.
+# See LICENSE for details.
+
+"""
+Observers that record, and events in a few words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from twisted.internet.defer import Deferred
+from zope.interface import implementer
+
+from twisted_ovsdb.events import Disconnected, Event, Synchronized
+from twisted_ovsdb.interfaces import IOvsdbEventObserver, ObserverResult
+from twisted_ovsdb.observers.summary import EVENT_NAMES
+
+
+def summary(event: Event) -> tuple[str, ...]:
+    """
+    An event in a few words, for comparisons that one can read.
+    """
+    name = EVENT_NAMES[type(event)]
+    if isinstance(event, Synchronized):
+        return (name, event.cause.value)
+    if isinstance(event, Disconnected):
+        return (name, str(event.reason))
+    return (name, event.kind.value, event.interface.name, event.cause.value)
+
+
+def summaries(events: Iterable[Event]) -> list[tuple[str, ...]]:
+    """
+    Events in a few words each.
+    """
+    return [summary(event) for event in events]
+
+
+@implementer(IOvsdbEventObserver)
+class Recorder:
+    """
+    Records what it is told, and returns the answers that it was made with, one
+    for each event.
+    """
+
+    def __init__(self, answers: Iterable[ObserverResult] = ()) -> None:
+        self.events: list[Event] = []
+        self._answers = list(answers)
+
+    def eventReceived(self, event: Event) -> ObserverResult:
+        """
+        Record the event.
+        """
+        self.events.append(event)
+        return self._answers.pop(0) if self._answers else None
+
+    def take(self) -> list[tuple[str, ...]]:
+        """
+        What was told since the last time, in a few words.
+        """
+        events, self.events = self.events, []
+        return summaries(events)
+
+
+@implementer(IOvsdbEventObserver)
+class Busy:
+    """
+    Is busy with each event until L{free} is called.
+    """
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.waiting: Deferred[object] | None = None
+
+    def eventReceived(self, event: Event) -> Deferred[object]:
+        """
+        Record the event and take time over it.
+        """
+        assert self.waiting is None, "told while busy"
+        self.events.append(event)
+        self.waiting = Deferred()
+        return self.waiting
+
+    def free(self) -> None:
+        """
+        Be done with the present event.
+        """
+        waiting, self.waiting = self.waiting, None
+        assert waiting is not None
+        waiting.callback(None)
+
+    def freeAll(self) -> None:
+        """
+        Be done with everything that comes.
+        """
+        while self.waiting is not None:
+            self.free()
+
+    def take(self) -> list[tuple[str, ...]]:
+        """
+        What was told since the last time, in a few words.
+        """
+        events, self.events = self.events, []
+        return summaries(events)
