@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
-import attrs
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
@@ -28,18 +27,6 @@ from twisted_ovsdb.wire.tableupdates import TableUpdates, decodeMessage
 
 TRANSACT: Final = "transact"
 """The one request that can be cancelled (RFC 7047, section 4.1.4)."""
-
-
-@attrs.define(eq=False)
-class _Call:
-    """
-    A request that waits for its reply.
-
-    @ivar reader: reads the rows in the reply, if it has rows.
-    """
-
-    result: Deferred[Any]
-    reader: RowReader | None
 
 
 class JSONRPCProtocol(Protocol):
@@ -68,7 +55,7 @@ class JSONRPCProtocol(Protocol):
         self._stream.readArrived = self._readArrived
         self._onConnected = onConnected
         self._lastId = 0
-        self._calls: dict[int, _Call] = {}
+        self._calls: dict[int, tuple[Deferred[Any], RowReader | None]] = {}  # by id
         self._loss: Waiters[BaseException] = Waiters()
         self._closed = False
         self._closing: Waiters[None] = Waiters()
@@ -150,9 +137,7 @@ class JSONRPCProtocol(Protocol):
     # What Twisted calls
 
     def connectionMade(self) -> None:
-        """
-        The connection is there.
-        """
+        """See L{Protocol}."""
         noticeDeadPeer(self._transport())
         if self._onConnected is not None:
             self._onConnected(self)
@@ -186,9 +171,7 @@ class JSONRPCProtocol(Protocol):
                 break
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """
-        The connection is gone.
-        """
+        """See L{Protocol}."""
         if self.lost is None:
             assert reason.value is not None
             self._end(reason.value)
@@ -210,9 +193,7 @@ class JSONRPCProtocol(Protocol):
             self._replied(message)
 
     def _notificationReceived(self, message: jsonrpc.Notification) -> None:
-        """
-        A notification has come: the subclass overrides this.
-        """
+        """For the subclass to override."""
 
     def _readArrived(self, message: bytearray) -> int:
         """
@@ -221,23 +202,24 @@ class JSONRPCProtocol(Protocol):
         @return: as L{RowReader.readArrived}.
         """
         arriving = arrivingReply(message)
-        call = self._calls.get(arriving[0]) if arriving is not None else None
-        if arriving is None or call is None or call.reader is None:
+        if arriving is None:
             return 0
-        return call.reader.readArrived(message, arriving[1])
+        messageId, start = arriving
+        _, reader = self._calls.get(messageId, (None, None))
+        return 0 if reader is None else reader.readArrived(message, start)
 
     def _replied(self, message: jsonrpc.Reply | jsonrpc.ErrorReply) -> None:
         # We send int ids. True is equal to 1, but is no id of ours.
-        call = self._calls.get(message.id) if type(message.id) is int else None
-        if call is None:
+        if type(message.id) is not int or message.id not in self._calls:
             self._log.debug("reply to no request: {id}", id=describe(message.id))
             return
+        waiting, reader = self._calls[message.id]
         result = message.result if isinstance(message, jsonrpc.Reply) else Failure(message.error)
-        if isinstance(result, TableUpdates) and call.reader is None:
+        if isinstance(result, TableUpdates) and reader is None:
             result = result.whole()
         # Only now: if the result is wrong, this request fails with all others.
         del self._calls[message.id]
-        call.result.callback(result)
+        waiting.callback(result)
 
     # What a subclass uses
 
@@ -257,7 +239,7 @@ class JSONRPCProtocol(Protocol):
         messageId = self._lastId = self._lastId + 1
         data = jsonrpc.encodeRequest(messageId, method, params)
         result: Deferred[Any] = Deferred(lambda _: self._cancel(messageId, method))
-        self._calls[messageId] = _Call(result, reader)
+        self._calls[messageId] = (result, reader)
         self._write(data)
         return result
 
@@ -278,5 +260,5 @@ class JSONRPCProtocol(Protocol):
         self._stream.readArrived = self._onConnected = None
         calls, self._calls = self._calls, {}
         self._loss.callback(reason)
-        for call in calls.values():
-            call.result.errback(Failure(SessionLost(reason)))
+        for waiting, _ in calls.values():
+            waiting.errback(Failure(SessionLost(reason)))

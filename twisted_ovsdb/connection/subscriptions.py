@@ -9,7 +9,7 @@ what happens to its locks. Notifications are passed to the callbacks here.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar, Final, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import attrs
 from twisted.logger import Logger
@@ -27,12 +27,6 @@ L{ProtocolViolation} that it raises aborts the connection.
 OnLock = Callable[[bool], object]
 """
 Called whenever a lock has become ours (True), or was stolen from us (False).
-"""
-
-MONITOR_CANCELED: Final = "monitor_canceled"
-"""
-The notification of ovsdb-server(7) that a monitor has ended: its database was
-removed or converted.
 """
 
 
@@ -101,7 +95,8 @@ class Subscriptions:
         Pass a notification to the callback of its monitor or lock.
 
         @raise ProtocolViolation: if the notification is wrong.
-        @raise MonitorCanceled: if the server has ended a monitor.
+        @raise MonitorCanceled: if the server has ended a monitor
+            (ovsdb-server(7)).
         """
         method, params = notification.method, notification.params
         if method in ("update", "update2"):
@@ -112,7 +107,7 @@ class Subscriptions:
                 self._log.debug("{method}: no lock of ours", method=method)
             elif not lock.canceled:
                 lock.onChange(method == "locked")
-        elif method == MONITOR_CANCELED and _named(self.monitors, params) is not None:
+        elif method == "monitor_canceled" and _named(self.monitors, params) is not None:
             raise MonitorCanceled(f"the server canceled monitor {params[0]!r}")
         else:
             self._log.debug("unknown notification {method}", method=printable(method))

@@ -51,8 +51,8 @@ class Waiters(Generic[T]):
             waiter.errback(reason)
 
     def _take(self) -> Iterator[Deferred[T]]:
-        # Not those that begin to wait meanwhile.
+        # Those that begin to wait meanwhile are left out.
         for _ in range(len(self._waiting)):
-            # A callback may cancel another Deferred, which is then not here.
+            # A callback may have cancelled other Deferreds.
             if self._waiting:
                 yield self._waiting.popleft()

@@ -2,12 +2,10 @@
 # See LICENSE for details.
 
 """
-Whether the server is still there.
-
-A connection whose other end has gone without a word, or has stopped, looks
-the same as one with nothing to say. Every state has a way out of that: while
-the snapshot is awaited, a time without progress; in steady state, an echo
-that has to be answered.
+Whether the server is still there. Nothing comes on a connection whose other end
+is gone or has stopped, nor on one where nothing happens. So there is a limit:
+to a time without progress while the snapshot is awaited, and later to the time
+until an echo is answered.
 """
 
 from __future__ import annotations
@@ -22,30 +20,28 @@ from twisted_ovsdb.errors import OvsdbError, PeerSilent
 
 SNAPSHOT_TIMEOUT: Final = 60.0
 """
-Seconds without a byte while the snapshot is awaited. A server that composes
-the reply for 100,000 interfaces is silent for 3 to 9 s, for everyone.
+Seconds without a byte while the snapshot is awaited. A server that makes the
+reply for 100,000 interfaces sends nothing to any client for 3 to 9 s.
 """
 
 PROBE_INTERVAL: Final = 5.0
 """
-Seconds without a byte until an echo is sent, and as many until its answer is
-given up: the values that ovsdb-server has for its clients.
+Seconds without a byte until an echo is sent, and as many until the connection
+is aborted: the values that ovsdb-server has for its clients.
 """
 
 PAUSED_ECHO: Final = 4.0
 """
-Seconds between two signs of life of our own while a large snapshot is taken
-in and nothing is read: a server drops a client from which it hears nothing
-for 5 s, and does not answer an echo for 5 s more.
+Seconds between two echoes that we send while a large snapshot is read and the
+connection is paused. A server asks a client that was silent for 5 s, and drops
+it after another 5 s of silence.
 """
 
 
 class Watchdog:
     """
-    Aborts a connection on which nothing comes any more.
-
-    Timers are not moved at every byte: a timer that expires looks at when the
-    last byte came, and goes on waiting if that was not long ago.
+    Aborts a connection on which nothing comes any more. The timer is not moved
+    at every byte: when it expires, it is set again if a byte has come meanwhile.
     """
 
     def __init__(
@@ -53,12 +49,13 @@ class Watchdog:
         protocol: OvsdbProtocol,
         clock: IReactorTime,
         now: Callable[[], float],
-        snapshotTimeout: float = SNAPSHOT_TIMEOUT,
-        probeInterval: float = PROBE_INTERVAL,
+        snapshotTimeout: float,
+        probeInterval: float,
     ) -> None:
         """
-        @param snapshotTimeout: seconds without progress, 0 for ever.
-        @param probeInterval: seconds before and after an echo, 0 for none.
+        @param now: tells the time, in seconds that never jump.
+        @param snapshotTimeout: seconds without a byte; 0: no limit.
+        @param probeInterval: seconds before and after an echo; 0: no echo.
         """
         self._protocol = protocol
         self._clock = clock
@@ -75,7 +72,7 @@ class Watchdog:
 
     def synchronized(self) -> None:
         """
-        The snapshot is there: from now on probe.
+        The snapshot is complete: from now on, answer silence with an echo.
         """
         if self._protocol.lost is None:
             self._limit = self._probeInterval
@@ -84,36 +81,37 @@ class Watchdog:
 
     def _received(self) -> None:
         self._heard = self._now()
-        # Any byte is a sign of life, not only the answer.
+        # Any byte shows that the server is there, not only the answer.
         self._asked = None
 
     def _wait(self) -> None:
         """
-        Wait until nothing has come for as long as is allowed.
+        Set the timer to the time when the server has been silent for too long.
         """
         self._cancel()
-        since = self._heard if self._asked is None else self._asked
-        left = since + self._limit - self._now() if self._limit else PAUSED_ECHO
+        left = self._due() - self._now() if self._limit else PAUSED_ECHO
         if not self._probing:
             left = min(left, PAUSED_ECHO)
         if self._limit or not self._probing:
-            self._timer = self._clock.callLater(max(left, 0), self._due)
+            self._timer = self._clock.callLater(max(left, 0), self._expired)
 
-    def _due(self) -> None:
-        # This process may have slept, and what came meanwhile may wait to be
-        # read: the reactor reads before it comes back.
+    def _due(self) -> float:
+        return (self._heard if self._asked is None else self._asked) + self._limit
+
+    def _expired(self) -> None:
+        # This process may have been suspended, and bytes may wait to be read:
+        # the reactor reads them before the next turn.
         self._timer = self._clock.callLater(0, self._judge)
 
     def _judge(self) -> None:
         self._timer = None
         if self._protocol.paused:
-            # Nothing is heard because nothing is listened to; but the server
-            # wants to hear something.
+            # The silence is ours, because we do not read. But the server must
+            # hear something of us.
             self._received()
             self._echo()
-        since = self._heard if self._asked is None else self._asked
-        # As _wait computes it: a difference may round to the other side.
-        if not self._limit or self._now() < since + self._limit:
+        # Compared as it was computed: a difference may be rounded the other way.
+        if not self._limit or self._now() < self._due():
             self._wait()
         elif not self._probing:
             self._abort("no progress of the initial reply")

@@ -17,8 +17,8 @@ INITIAL_DELAY: Final = 1.0
 
 MAX_DELAY: Final = 8.0
 """
-Seconds between attempts at most, as in Open vSwitch's own clients: after the
-server is started again, operators should not have to wait long.
+Seconds between attempts at most, as in Open vSwitch's own clients: when the
+server is there again, operators should not have to wait long.
 """
 
 DELAY_FACTOR: Final = 2.0
@@ -53,15 +53,14 @@ class BackOff:
 
     def soon(self) -> None:
         """
-        Make the next wait short: the members of a cluster elect a leader, and
-        that takes a second or two.
+        Make the next wait short: a cluster elects a leader within a second or
+        two.
         """
         self.delay = self._initial
 
     def slow(self) -> None:
         """
-        Make the next wait long: the server refuses, and does not change its
-        mind soon.
+        Make the next wait long: a server that refuses will refuse again soon.
         """
         self.delay = self.maximum
 
@@ -69,9 +68,9 @@ class BackOff:
         """
         @param healthyFor: seconds that the last session was in sync, None if
             it never was.
-        @return: seconds to wait: none after a session that was in sync for as
-            long as the present delay, and none while there is another server
-            to try.
+        @return: seconds to wait; 0 after a session that was in sync for as
+            long as the present delay, and while there is another server to
+            try.
         """
         if healthyFor is not None and healthyFor >= self.delay:
             self.reset()

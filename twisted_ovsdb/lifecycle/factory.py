@@ -221,7 +221,7 @@ class OvsdbMonitorFactory(ReconnectingClientFactory):
 
     def buildProtocol(self, addr: IAddress | None) -> OvsdbProtocol | None:
         """
-        @return: None while a session is up: a factory serves one server.
+        @return: None while a session is up: a factory has one server.
         """
         if not self.continueTrying or self._inSession():
             return None
@@ -233,9 +233,7 @@ class OvsdbMonitorFactory(ReconnectingClientFactory):
         return self._link.protocol
 
     def clientConnectionFailed(self, connector: IConnector, reason: Failure) -> None:
-        """
-        There is no connection.
-        """
+        """See L{ClientFactory}."""
         cause = reason.value
         assert cause is not None
         timedOut = self._attempt is not None and not self._attempt.active()
@@ -248,15 +246,13 @@ class OvsdbMonitorFactory(ReconnectingClientFactory):
         self._down(connector)
 
     def clientConnectionLost(self, connector: IConnector, reason: Failure) -> None:
-        """
-        The connection is gone.
-        """
+        """See L{ClientFactory}."""
         self._down(connector)
 
     def retry(self, connector: IConnector | None = None) -> None:
         """
-        Connect again after a while: at once after a session that was in sync
-        for as long as the present delay, else after a delay that doubles.
+        Connect again: at once after a session that was in sync for as long as
+        the present delay, else after that delay, which doubles each time.
 
         @raise ValueError: if there was no connector yet.
         """
@@ -306,9 +302,6 @@ class OvsdbMonitorFactory(ReconnectingClientFactory):
             raise
 
     def _down(self, connector: IConnector) -> None:
-        """
-        There is no connection any more, or there never was one.
-        """
         if self._inSession():
             return  # This was another connector, which buildProtocol refused.
         link, self._link = self._link, None

@@ -105,8 +105,7 @@ class OvsdbListenService(StreamServerEndpointService):
 
     def startService(self) -> None:
         """
-        Listen, and accept connections, unless L{privilegedStartService} did
-        so.
+        The same, unless L{privilegedStartService} was called.
         """
         # Twisted's service does not listen again after a stop.
         if not self._started:
@@ -119,7 +118,7 @@ class OvsdbListenService(StreamServerEndpointService):
 
         @return: fires when all is closed.
         """
-        # First, and at once: observers that write events are still there.
+        # First and at once, because observers that write events still run.
         closed = self.factory.stop()
         if not self._started:
             return closed
@@ -132,7 +131,7 @@ class OvsdbListenService(StreamServerEndpointService):
 @attrs.frozen
 class _LoggingEndpoint:
     """
-    Says in one line why it cannot listen, where Twisted's service would log a
+    Logs in one line why it cannot listen. Twisted's service would log a
     traceback.
     """
 
@@ -142,8 +141,6 @@ class _LoggingEndpoint:
 
     def listen(self, protocolFactory: IProtocolFactory) -> Deferred[Any]:
         """
-        Listen.
-
         @return: the port, or None if it cannot listen.
         """
         listening = maybeDeferred(self._endpoint.listen, protocolFactory)

@@ -29,7 +29,8 @@ TLS_HINT: Final = " (does the server expect TLS? Then use ssl:HOST:PORT)"
 class ServerLog(ConnectionHook):
     """
     Logs the connections to one server: a warning for the first failure, a line
-    for each new reason, and a line when the server is in sync again.
+    for each new reason, and a line when the server is in sync again. There is a
+    hint what to change if there was no session before.
     """
 
     _log = Logger()
@@ -41,23 +42,17 @@ class ServerLog(ConnectionHook):
         self._logged = ""
 
     def failed(self, source: str, reason: BaseException) -> None:
-        """
-        There was no session before: the user may have to change something.
-        """
+        """See L{ConnectionHook.failed}."""
         self._reason, self._hint = reason, _hint(source, reason)
 
     def lost(self, source: str, switch: str, reason: BaseException) -> None:
-        """
-        There was a session before: nothing has to be changed.
-        """
+        """See L{ConnectionHook.lost}."""
         self._reason, self._hint = reason, ""
 
     def waiting(self, source: str, seconds: float) -> None:
-        """
-        Say why there is another attempt.
-        """
+        """See L{ConnectionHook.waiting}."""
         if self._reason is None:
-            return
+            return  # The user has called retry.
         self._failures += 1
         reason = describeReason(self._reason)
         if self._failures == 1:
@@ -72,20 +67,19 @@ class ServerLog(ConnectionHook):
         self._logged = reason
 
     def synchronized(self, source: str, switch: str) -> None:
-        """
-        Say that the trouble is over, if there was any.
-        """
+        """See L{ConnectionHook.synchronized}."""
         if self._failures:
             times = "1 failure" if self._failures == 1 else f"{self._failures} failures"
             self._log.info("{source}: in sync after {times}", source=source, times=times)
-        self._failures = 0
+        self._failures, self._reason = 0, None
 
 
 class SwitchLog(ConnectionHook):
     """
     Logs the switches that connect to a listener: a line when one is in sync
     and when it is gone, and a warning for a connection that may not stay. A
-    switch that is refused connects again and again, and is warned of once.
+    switch that is refused connects again and again. If its system-id is known,
+    it is logged once, and again after it was in sync.
     """
 
     _log = Logger()
@@ -100,19 +94,14 @@ class SwitchLog(ConnectionHook):
         self._refused: set[str] = set()  # by system-id
 
     def failed(self, source: str, reason: BaseException) -> None:
-        """
-        Warn of each connection that fails, unless the listener was stopped.
-        """
+        """See L{ConnectionHook.failed}."""
         if not isinstance(reason, MonitorStopped):
             self._log.warn(
                 "{source}: dropped: {reason}", source=source, reason=describeReason(reason)
             )
 
     def refused(self, source: str, switch: str, reason: SwitchRefused) -> None:
-        """
-        Warn once of a switch that is known by its system-id, and always of
-        others.
-        """
+        """See L{ConnectionHook.refused}."""
         if reason.system_id:
             if reason.system_id in self._refused:
                 return
@@ -122,9 +111,7 @@ class SwitchLog(ConnectionHook):
         self._log.warn("{source}: refused: {reason}", source=source, reason=describeReason(reason))
 
     def synchronized(self, source: str, switch: str) -> None:
-        """
-        Name the switch and its host; warn again if it is refused later.
-        """
+        """See L{ConnectionHook.synchronized}."""
         self._refused.discard(switch)
         self._log.info(
             "{source}: in sync with switch {switch} ({hostname})",
@@ -134,9 +121,7 @@ class SwitchLog(ConnectionHook):
         )
 
     def lost(self, source: str, switch: str, reason: BaseException) -> None:
-        """
-        Say why the switch is gone, unless the listener was stopped.
-        """
+        """See L{ConnectionHook.lost}."""
         if not isinstance(reason, MonitorStopped):
             self._log.info(
                 "{source}: switch {switch} is gone: {reason}",
