@@ -27,7 +27,6 @@ import twisted_ovsdb
 from tests.command.test_options import HERE, REFUSED, RecordingObserver, parse
 from twisted_ovsdb import tap
 from twisted_ovsdb.command.output import EventsService
-from twisted_ovsdb.events import SwitchIdentity
 from twisted_ovsdb.lifecycle.service import OvsdbMonitorService
 from twisted_ovsdb.observers.log import LoggingObserver
 from twisted_ovsdb.openvswitch.classify import ClassificationRules
@@ -105,7 +104,7 @@ class MakeServiceTests(SynchronousTestCase):
         for service in (first, second):
             asked = service.factory.monitor._rows.columns
             self.assertEqual(asked, (*COLUMNS, "link_state", "mtu"))
-        monitor = listening.factory._monitorOf(SwitchIdentity("switch-1"), "tcp:c")
+        monitor = listening.factory._settings.makeMonitor()
         self.assertEqual(monitor._rows.columns, (*COLUMNS, "link_state", "mtu"))
 
     def test_logging(self) -> None:

@@ -42,9 +42,9 @@ def tls(options: Mapping[str, Any], remotes: Iterable[str]) -> TLSOptions | None
     @param remotes: all remotes and places to listen.
     """
     given = [name for name in (*TLS_FILES, "verify-hostname") if options[name]]
-    missing = [f"--{name}" for name in TLS_FILES if name not in given]
     if not given:
         return None
+    missing = [f"--{name}" for name in TLS_FILES if name not in given]
     if missing:
         raise UsageError(f"--{given[0]}: {' and '.join(missing)} must be given too")
     members = [member for text in remotes for member in _BETWEEN_MEMBERS.split(text)]
@@ -71,19 +71,15 @@ def endpoint(
 
     @return: the text, the endpoint, and how many members there are.
     """
-    members = _BETWEEN_MEMBERS.split(text)
     try:
-        endpoints = [clientFromRemote(reactor, member, secured) for member in members]
+        members = [clientFromRemote(reactor, m, secured) for m in _BETWEEN_MEMBERS.split(text)]
     except ValueError as e:
         raise UsageError(f"--endpoint {e}") from e
-    found: Any = endpoints[0] if len(endpoints) == 1 else ClusterEndpoint(endpoints)
-    return text, found, len(endpoints)
+    return text, members[0] if len(members) == 1 else ClusterEndpoint(members), len(members)
 
 
 def place(reactor: Any, text: str, secured: TLSOptions | None) -> IStreamServerEndpoint:
-    """
-    Make the endpoint of a place to listen.
-    """
+    """Make the endpoint of a place to listen."""
     try:
         return serverFromRemote(reactor, text, secured)
     except ValueError as e:
@@ -105,10 +101,7 @@ def events(path: str) -> str:
 
 
 def column(name: str) -> str:
-    """
-    Check the name of a column. Whether there is such a column, the server
-    says later.
-    """
+    """Check the name of a column. The server says later whether there is one."""
     if not _ID.fullmatch(name):
         raise UsageError(
             f"--column {name!r}: a column's name has letters, digits and underscores only,"
@@ -118,9 +111,7 @@ def column(name: str) -> str:
 
 
 def rules(name: str, bridgeNames: str | None) -> ClassificationRules:
-    """
-    Choose the rules that decide the kind of an interface.
-    """
+    """Choose the rules that decide the kind of an interface."""
     if name == "dragonflow":
         if bridgeNames is not None:
             raise UsageError(
@@ -154,9 +145,7 @@ def seconds(name: str, text: Any, zero: bool = False) -> float:
 
 
 def count(name: str, text: Any) -> int:
-    """
-    Read a number of things.
-    """
+    """Read a number of things."""
     try:
         value = int(text)
     except ValueError:
@@ -167,11 +156,9 @@ def count(name: str, text: Any) -> int:
 
 
 def observer(name: str) -> IOvsdbEventObserver:
-    """
-    Import an observer by its dotted name. From a class, one is made.
-    """
+    """Import an observer by its dotted name. From a class, one is made."""
     try:
-        found = namedAny(name)
+        found: Any = namedAny(name)
     # The module may raise anything.
     except Exception as e:
         hint = ""
@@ -182,8 +169,7 @@ def observer(name: str) -> IOvsdbEventObserver:
         ) from e
     if isinstance(found, type) and callable(getattr(found, "eventReceived", None)):
         try:
-            made: Any = found
-            found = made()
+            found = found()
         except Exception as e:
             raise UsageError(f"--observer {name}: cannot be made: {type(e).__name__}: {e}") from e
     try:

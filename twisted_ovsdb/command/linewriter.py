@@ -77,14 +77,14 @@ class LineWriter:
             if not line or not self._open:
                 return None
             self._reactor.addWriter(self)
-        written: Deferred[None] = Deferred(self._forget)
+        # If the caller cancels this, the line is written all the same: half of it
+        # may be written already.
+        written: Deferred[None] = Deferred()
         self._waiting.append((line, written))
         return written
 
     def close(self) -> None:
-        """
-        Write nothing more. The descriptor stays open.
-        """
+        """Write nothing more. The descriptor stays open."""
         if self._open:
             self._open = False
             self._reactor.removeReader(self)
@@ -92,19 +92,8 @@ class LineWriter:
         while self._waiting:
             self._waiting.popleft()[1].callback(None)
 
-    def _forget(self, written: Deferred[None]) -> None:
-        """
-        A caller has cancelled its Deferred. The line is written all the same,
-        because half of it may be written already.
-        """
-        self._waiting = deque(
-            (line, Deferred() if waiter is written else waiter) for line, waiter in self._waiting
-        )
-
     def _writeSome(self, line: bytes) -> bytes:
-        """
-        @return: the rest that is still to be written.
-        """
+        """@return: the rest that is still to be written."""
         try:
             while line:
                 if self._mayBlock and not self._poll.poll(0):
@@ -141,8 +130,7 @@ class LineWriter:
             if not self._open:
                 return
             if left:
-                # The Deferred may have been replaced, never the order.
-                self._waiting[0] = (left, self._waiting[0][1])
+                self._waiting[0] = (left, written)
                 return
             self._waiting.popleft()
             written.callback(None)

@@ -2,10 +2,8 @@
 # See LICENSE for details.
 
 """
-The command line of C{twistd ovsdb-monitor}.
-
-What the values mean, and which of them are mistakes, is in
-L{twisted_ovsdb.command.arguments}.
+The command line of C{twistd ovsdb-monitor}. What the values of its options mean
+is in L{twisted_ovsdb.command.arguments}.
 """
 
 from __future__ import annotations
@@ -101,12 +99,7 @@ class Options(UsageOptions):
             "The names of internal interfaces that are bridges: shell patterns, separated by"
             " commas (default: br*).",
         ],
-        [
-            "max-switches",
-            None,
-            MAX_SWITCHES,
-            "How many switches may connect to --listen.",
-        ],
+        ["max-switches", None, MAX_SWITCHES, "How many switches may connect to --listen."],
         [
             "max-delay",
             None,
@@ -143,10 +136,7 @@ class Options(UsageOptions):
         # Without this, --help would show the line breaks of the docstrings.
         for name in ("endpoint", "listen", "observer", "column"):
             self.docs[name] = " ".join(self.docs[name].split())
-        self["endpoints"] = []
-        self["listen"] = []
-        self["observers"] = []
-        self["columns"] = []
+        self.update(endpoints=[], listen=[], observers=[], columns=[])
 
     def opt_endpoint(self, text: str) -> None:
         """
@@ -186,9 +176,7 @@ class Options(UsageOptions):
         self["columns"].append(arguments.column(name))
 
     def opt_version(self) -> None:
-        """
-        Print the version and exit.
-        """
+        """Print the version and exit."""
         print(f"twisted_ovsdb {__version__}")
         sys.exit(0)
 
@@ -196,9 +184,9 @@ class Options(UsageOptions):
         """
         Parse the command line.
 
-        @raise SystemExit: if there is a mistake in it. The program ends with
-            one line on standard error and status 1. (For a C{UsageError},
-            twistd would print its whole help on standard output.)
+        @raise SystemExit: if there is a mistake in it: one line on standard
+            error, and status 1. (For a C{UsageError}, twistd would print its
+            whole help on standard output.)
         """
         try:
             UsageOptions.parseOptions(self, options)
@@ -207,16 +195,12 @@ class Options(UsageOptions):
             raise SystemExit(f"twistd ovsdb-monitor: {' '.join(str(e).split())}") from e
 
     def parseArgs(self, *extra: str) -> None:
-        """
-        Refuse everything that is not an option.
-        """
+        """Refuse everything that is not an option."""
         if extra:
             raise UsageError(f"{extra[0]}: only options are expected")
 
     def postOptions(self) -> None:
-        """
-        Check all values, and replace them by what they mean.
-        """
+        """Check all values, and replace them by what they mean."""
         from twisted.internet import reactor
 
         texts = self["endpoints"]

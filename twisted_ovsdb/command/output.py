@@ -25,8 +25,8 @@ STANDARD_OUTPUT: Final = "-"
 
 def standardErrorLog() -> ILogObserver:
     """
-    Make the log observer for standard error. twistd's C{--logger} gets its
-    name when standard output has the events.
+    Make the log observer that C{twistd --logger} names when standard output has
+    the events.
     """
     assert sys.__stderr__ is not None
     return textFileLogObserver(sys.__stderr__)
@@ -58,15 +58,11 @@ class EventsService(Service):
         @param events: a path, or C{-} for standard output.
         """
         self._events = events
-        self._descriptor: int | None = None
         self._writer: LineWriter | None = None
         self.observer = JSONLinesObserver(self._write)
 
     def startService(self) -> None:
-        """
-        Open the file. It is not opened earlier, because twistd forks before
-        this.
-        """
+        """Open the file. Before this, twistd forks."""
         Service.startService(self)
         from twisted.internet import reactor
 
@@ -75,20 +71,17 @@ class EventsService(Service):
             assert sys.__stdout__ is not None
             descriptor = sys.__stdout__.fileno()
         else:
-            descriptor = self._descriptor = openAppend(self._events)
+            descriptor = openAppend(self._events)
         self._writer = LineWriter(descriptor, reactor, self._closed)
 
     def stopService(self) -> None:
-        """
-        Close the file.
-        """
+        """Close the file."""
         Service.stopService(self)
         if self._writer is not None:
             self._writer.close()
+            if self._events != STANDARD_OUTPUT:
+                os.close(self._writer.fileno())
             self._writer = None
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
 
     def _write(self, line: bytes) -> Deferred[None] | None:
         return self._writer.write(line) if self._writer is not None else None

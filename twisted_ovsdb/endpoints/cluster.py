@@ -49,9 +49,7 @@ class ClusterEndpoint:
         return ",".join(str(EndpointAddress(member)) for member in self.members)
 
     def connect(self, protocolFactory: IProtocolFactory) -> Deferred[Any]:
-        """
-        Connect to the next member.
-        """
+        """Connect to the next member."""
         member = self.members[self._next]
         self._next = (self._next + 1) % len(self.members)
         result: Deferred[Any] = member.connect(protocolFactory)

@@ -3,8 +3,8 @@
 
 """
 A connector for any client endpoint. It tells a client factory what
-C{reactor.connectTCP} would tell it; endpoints alone never tell a factory that
-its connection was lost.
+C{reactor.connectTCP} would tell it. An endpoint alone never tells a factory
+that its connection was lost.
 """
 
 from __future__ import annotations
@@ -31,9 +31,7 @@ from twisted_ovsdb.endpoints.addresses import EndpointAddress
 @implementer(IConnector)
 class EndpointConnector:
     """
-    Connects a client factory through an endpoint. It connects again whenever
-    L{connect} is called, which a L{ReconnectingClientFactory
-    <twisted.internet.protocol.ReconnectingClientFactory>} does.
+    Connects a client factory through an endpoint, whenever L{connect} is called.
 
     @ivar state: C{disconnected}, C{connecting} or C{connected}.
     """
@@ -47,7 +45,7 @@ class EndpointConnector:
         self._factoryStarted = False
         self._address: IAddress = EndpointAddress(endpoint)
         self._attempt: Deferred[Any] | None = None
-        self._protocol: Protocol | None = None
+        self._protocol: Any = None
 
     def connect(self) -> None:
         """
@@ -71,10 +69,10 @@ class EndpointConnector:
 
     def stopConnecting(self) -> None:
         """
-        Give up the present attempt. The factory's C{clientConnectionFailed}
-        is called with L{UserError}.
+        Give up the attempt. The factory's C{clientConnectionFailed} is called
+        with L{UserError}.
 
-        @raise NotConnectingError: if there is none.
+        @raise NotConnectingError: if there is no attempt.
         """
         if self.state != "connecting":
             raise NotConnectingError("there is no attempt to connect")
@@ -83,13 +81,10 @@ class EndpointConnector:
             self._attempt.cancel()
 
     def disconnect(self) -> None:
-        """
-        Close the connection, or give up the attempt to make one.
-        """
+        """Close the connection, or give up the attempt to make one."""
         if self.state == "connecting":
             self.stopConnecting()
         elif self.state == "connected":
-            assert self._protocol is not None and self._protocol.transport is not None
             self._protocol.transport.loseConnection()
 
     def getDestination(self) -> IAddress:
@@ -105,16 +100,13 @@ class EndpointConnector:
         protocol = self._factory.buildProtocol(address)
         if protocol is None:
             return None
-        self._protocol = _Watcher(self, protocol)
-        return self._protocol
+        self._protocol = watcher = _Watcher(self, protocol)
+        return watcher
 
     def _failed(self, reason: Failure) -> None:
         if self.state == "stopping":
             reason = Failure(UserError())
         self._down(self._factory.clientConnectionFailed, reason)
-
-    def _lost(self, reason: Failure) -> None:
-        self._down(self._factory.clientConnectionLost, reason)
 
     def _down(self, tell: Any, reason: Failure) -> None:
         self.state = "disconnected"
@@ -138,8 +130,8 @@ class _WatchingFactory(Factory):
 
 class _Watcher(Protocol):
     """
-    Passes everything on to a protocol. Tells the connector, too, when the
-    connection is made and when it is lost.
+    Passes everything on to a protocol, and tells the connector when the
+    connection is made and lost.
     """
 
     def __init__(self, connector: EndpointConnector, wrapped: IProtocol) -> None:
@@ -165,4 +157,4 @@ class _Watcher(Protocol):
         # An exception here must not stop the factory from connecting again.
         with self._connector._log.failuresHandled("while a connection was lost"):
             self._wrapped.connectionLost(reason)
-        self._connector._lost(reason)
+        self._connector._down(self._connector._factory.clientConnectionLost, reason)

@@ -53,9 +53,7 @@ class TLSServerEndpoint:
     clock: IReactorTime
 
     def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:
-        """
-        Listen.
-        """
+        """Listen."""
         secured = SecureServerFactory(self.tls, protocolFactory, self.clock)
         listening: Deferred[IListeningPort] = self.endpoint.listen(secured)
         return listening
@@ -63,8 +61,7 @@ class TLSServerEndpoint:
 
 def isPassiveTLS(text: str) -> bool:
     """
-    Whether a place to listen is C{pssl:}, which needs Open vSwitch's TLS
-    options.
+    Whether a place to listen is C{pssl:}, which needs L{TLSOptions}.
     """
     return text.lower().startswith("pssl")
 

@@ -65,9 +65,9 @@ def clientFromRemote(
       - C{ssl:HOST[:PORT]} is Open vSwitch's: it needs C{tls}, with which the
         server is verified.
 
-    Twisted's own C{ssl:} strings are refused without C{caCertsDir}, because
-    without it they verify nothing. (Twisted's C{tls:} verifies names, but it
-    accepts a certificate without subjectAltName for every host.)
+    Twisted's own C{ssl:} strings are refused without C{caCertsDir}, because they
+    then verify nothing. (Twisted's C{tls:} verifies names, but it accepts a
+    certificate without subjectAltName for every host.)
 
     @param reactor: the reactor.
     @param text: the remote.
@@ -83,8 +83,7 @@ def clientFromRemote(
 
 def isOpenVSwitchTLS(text: str) -> bool:
     """
-    Whether a remote is C{ssl:HOST[:PORT]}, which needs Open vSwitch's TLS
-    options.
+    Whether a remote is C{ssl:HOST[:PORT]}, which needs L{TLSOptions}.
     """
     scheme, _, rest = text.partition(":")
     return scheme.lower() == "ssl" and _HOST_AND_PORT.fullmatch(rest) is not None

@@ -92,18 +92,17 @@ class _SecuredClient(_Secured):
     """
     Makes its protocol only after the server has been verified.
 
-    @ivar up: a Deferred that fires with the protocol, or fails with the
-        reason.
+    @ivar up: a Deferred of the protocol.
     """
 
     def __init__(self, factory: IProtocolFactory, address: IAddress) -> None:
         self.up: Deferred[IProtocol] = Deferred(lambda _: self.transport.abortConnection())
-        self._builds = factory
+        self._factory = factory
         self._address = address
 
     def handshakeCompleted(self) -> None:
         super().handshakeCompleted()
-        protocol = self._builds.buildProtocol(self._address)
+        protocol = self._factory.buildProtocol(self._address)
         if protocol is None:
             self.up.errback(NoProtocol())
             self.transport.abortConnection()
@@ -199,11 +198,9 @@ class SecureServerFactory(_Forwarding):
 @attrs.frozen
 class TLSClientEndpoint:
     """
-    Connects with TLS through another endpoint. The connection is made when
-    the server has been verified.
-
-    The server may still refuse our certificate. With TLS 1.3 the connection is
-    then made first, and lost when the first reply should come.
+    Connects with TLS through another endpoint. The connection is made when the
+    server has been verified. If the server then refuses our certificate, as it
+    may with TLS 1.3, the connection is lost.
 
     @ivar endpoint: the endpoint that leads to the server.
     @ivar tls: the files, which are read for each connection.
@@ -221,10 +218,8 @@ class TLSClientEndpoint:
 
     def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
         """
-        Connect.
-
-        @return: a Deferred that fires with the protocol. It fails with
-            L{TLSFailure} if a file cannot be used, or if the handshake fails.
+        @return: a Deferred of the protocol. It fails with L{TLSFailure} if a file
+            cannot be used, or if the handshake fails.
         """
         try:
             creator = VerifyingCreator(self.tls, self.host)

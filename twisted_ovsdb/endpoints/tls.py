@@ -46,10 +46,8 @@ class TLSFailure(OvsdbError):
 @attrs.frozen
 class TLSOptions:
     """
-    The paths of the PEM files that TLS needs, and what is verified with them.
-
-    The files are read for every connection. A file that is replaced is used
-    from the next connection on.
+    The paths of the PEM files that TLS needs, and what is verified with them. A
+    file that is replaced is used from the next connection on.
 
     @ivar privateKey: our private key, without a passphrase.
     @ivar certificate: our certificate. Certificates that lead from it to the
@@ -94,27 +92,20 @@ class TLSOptions:
         context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
         context.set_mode(SSL.MODE_RELEASE_BUFFERS)
         context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT)
-        asked: list[bool] = []
-
-        def passphrase(*_: object) -> bytes:
-            # Without this, OpenSSL would ask on the terminal and wait.
-            asked.append(True)
-            return b""
-
-        context.set_passwd_cb(passphrase)
+        # Without this, OpenSSL would ask on the terminal and wait.
+        context.set_passwd_cb(_refusePassphrase)
         # The certificate comes first: the key is compared with it.
-        _load("certificate", self.certificate, context.use_certificate_chain_file, asked)
-        _load("private-key", self.privateKey, context.use_privatekey_file, asked)
-        _load("ca-cert", self.caCert, context.load_verify_locations, asked)
+        _load("certificate", self.certificate, context.use_certificate_chain_file)
+        _load("private-key", self.privateKey, context.use_privatekey_file)
+        _load("ca-cert", self.caCert, context.load_verify_locations)
         return context
 
 
-def _load(option: str, path: str, load: Callable[[bytes], object], asked: list[bool]) -> None:
-    """
-    Let OpenSSL load a file.
+def _refusePassphrase(*_: object) -> bytes:
+    raise TLSFailure("is encrypted; a key without a passphrase is needed")
 
-    @param asked: has an element if OpenSSL asked for a passphrase.
-    """
+
+def _load(option: str, path: str, load: Callable[[bytes], object]) -> None:
     from OpenSSL import SSL
 
     try:
@@ -123,9 +114,9 @@ def _load(option: str, path: str, load: Callable[[bytes], object], asked: list[b
         load(os.fsencode(path))
     except OSError as e:
         raise TLSFailure(f"{option} {path}: {e.strerror}") from e
+    except TLSFailure as e:
+        raise TLSFailure(f"{option} {path}: {e}") from e
     except SSL.Error as e:
         reasons = openSSLReasons(e)
         fault = next((_FILE_FAULTS[r] for r in reasons if r in _FILE_FAULTS), "; ".join(reasons))
-        if asked:
-            fault = "is encrypted; a key without a passphrase is needed"
         raise TLSFailure(f"{option} {path}: {fault or 'cannot be used'}") from e

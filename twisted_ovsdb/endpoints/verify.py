@@ -31,12 +31,9 @@ _MANY: Final = 5
 @implementer(IOpenSSLClientConnectionCreator, IOpenSSLServerConnectionCreator)
 class VerifyingCreator:
     """
-    Makes TLS connections that refuse a peer that has no certificate of the
-    authority. (Twisted's own creator for clients accepts a certificate without
-    subjectAltName for every host.)
-
-    The protocol that TLS wraps must have a method C{refused}, which is called
-    with the reason.
+    Makes TLS connections that refuse a peer without a certificate of the
+    authority. The protocol that TLS wraps must have a method C{refused}, which
+    is called with the reason.
     """
 
     def __init__(self, options: TLSOptions, host: str = "") -> None:
@@ -50,9 +47,7 @@ class VerifyingCreator:
         self._host = host
 
     def clientConnectionForTLS(self, tlsProtocol: Any) -> SSL.Connection:
-        """
-        Make a connection to a server.
-        """
+        """Make a connection to a server."""
         expected = self._host if self._options.verifyHostname else None
         connection = self._connection(tlsProtocol, expected)
         if not isAddress(self._host):
@@ -60,9 +55,7 @@ class VerifyingCreator:
         return connection
 
     def serverConnectionForTLS(self, tlsProtocol: Any) -> SSL.Connection:
-        """
-        Make a connection to a client.
-        """
+        """Make a connection to a client."""
         return self._connection(tlsProtocol, None)
 
     def _connection(self, tlsProtocol: Any, expected: str | None) -> SSL.Connection:
@@ -125,16 +118,12 @@ def nameTrouble(certificate: Certificate, host: str) -> str | None:
 
 
 def isAddress(host: str) -> bool:
-    """
-    Whether this is an IP address, and not a name.
-    """
+    """Whether this is an IP address, and not a name."""
     return isIPAddress(host) or isIPv6Address(host)
 
 
 def asciiName(host: str) -> str:
-    """
-    A host's name in the form that certificates and TLS use.
-    """
+    """A host's name in the form that certificates and TLS use."""
     name = host.rstrip(".")
     if name.isascii():
         return name
