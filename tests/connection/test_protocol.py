@@ -323,8 +323,8 @@ class LossTests(ProtocolTestCase):
 
     def test_whenLost(self) -> None:
         """
-        Everyone who waits for the loss learns the reason, each by a Deferred
-        of their own, also afterwards.
+        Each caller that waits for the end of the session learns the reason, by
+        a Deferred of its own, also afterwards.
         """
         first, second, third = (self.protocol.whenLost() for _ in range(3))
         second.cancel()
@@ -388,7 +388,8 @@ class LossTests(ProtocolTestCase):
 
     def test_abortInACallback(self) -> None:
         """
-        Who aborts from a reply's callback is told nothing more of the chunk.
+        After an abort in the callback of a reply, the rest of the chunk is
+        ignored.
         """
         updates: list[Any] = []
         reply = self.protocol.monitor("T", "m", MONITOR, updates.append)

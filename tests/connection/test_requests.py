@@ -2,7 +2,8 @@
 # See LICENSE for details.
 
 """
-Tests for L{twisted_ovsdb.connection.requests} and L{twisted_ovsdb.connection.subscriptions}.
+Tests for the requests of L{twisted_ovsdb.connection.protocol}, and for
+L{twisted_ovsdb.connection.subscriptions}.
 """
 
 from __future__ import annotations
@@ -135,7 +136,7 @@ class SimpleTests(MethodsTestCase):
 
     def test_wrongSchema(self) -> None:
         """
-        So does what is no schema.
+        A wrong schema ends the session.
         """
         result = self.protocol.getSchema("T")
         self.answer([])
@@ -193,7 +194,7 @@ class TransactTests(MethodsTestCase):
 
     def test_wrongResults(self) -> None:
         """
-        Results that are none end the session.
+        A reply that is not a list of results ends the session.
         """
         result = self.protocol.transact("T")
         self.answer({})
@@ -201,19 +202,19 @@ class TransactTests(MethodsTestCase):
 
     def test_tooFew(self) -> None:
         """
-        So do fewer than there were operations, without an error.
+        Fewer results than operations, without an error, end the session.
         """
         self.assertViolation(self.transact({}), "transact: 1 results of 2 operations")
 
     def test_tooMany(self) -> None:
         """
-        And more, of which none is an error.
+        More results than operations, without an error, end the session.
         """
         self.assertViolation(self.transact({}, {}, {}), "transact: 3 results of 2 operations")
 
     def test_cancel(self) -> None:
         """
-        Who cancels a transaction tells the server so; what it answers does
+        When a transaction is cancelled, the server is told; its answer does
         not matter.
         """
         result = self.protocol.transact("T", self.INSERT)
@@ -307,8 +308,8 @@ class MonitorCondTests(MethodsTestCase):
 
     def test_cancelTheRefused(self) -> None:
         """
-        The refusal to cancel one monitor leaves another alone that has got
-        its name meanwhile.
+        When the server refuses to cancel a monitor, another monitor that has
+        its name by then goes on.
         """
         cancel = self.protocol.monitorCancel("m")
         self.receive({"id": 1, "error": "no"})
@@ -321,8 +322,8 @@ class MonitorCondTests(MethodsTestCase):
 
     def test_canceledByUser(self) -> None:
         """
-        Who cancels before the reply has no monitor: the server is told to end
-        it, and the name is free when it has.
+        When a monitor is cancelled before its reply, the server is told to
+        end it, and the name is free when the server has answered.
         """
         answers: list[dict[str, Any]] = [{"result": {}}, {"error": "unknown monitor"}]
         for answer in answers:
@@ -371,8 +372,8 @@ class FollowTests(MethodsTestCase):
 
     def test_monitor(self) -> None:
         """
-        The replica is told first, then whoever wants the changes; what
-        changes nothing is not told.
+        The replica is changed first, then the callback gets the changes. An
+        update that changes nothing is not told.
         """
         held: list[Any] = []
 
@@ -389,7 +390,7 @@ class FollowTests(MethodsTestCase):
 
     def test_monitorCond(self) -> None:
         """
-        The same with differences; nobody needs to be told.
+        The same with differences, and without a callback.
         """
         replica = self.follow(True)
         self.receive(notification("update2", "m", {"A": {uuid(1): {"modify": {"s": "b"}}}}))
@@ -407,7 +408,7 @@ class FollowTests(MethodsTestCase):
 
     def test_wrongSnapshot(self) -> None:
         """
-        So does a first reply that is wrong.
+        A wrong initial reply ends the session.
         """
         replica = DatabaseReplica(DatabaseSchema.parse(SCHEMA))
         result = self.protocol.follow(replica, "m")
@@ -435,7 +436,7 @@ class LockTests(MethodsTestCase):
             self.assertEqual(request["params"], [method.__name__])
             self.receive({"id": request["id"], "result": {"locked": True}})
             self.assertIs(self.successResultOf(result), True)
-            # Nobody has to listen.
+            # A callback is not needed.
             self.receive(notification("stolen", method.__name__))
         self.assertIsNone(self.protocol.lost)
 
@@ -481,7 +482,7 @@ class LockTests(MethodsTestCase):
 
     def test_canceledByUser(self) -> None:
         """
-        Who cancels before the reply does not want the lock.
+        When a lock is cancelled before its reply, it is given back.
         """
         result = self.protocol.lock("l", self.told.append)
         self.sent()

@@ -25,7 +25,7 @@ class WaitersTests(SynchronousTestCase):
     def test_callback(self) -> None:
         """
         All callers get the value, each in a Deferred of its own, in the order
-        in which they began to wait; nobody waits afterwards.
+        in which they began to wait; no Deferred waits afterwards.
         """
         results: list[tuple[str, int]] = []
 

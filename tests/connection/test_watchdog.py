@@ -35,7 +35,7 @@ class SilenceTests(FactoryTestCase):
 
     def test_F3_F7_noProgress(self) -> None:
         """
-        While the first reply is awaited, silence of up to 60 s is the server
+        While the initial reply is awaited, silence of up to 60 s is the server
         composing: no probe, no reconnection. Any byte is progress.
         """
         self.accept()
@@ -99,7 +99,7 @@ class SilenceTests(FactoryTestCase):
     def test_echoWhilePaused(self) -> None:
         """
         While a large snapshot is taken in and nothing is read, the server
-        hears from us all the same: it drops who is silent for 10 s.
+        hears from us all the same: it drops clients that are silent for 10 s.
         """
         self.accept()
         self.sent()

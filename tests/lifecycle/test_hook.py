@@ -272,8 +272,8 @@ class ListenerHookTests(ListenerTestCase):
         many = "too many known switches (1, --max-switches)"
         self.assertEqual(self.hook.take(), ["attempting", f"refused two: {many}"])
         self.dial().identify(None)
-        nobody = "the switch has no external_ids:system-id"
-        told = ["attempting", f"refused tcp:10.0.0.1:4: {nobody}"]
+        unknown = "the switch has no external_ids:system-id"
+        told = ["attempting", f"refused tcp:10.0.0.1:4: {unknown}"]
         self.assertEqual(self.hook.take(), told)
         self.dial()
         self.dial()
@@ -330,7 +330,7 @@ class HooksTests(SynchronousTestCase):
 
     def test_raising(self) -> None:
         """
-        A hook that raises is logged, and the next hook is told nevertheless.
+        What a hook raises is logged, and the next hook is still told.
         """
         recorder = RecordingHook()
         self.tell(RaisingHook(), None, recorder)
@@ -369,7 +369,8 @@ class RaisingHookTests(FactoryTestCase):
 
     def test_harmless(self) -> None:
         """
-        The factory connects, is in sync, connects again and stops as ever.
+        The factory connects, is in sync, connects again and stops as without
+        the hook.
         """
         self.makeFactory(hook=RaisingHook())
         self.endpoint.refuse()

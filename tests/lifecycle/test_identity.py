@@ -19,7 +19,7 @@ from twisted_ovsdb.observers.jsonlines import eventToJSON
 
 class IdentityTests(FactoryTestCase):
     """
-    A factory that asks who the switch is.
+    A factory that asks for the identity of the switch.
     """
 
     def setUp(self) -> None:

@@ -133,7 +133,7 @@ class ListenerTests(ListenerTestCase):
 
     def test_manySwitches(self) -> None:
         """
-        Each switch is asked who it is, then it is monitored, and its events
+        Each switch is asked for its identity, then monitored, and its events
         name it.
         """
         first = self.dial()

@@ -231,7 +231,7 @@ class OvsdbProtocol(JSONRPCProtocol):
         self._subscriptions.received(message)
 
     def _end(self, reason: BaseException) -> None:
-        self._subscriptions.clear()
+        self._subscriptions = Subscriptions()
         super()._end(reason)
 
     def _lock(self, method: str, lockId: str, onChange: OnLock) -> Deferred[bool]:

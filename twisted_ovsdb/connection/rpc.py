@@ -21,7 +21,7 @@ from twisted_ovsdb.connection.keepalive import noticeDeadPeer
 from twisted_ovsdb.connection.waiters import Waiters
 from twisted_ovsdb.errors import OvsdbError, SessionLost, describe, printable
 from twisted_ovsdb.wire import jsonrpc
-from twisted_ovsdb.wire.jsonstream import DEFAULT_MAX_LENGTH, JSONStream
+from twisted_ovsdb.wire.jsonstream import JSONStream
 from twisted_ovsdb.wire.rowreader import RowReader, arrivingReply
 from twisted_ovsdb.wire.tableupdates import TableUpdates, decodeMessage
 
@@ -40,14 +40,8 @@ class JSONRPCProtocol(Protocol):
 
     _log = Logger()
 
-    def __init__(
-        self,
-        maxLength: int = DEFAULT_MAX_LENGTH,
-        onConnected: Callable[[Any], object] | None = None,
-    ) -> None:
-        """
-        See L{OvsdbProtocol <twisted_ovsdb.OvsdbProtocol>}.
-        """
+    def __init__(self, maxLength: int, onConnected: Callable[[Any], object] | None) -> None:
+        """See L{OvsdbProtocol <twisted_ovsdb.OvsdbProtocol>}."""
         self.lost: BaseException | None = None
         self.onReceived: Callable[[], object] | None = None
         self.paused = False
@@ -102,7 +96,7 @@ class JSONRPCProtocol(Protocol):
         """
         if self.lost is None:
             self._end(reason)
-            # loseConnection may wait for the peer for ever.
+            # loseConnection may wait for the peer without an end.
             self._transport().abortConnection()
 
     def close(self, reason: BaseException) -> None:

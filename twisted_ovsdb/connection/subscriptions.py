@@ -83,13 +83,6 @@ class Subscriptions:
         self.monitors: dict[str, Monitor] = {}
         self.locks: dict[str, Lock] = {}
 
-    def clear(self) -> None:
-        """
-        Forget all of them: the session is over.
-        """
-        self.monitors.clear()
-        self.locks.clear()
-
     def received(self, notification: Notification) -> None:
         """
         Pass a notification to the callback of its monitor or lock.

@@ -102,8 +102,8 @@ class OvsdbMonitorFactory(ReconnectingClientFactory):
         @param probeInterval: seconds without a byte until the server is asked
             for a sign of life, and as many until it is given up; 0: never.
         @param maxLength: how many bytes one message of the server may have.
-        @param identify: whether the switch is asked who it is before the
-            snapshot. Each event then has C{system_id} and C{hostname}.
+        @param identify: whether the switch is asked for its identity before
+            the snapshot. Each event then has C{system_id} and C{hostname}.
         @param leaderOnly: whether a member of a cluster that does not lead it
             is left.
         @param members: how many servers the connector tries one after

@@ -2,8 +2,8 @@
 # See LICENSE for details.
 
 """
-What happens to connections, told to whoever counts or logs it. Observers are
-told about interfaces; hooks are told about attempts, failures and sessions.
+What happens to connections, for metrics and logs. Observers are told about
+interfaces; hooks are told about attempts, failures and sessions.
 """
 
 from __future__ import annotations
