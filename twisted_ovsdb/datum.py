@@ -31,9 +31,7 @@ Reader = Callable[[object], Any]
 
 
 def sortedAtoms(atoms: frozenset[Atom]) -> list[Atom]:
-    """
-    The elements of a set in order, numbers before strings.
-    """
+    """The elements of a set in order, numbers before strings."""
     return sorted(atoms, key=lambda atom: (isinstance(atom, str), atom))
 
 
@@ -54,9 +52,7 @@ def datumToJSON(value: Datum) -> Any:
 
 
 def datumFromJSON(value: object) -> Datum:
-    """
-    Read what L{datumToJSON} wrote, as a L{Reader}.
-    """
+    """Read what L{datumToJSON} wrote, as a L{Reader}."""
     if value is None or _isAtom(value):
         return value  # type: ignore[return-value]
     if isinstance(value, list) and all(map(_isAtom, value)):
@@ -106,9 +102,7 @@ string: Final[Reader] = instanceOf("a string", str)
 
 
 def wrong(expected: str, value: object) -> ValueError:
-    """
-    The error for a value that is not what was expected.
-    """
+    """The error for a value that is not what was expected."""
     return ValueError(f"expected {expected}, got {describe(value)}")
 
 

@@ -17,9 +17,7 @@ from typing import Any, Final
 
 
 class OvsdbError(Exception):
-    """
-    The base of every error that this package raises on purpose.
-    """
+    """The base of every error that this package raises on purpose."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         # pickle and copy would call the constructor with args, which hold the
@@ -40,30 +38,22 @@ class ProtocolViolation(OvsdbError):
 
 
 class PeerSilent(OvsdbError):
-    """
-    The peer neither answered nor made progress within the time allowed.
-    """
+    """The peer neither answered nor made progress within the time allowed."""
 
 
 class MonitorCanceled(OvsdbError):
-    """
-    The server ended a monitor: its database was removed or converted.
-    """
+    """The server ended a monitor: its database was removed or converted."""
 
 
 class MonitorStopped(OvsdbError):
-    """
-    The application stopped the monitor; nothing is wrong.
-    """
+    """The application stopped the monitor; nothing is wrong."""
 
     def __init__(self) -> None:
         super().__init__("stopped")
 
 
 class NotLeader(OvsdbError):
-    """
-    This member of a cluster is not its leader, or is cut off from it.
-    """
+    """This member of a cluster is not its leader, or is cut off from it."""
 
 
 class SwitchRefused(OvsdbError):
@@ -134,18 +124,14 @@ def _shortened(text: str) -> str:
 
 
 def describe(value: object) -> str:
-    """
-    A value for an error: what it is, in at most 60 printable characters.
-    """
+    """A value for an error: what it is, in at most 60 printable characters."""
     # Not repr: the value may be huge, and nested deeper than repr can go.
     text = reprlib.repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
 
 
 def describeReason(reason: BaseException) -> str:
-    """
-    Why a session ended or could not begin, in one line.
-    """
+    """Why a session ended or could not begin, in one line."""
     if _openSSLQueue(reason) is not None:
         text = "TLS: " + ("; ".join(openSSLReasons(reason)) or "no reason given")
     else:
@@ -154,9 +140,7 @@ def describeReason(reason: BaseException) -> str:
 
 
 def openSSLReasons(error: BaseException) -> list[str]:
-    """
-    The reasons in an C{OpenSSL.SSL.Error}, whose text is a list of tuples.
-    """
+    """The reasons in an C{OpenSSL.SSL.Error}, whose text is a list of tuples."""
     queue = _openSSLQueue(error)
     if queue is None:
         return [str(error)] if str(error) else []

@@ -99,16 +99,12 @@ class InterfaceEvent(SwitchEvent):
 
 @attrs.frozen
 class InterfaceOnline(InterfaceEvent):
-    """
-    An interface exists and has a kind.
-    """
+    """An interface exists and has a kind."""
 
 
 @attrs.frozen
 class InterfaceOffline(InterfaceEvent):
-    """
-    An interface is gone, or no longer has this kind.
-    """
+    """An interface is gone, or no longer has this kind."""
 
 
 @attrs.frozen
@@ -193,9 +189,7 @@ def makeChanged(
     previous: OvsInterface,
     identity: SwitchIdentity,
 ) -> InterfaceChanged:
-    """
-    Make an L{InterfaceChanged} as its constructor does, but faster.
-    """
+    """Make an L{InterfaceChanged} as its constructor does, but faster."""
     event: Any = _new(_ThawedChange)
     event.interface = interface
     event.cause = cause

@@ -19,9 +19,7 @@ ObserverResult = Union[None, Awaitable[object]]
 
 
 class IOvsdbEventObserver(Interface):
-    """
-    An object that is told which interfaces come, go and change.
-    """
+    """An object that is told which interfaces come, go and change."""
 
     def eventReceived(event: Event) -> ObserverResult:
         """
@@ -40,14 +38,8 @@ class IOvsdbEventObserver(Interface):
         event counts as delivered, and other observers are not affected. This
         method may add and remove observers and stop the service.
 
-        @param event: one of L{InterfaceOnline
-            <twisted_ovsdb.InterfaceOnline>}, L{InterfaceOffline
-            <twisted_ovsdb.InterfaceOffline>}, L{InterfaceChanged
-            <twisted_ovsdb.InterfaceChanged>}, L{Synchronized
-            <twisted_ovsdb.Synchronized>} and L{Disconnected
-            <twisted_ovsdb.Disconnected>}. Others may be added: ignore those
-            that you do not know.
-
+        @param event: an L{Event <twisted_ovsdb.Event>}. Other classes of events
+            may be added: ignore those that you do not know.
         @return: None, a Deferred or a coroutine, whose result is ignored.
         """
 
@@ -60,9 +52,7 @@ class EventReceiver(Protocol):
     """
 
     def eventReceived(self, event: Event, /) -> ObserverResult:
-        """
-        Receive one event: see L{IOvsdbEventObserver}.
-        """
+        """Receive one event: see L{IOvsdbEventObserver}."""
 
 
 Observer = Union[IOvsdbEventObserver, EventReceiver]

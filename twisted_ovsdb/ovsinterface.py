@@ -209,8 +209,8 @@ def makeInterface(
 
 
 def _restore(value: object) -> OvsInterface:
-    # pickle would find this class method as one of the metaclass where Twisted
-    # is imported (twisted.persisted.styles).
+    # pickle cannot have the class method itself: twisted.persisted.styles looks
+    # class methods up in the metaclass.
     return OvsInterface.fromJSON(value)
 
 

@@ -31,9 +31,7 @@ class OvsdbEventObserver:
     """
 
     def eventReceived(self, event: Event) -> ObserverResult:
-        """
-        Call the method of this event.
-        """
+        """Call the method of this event."""
         name = EVENT_NAMES.get(type(event))
         if name is None:
             return None

@@ -28,17 +28,13 @@ from twisted_ovsdb.interfaces import IOvsdbEventObserver, Observer, ObserverResu
 @implementer(IOvsdbEventObserver)
 @attrs.frozen(eq=False)
 class OnlyKinds:
-    """
-    An observer that L{onlyKinds} made.
-    """
+    """An observer that L{onlyKinds} made."""
 
     observer: IOvsdbEventObserver
     kinds: frozenset[InterfaceKind]
 
     def eventReceived(self, event: Event) -> ObserverResult:
-        """
-        Pass the event on, without the interfaces of other kinds.
-        """
+        """Pass the event on, without the interfaces of other kinds."""
         if isinstance(event, InterfaceEvent) and event.kind not in self.kinds:
             return None
         if isinstance(event, Synchronized):
@@ -50,16 +46,12 @@ class OnlyKinds:
 @implementer(IOvsdbEventObserver)
 @attrs.frozen(eq=False)
 class WithoutReplays:
-    """
-    An observer that L{withoutReplays} made.
-    """
+    """An observer that L{withoutReplays} made."""
 
     observer: IOvsdbEventObserver
 
     def eventReceived(self, event: Event) -> ObserverResult:
-        """
-        Pass the event on, unless it is a replay.
-        """
+        """Pass the event on, unless it is a replay."""
         if isinstance(event, InterfaceOnline) and event.cause is Cause.REPLAY:
             return None
         return self.observer.eventReceived(event)

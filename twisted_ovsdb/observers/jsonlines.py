@@ -31,9 +31,7 @@ from twisted_ovsdb.observers.summary import EVENT_NAMES, changedColumns, countKi
 
 @implementer(IOvsdbEventObserver)
 class JSONLinesObserver:
-    """
-    Writes each event as one line of JSON.
-    """
+    """Writes each event as one line of JSON."""
 
     def __init__(
         self,
@@ -49,9 +47,7 @@ class JSONLinesObserver:
         self._now = now
 
     def eventReceived(self, event: Event) -> Deferred[None] | None:
-        """
-        Write the event.
-        """
+        """Write the event."""
         time = self._now().isoformat(timespec="microseconds").replace("+00:00", "Z")
         line = json.dumps(eventToJSON(event, time), ensure_ascii=False, separators=(",", ":"))
         return self._write(line.encode() + b"\n")
@@ -66,11 +62,11 @@ def eventToJSON(event: Event, time: str) -> dict[str, Any]:
     value: dict[str, Any] = {"event": EVENT_NAMES[type(event)]}
     if isinstance(event, InterfaceEvent):
         value["kind"] = event.kind.value
-    if not isinstance(event, Disconnected):
-        value["cause"] = event.cause.value
     if isinstance(event, Disconnected):
         value["reason"] = describeReason(event.reason)
-    elif isinstance(event, Synchronized):
+    else:
+        value["cause"] = event.cause.value
+    if isinstance(event, Synchronized):
         value["counts"] = countKinds(event.interfaces)
     value["time"] = time
     value["source"] = event.source

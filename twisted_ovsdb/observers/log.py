@@ -27,9 +27,7 @@ from twisted_ovsdb.observers.summary import EVENT_NAMES, changedColumns, countKi
 
 @implementer(IOvsdbEventObserver)
 class LoggingObserver:
-    """
-    Logs each event as one line, at the level info.
-    """
+    """Logs each event as one line, at the level info."""
 
     _log = Logger()
 
@@ -41,9 +39,7 @@ class LoggingObserver:
         self._nameSource = nameSource
 
     def eventReceived(self, event: Event) -> None:
-        """
-        Log the event.
-        """
+        """Log the event."""
         self._log.info(
             "{text}{source}",
             text=describeEvent(event),
@@ -53,9 +49,7 @@ class LoggingObserver:
 
 
 def describeEvent(event: Event) -> str:
-    """
-    An event in one line for people.
-    """
+    """An event in one line for people."""
     if isinstance(event, Synchronized):
         counts = ", ".join(f"{n} {kind}" for kind, n in countKinds(event.interfaces).items())
         return f"synchronized: {counts} [{event.cause.value}]"

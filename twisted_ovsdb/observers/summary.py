@@ -35,17 +35,13 @@ EVENT_NAMES: Final[Mapping[type[Any], str]] = {
 
 
 def countKinds(interfaces: tuple[OvsInterface, ...]) -> dict[str, int]:
-    """
-    How many interfaces there are of each kind, for every kind.
-    """
+    """How many interfaces there are of each kind, for every kind."""
     counts = Counter(interface.kind for interface in interfaces)
     return {kind.value: counts[kind] for kind in InterfaceKind}
 
 
 def changedColumns(previous: OvsInterface, now: OvsInterface) -> Iterator[tuple[str, Datum, Datum]]:
-    """
-    The columns in which two states of one interface differ: name, old, new.
-    """
+    """The columns in which two states of one interface differ: name, old, new."""
     for column in COLUMNS:
         old, new = getattr(previous, column), getattr(now, column)
         if old != new:

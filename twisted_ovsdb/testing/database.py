@@ -82,9 +82,7 @@ class MemoryDatabase:
         return results, list(self._differences(before))
 
     def forgetEphemeral(self) -> None:
-        """
-        Blank the ephemeral columns, as a restart of ovsdb-server does.
-        """
+        """Blank the ephemeral columns, as a restart of ovsdb-server does."""
         for name, table in self.schema.tables.items():
             blank = {c.name: c.type.default for c in table.columns.values() if c.ephemeral}
             rows = self.tables[name]
@@ -161,9 +159,7 @@ class MemoryDatabase:
             raise RpcError("syntax error", f"{name}: {e}") from e
 
     def _where(self, table: TableSchema, conditions: Any) -> list[str]:
-        """
-        The rows for which all conditions hold (RFC 7047, section 5.1).
-        """
+        """The rows for which all conditions hold (RFC 7047, section 5.1)."""
         if type(conditions) is not list:
             raise ValueError("Required 'where' member is missing.")
         rows = self.tables[table.name]

@@ -84,9 +84,7 @@ class MemoryNetwork:
         return "memory"
 
     def connect(self, protocolFactory: IProtocolFactory) -> Deferred[IProtocol]:
-        """
-        Connect at once, or be refused.
-        """
+        """Connect at once, or be refused."""
         address = EndpointAddress(self)
         client = protocolFactory.buildProtocol(address) if self.up else None
         if client is None:

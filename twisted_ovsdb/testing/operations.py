@@ -24,9 +24,7 @@ from twisted_ovsdb.errors import RpcError
 
 
 def elementsOf(value: Value) -> set[Any]:
-    """
-    A value as the set of what it holds; of a map, its pairs.
-    """
+    """A value as the set of what it holds; of a map, its pairs."""
     if value is None:
         return set()
     if isinstance(value, Mapping):
@@ -57,9 +55,7 @@ _ARITHMETIC: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
 
 
 def resolved(value: Any, names: Mapping[str, str]) -> Any:
-    """
-    JSON with C{<named-uuid>}s replaced by the UUIDs that they stand for.
-    """
+    """JSON with C{<named-uuid>}s replaced by the UUIDs that they stand for."""
     if type(value) is dict:
         return {key: resolved(item, names) for key, item in value.items()}
     if type(value) is not list:
@@ -89,9 +85,7 @@ def columnOf(table: TableSchema, name: Any, changed: bool = False) -> ColumnType
 
 
 def checkConstraints(column: ColumnType, value: Value) -> None:
-    """
-    See that a value is among those that its column allows.
-    """
+    """See that a value is among those that its column allows."""
     key = column.key
     atoms: Iterable[Any] = value if isinstance(value, Mapping) else elementsOf(value)
     for atom in atoms:
@@ -121,9 +115,7 @@ def condition(column: ColumnType, function: str, argument: Any) -> Callable[[Val
 
 
 def mutated(column: ColumnType, value: Any, mutator: str, argument: Any) -> Value:
-    """
-    What a mutation makes of a value.
-    """
+    """What a mutation makes of a value."""
     if mutator in _ARITHMETIC:
         return column.decode(_ARITHMETIC[mutator](value, argument))
     if mutator not in ("insert", "delete"):

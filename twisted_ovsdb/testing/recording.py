@@ -26,9 +26,7 @@ class RecordingObserver:
         self.events: list[Event] = []
 
     def eventReceived(self, event: Event) -> None:
-        """
-        Keep the event.
-        """
+        """Keep the event."""
         self.events.append(event)
 
     def take(self) -> list[Event]:

@@ -15,9 +15,7 @@ DATABASE: Final = "Open_vSwitch"
 
 
 def _columns(type: object, names: str, **properties: bool) -> dict[str, Any]:
-    """
-    Columns of one type.
-    """
+    """Columns of one type."""
     return {name: {"type": type, **properties} for name in names.split()}
 
 

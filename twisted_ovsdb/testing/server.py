@@ -65,16 +65,12 @@ class MemoryServer:
     # What an operator does to the server
 
     def kill(self) -> None:
-        """
-        End it, as C{kill -9} does: connections break, and none can be made.
-        """
+        """End it, as C{kill -9} does: connections break, and none can be made."""
         self._network.up = False
         self._drop()
 
     def start(self) -> None:
-        """
-        Start it again, with the rows that it had.
-        """
+        """Start it again, with the rows that it had."""
         self._network.up = True
         self._served.stalled = False
         if self._served.database is not None:
@@ -99,9 +95,7 @@ class MemoryServer:
             session.transport.pauseProducing()
 
     def resume(self) -> None:
-        """
-        Go on after L{stall}.
-        """
+        """Go on after L{stall}."""
         self._served.stalled = False
         for session in self._served.sessions:
             session.transport.resumeProducing()
@@ -116,9 +110,7 @@ class MemoryServer:
         self._drop()
 
     def createDatabase(self) -> None:
-        """
-        Put an empty database in place of the old one; clients are dropped.
-        """
+        """Put an empty database in place of the old one; clients are dropped."""
         self._served.database = MemoryDatabase(DatabaseSchema.parse(SCHEMA))
         self.transact({"op": "insert", "table": "Open_vSwitch", "row": {}})
         self._drop()
@@ -147,9 +139,7 @@ class MemoryServer:
         )
 
     def deleteBridge(self, name: str) -> None:
-        """
-        C{ovs-vsctl del-br}. All its ports go in the same transaction.
-        """
+        """C{ovs-vsctl del-br}. All its ports go in the same transaction."""
         bridge = ["uuid", self._find("Bridge", name)]
         self._transact(_mutate("Open_vSwitch", [], "bridges", "delete", bridge))
 
@@ -168,24 +158,18 @@ class MemoryServer:
     def addTunnel(
         self, bridge: str, name: str, remote_ip: str, type: str = "geneve", **columns: Any
     ) -> None:
-        """
-        A tunnel port to another host.
-        """
+        """A tunnel port to another host."""
         columns["options"] = {"remote_ip": remote_ip, **columns.get("options", {})}
         self.addPort(bridge, name, type=type, **columns)
 
     def addPatchPair(self, bridge: str, name: str, otherBridge: str, otherName: str) -> None:
-        """
-        Two patch ports that are each other's peer, in one transaction.
-        """
+        """Two patch ports that are each other's peer, in one transaction."""
         patch = {"name": name, "type": "patch", "options": {"peer": otherName}}
         other = {"name": otherName, "type": "patch", "options": {"peer": name}}
         self._transact(*self._addPort(bridge, patch), *self._addPort(otherBridge, other))
 
     def deletePort(self, name: str) -> None:
-        """
-        C{ovs-vsctl del-port}.
-        """
+        """C{ovs-vsctl del-port}."""
         port = self._find("Port", name)
         where = [["ports", "includes", ["uuid", port]]]
         self._transact(_mutate("Bridge", where, "ports", "delete", ["uuid", port]))
@@ -244,9 +228,7 @@ class MemoryServer:
         raise ValueError(f"no {table} has the name {name}")
 
     def _neighbours(self, name: str) -> list[Mapping[str, Any]]:
-        """
-        The interfaces of the bridge that an interface is on.
-        """
+        """The interfaces of the bridge that an interface is on."""
         wanted = self._find("Interface", name)
         for bridge in self.tables["Bridge"].values():
             keys = [k for p in bridge["ports"] for k in self.tables["Port"][p]["interfaces"]]
@@ -274,9 +256,7 @@ def _insert(table: str, name: str, row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _insertPort(row: dict[str, Any]) -> list[dict[str, Any]]:
-    """
-    A port and its one interface, which no bridge has yet.
-    """
+    """A port and its one interface, which no bridge has yet."""
     name = row["name"]
     values = {column: encode(value) for column, value in row.items()}
     port = {"name": name, "interfaces": _named(f"i-{name}")}

@@ -26,9 +26,7 @@ _SELECT: Final = ("initial", "insert", "delete", "modify")
 
 @attrs.frozen
 class _Request:
-    """
-    A C{<monitor-request>}: columns of a table, and which changes are told.
-    """
+    """A C{<monitor-request>}: columns of a table, and which changes are told."""
 
     columns: list[str]
     select: frozenset[str]
@@ -76,9 +74,7 @@ class Served:
 
 
 class ServerSession(Protocol):
-    """
-    One connection.
-    """
+    """One connection."""
 
     transport: Any
 
@@ -88,17 +84,13 @@ class ServerSession(Protocol):
         self._monitors: dict[str, Requests] = {}
 
     def connectionMade(self) -> None:
-        """
-        A client has connected.
-        """
+        """A client has connected."""
         self._served.sessions.append(self)
         if self._served.stalled:
             self.transport.pauseProducing()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """
-        The connection is gone, and its monitors with it.
-        """
+        """The connection is gone, and its monitors with it."""
         self._served.sessions.remove(self)
 
     def dataReceived(self, data: bytes) -> None:
@@ -115,9 +107,7 @@ class ServerSession(Protocol):
             self.transport.abortConnection()
 
     def tell(self, database: MemoryDatabase, differences: list[RowDifference]) -> None:
-        """
-        Send an C{update} for each monitor that these differences concern.
-        """
+        """Send an C{update} for each monitor that these differences concern."""
         for monitorId, requests in self._monitors.items():
             tables: dict[str, dict[str, Any]] = {}
             for difference in differences:
