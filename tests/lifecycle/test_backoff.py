@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import random
 
+from twisted.internet.error import ConnectionDone
 from twisted.trial.unittest import SynchronousTestCase
 
+from twisted_ovsdb.errors import NotLeader, OvsdbError, ProtocolViolation, RpcError, SessionLost
 from twisted_ovsdb.lifecycle.backoff import BackOff
 
 
@@ -42,11 +44,29 @@ class BackOffTests(SynchronousTestCase):
         """
         After a refusal the wait is the longest.
         """
-        backOff = BackOff(8)
-        backOff.slow()
-        self.assertEqual(backOff.wait(None), 8)
-        backOff.reset()
-        self.assertEqual(backOff.wait(None), 1)
+        for refusal in (RpcError("unknown database"), OvsdbError("no table Interface")):
+            backOff = BackOff(8)
+            backOff.refused(refusal)
+            self.assertEqual(backOff.wait(None), 8)
+            backOff.reset()
+            self.assertEqual(backOff.wait(None), 1)
+
+    def test_noRefusal(self) -> None:
+        """
+        After a lost session, a fault of the server, and while a member joins
+        its cluster, the waits double as usual.
+        """
+        for reason in (
+            SessionLost(ConnectionDone()),
+            ProtocolViolation("not JSON"),
+            RpcError("database not available"),
+        ):
+            backOff = BackOff(8)
+            waits = []
+            for _ in range(3):
+                backOff.refused(reason)
+                waits.append(backOff.wait(None))
+            self.assertEqual(waits, [1, 2, 4])
 
     def test_members(self) -> None:
         """
@@ -63,12 +83,12 @@ class BackOffTests(SynchronousTestCase):
         """
         backOff = BackOff(8)
         for _ in range(4):
-            backOff.soon()
+            backOff.refused(NotLeader("this server does not lead its cluster"))
             self.assertEqual(backOff.wait(None), 1)
 
     def test_wrong(self) -> None:
         """
-        A maximum that is none is refused.
+        A maximum that is not above zero is refused.
         """
         for maximum in (0, -1):
             self.assertRaises(ValueError, BackOff, maximum)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 from typing import Final
 
+from twisted_ovsdb.errors import NotLeader, OvsdbError, ProtocolViolation, RpcError, SessionLost
 from twisted_ovsdb.lifecycle.settings import checkPositive
 
 INITIAL_DELAY: Final = 1.0
@@ -51,18 +52,19 @@ class BackOff:
         self.delay = self._initial
         self._tried = 0
 
-    def soon(self) -> None:
+    def refused(self, reason: OvsdbError) -> None:
         """
-        Make the next wait short: a cluster elects a leader within a second or
-        two.
+        Make the next wait short or long, because a server could not be
+        monitored for this reason.
         """
-        self.delay = self._initial
-
-    def slow(self) -> None:
-        """
-        Make the next wait long: a server that refuses will refuse again soon.
-        """
-        self.delay = self.maximum
+        if isinstance(reason, NotLeader):
+            # A cluster elects a leader within a second or two.
+            self.delay = self._initial
+        elif isinstance(reason, RpcError) and reason.error == "database not available":
+            pass  # This member may still be joining its cluster.
+        elif not isinstance(reason, (SessionLost, ProtocolViolation)):
+            # A server that refuses will refuse again soon.
+            self.delay = self.maximum
 
     def wait(self, healthyFor: float | None) -> float:
         """

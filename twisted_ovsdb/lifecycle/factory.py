@@ -21,15 +21,7 @@ from twisted_ovsdb.connection.protocol import OvsdbProtocol
 from twisted_ovsdb.connection.waiters import Waiters
 from twisted_ovsdb.connection.watchdog import PROBE_INTERVAL, SNAPSHOT_TIMEOUT
 from twisted_ovsdb.endpoints.addresses import describeAddress
-from twisted_ovsdb.errors import (
-    MonitorStopped,
-    NotLeader,
-    OvsdbError,
-    PeerSilent,
-    ProtocolViolation,
-    RpcError,
-    SessionLost,
-)
+from twisted_ovsdb.errors import MonitorStopped, OvsdbError, PeerSilent
 from twisted_ovsdb.events import Event, InterfaceKind, OvsInterface
 from twisted_ovsdb.interfaces import Observer
 from twisted_ovsdb.lifecycle.backoff import MAX_DELAY, BackOff
@@ -289,16 +281,8 @@ class OvsdbMonitorFactory(ReconnectingClientFactory):
                 self.monitor.identity = await askIdentity(link.protocol, self.database)
                 link.switch = self.monitor.identity.system_id or link.source
             await self.monitor.attach(link.protocol, self.database)
-        except NotLeader:
-            self._backOff.soon()
-            raise
-        except (SessionLost, ProtocolViolation):
-            raise
         except OvsdbError as e:
-            # A server that refuses will refuse again soon. But a member of a
-            # cluster may still be joining it.
-            if not (isinstance(e, RpcError) and e.error == "database not available"):
-                self._backOff.slow()
+            self._backOff.refused(e)
             raise
 
     def _down(self, connector: IConnector) -> None:

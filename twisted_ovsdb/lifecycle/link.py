@@ -13,7 +13,6 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 from twisted_ovsdb.connection.protocol import OvsdbProtocol
@@ -60,7 +59,7 @@ class Link:
         self._hooks = hooks
         self._opening = opening
         self._syncedAt: float | None = None
-        self._goodbye: IDelayedCall | None = None
+        self._closing = False
 
     @property
     def inSyncFor(self) -> float | None:
@@ -75,19 +74,15 @@ class Link:
         @return: fires when the transport is closed.
         """
         self.protocol.close(reason)
-        closed = self.protocol.whenClosed()
-        if self._goodbye is None and not closed.called:
-            self._goodbye = self._settings.clock.callLater(GOODBYE_TIMEOUT, self._cutOff)
-            self.protocol.whenClosed().addCallback(self._closed)
-        return closed
+        if not self._closing:
+            self._closing = True
+            goodbye = self.protocol.whenClosed()
+            goodbye.addTimeout(GOODBYE_TIMEOUT, self._settings.clock, self._cutOff)
+        return self.protocol.whenClosed()
 
-    def _cutOff(self) -> None:
+    def _cutOff(self, _: object, timeout: float) -> None:
         transport: Any = self.protocol.transport
         transport.abortConnection()
-
-    def _closed(self, _: None) -> None:
-        if self._goodbye is not None and self._goodbye.active():
-            self._goodbye.cancel()
 
     def _connected(self, _: OvsdbProtocol) -> None:
         self.protocol.whenLost().addCallback(self._lost)
