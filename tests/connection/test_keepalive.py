@@ -63,8 +63,8 @@ class NoticeDeadPeerTests(SynchronousTestCase):
 
     def test_tls(self) -> None:
         """
-        What is wrapped in TLS is looked at beneath it: OpenSSL's handle is no
-        socket.
+        Under TLS, the options are set on the transport beneath it: the handle of
+        OpenSSL is no socket.
         """
         transport = RecordingTransport(IPv4Address("TCP", "127.0.0.1", 6640))
         outer = ProtocolWrapper(WrappingFactory(Factory()), Protocol())

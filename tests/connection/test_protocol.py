@@ -164,7 +164,7 @@ class CallTests(ProtocolTestCase):
 
     def test_notJSON(self) -> None:
         """
-        Parameters that JSON has no word for are refused, and nothing is sent.
+        Parameters that cannot be JSON are refused, and nothing is sent.
         """
         self.assertRaises(TypeError, self.protocol.call, "a", [object()])
         self.assertEqual(self.sent(), [])
@@ -250,7 +250,7 @@ class MonitorTests(ProtocolTestCase):
 
     def test_F22_updateOfNoMonitor(self) -> None:
         """
-        An update of a monitor that there is not is ignored.
+        An update of an unknown monitor is ignored.
         """
         self.receive({"id": 1, "result": {}}, self.update({}, "other"), self.update({}, [1]))
         self.assertEqual(self.updates, [])
@@ -265,8 +265,8 @@ class MonitorTests(ProtocolTestCase):
 
     def test_refused(self) -> None:
         """
-        A monitor that was refused may be asked for again by the same name,
-        one that there is may not.
+        A monitor that was refused may be asked for again by the same name, but
+        not one that exists.
         """
         self.assertRaises(ValueError, self.protocol.monitor, "T", "m", MONITOR, self.updates.append)
         self.receive({"id": 1, "error": "no"})

@@ -119,7 +119,8 @@ class SimpleTests(MethodsTestCase):
 
     def test_lost(self) -> None:
         """
-        When the connection goes, what was asked fails, and what is asked then.
+        When the connection is lost, all requests fail, and also those that are
+        made later.
         """
         first = [self.protocol.lock("l"), self.protocol.monitorCancel("m"), self.protocol.echo()]
         self.lose()
@@ -275,14 +276,14 @@ class MonitorCondTests(MethodsTestCase):
 
     def test_oddParams(self) -> None:
         """
-        An update2 that is none ends the session too.
+        An update2 with wrong params ends the session too.
         """
         self.receive({"id": 1, "result": {}}, notification("update2", "m"))
         self.assertIn("update2: not two params", str(self.protocol.lost))
 
     def test_canceledByServer(self) -> None:
         """
-        A monitor that the server ends, ends the session.
+        When the server ends a monitor, the session ends.
         """
         self.receive({"id": 1, "result": {}}, notification("monitor_canceled", "m"))
         self.assertIsInstance(self.protocol.lost, MonitorCanceled)

@@ -19,13 +19,13 @@ from twisted_ovsdb.errors import PeerSilent
 
 class SilenceTests(FactoryTestCase):
     """
-    A server that says nothing: in sync or not, there is a way out.
+    A server that sends nothing is given up, in sync or not.
     """
 
     def test_rounding(self) -> None:
         """
         The time is up when the timer is due, also where sums are rounded
-        (3.2 + 5 - 3.2 < 5): a clock that stands still is not asked for ever.
+        (3.2 + 5 - 3.2 < 5): the timer is not set again and again.
         """
         self.clock.advance(3.2)
         self.synchronize()
@@ -98,8 +98,8 @@ class SilenceTests(FactoryTestCase):
 
     def test_echoWhilePaused(self) -> None:
         """
-        While a large snapshot is taken in and nothing is read, the server
-        hears from us all the same: it drops clients that are silent for 10 s.
+        While a large snapshot is read and the connection is paused, we still
+        send echoes: the server drops clients that are silent for 10 s.
         """
         self.accept()
         self.sent()
@@ -127,7 +127,7 @@ class SilenceTests(FactoryTestCase):
 
     def test_F43_readBeforeJudging(self) -> None:
         """
-        After this process was suspended, what had come meanwhile is read
+        After this process was suspended, the bytes that have come are read
         before the server is given up.
         """
         self.synchronize()

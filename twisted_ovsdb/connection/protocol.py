@@ -97,11 +97,7 @@ class OvsdbProtocol(JSONRPCProtocol):
         return self._checked(result, lambda results: readResults(results, len(operations)))
 
     def monitor(
-        self,
-        database: str,
-        monitorId: str,
-        requests: Mapping[str, Any],
-        onUpdate: OnUpdate,
+        self, database: str, monitorId: str, requests: Mapping[str, Any], onUpdate: OnUpdate
     ) -> Deferred[Any]:
         """
         Monitor tables (RFC 7047, section 4.1.5).
@@ -117,11 +113,7 @@ class OvsdbProtocol(JSONRPCProtocol):
         return self._monitor(MONITOR, database, monitorId, requests, onUpdate)
 
     def monitorCond(
-        self,
-        database: str,
-        monitorId: str,
-        requests: Mapping[str, Any],
-        onUpdate: OnUpdate,
+        self, database: str, monitorId: str, requests: Mapping[str, Any], onUpdate: OnUpdate
     ) -> Deferred[Any]:
         """
         Monitor the rows of tables that match conditions, as L{monitor} does

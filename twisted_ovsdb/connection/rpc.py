@@ -74,7 +74,7 @@ class JSONRPCProtocol(Protocol):
         Send a notification, which the server does not answer.
         """
         if self.lost is None:
-            self._write(jsonrpc.encodeNotification(method, params))
+            self._transport().write(jsonrpc.encodeNotification(method, params))
 
     def whenLost(self) -> Deferred[BaseException]:
         """
@@ -179,10 +179,11 @@ class JSONRPCProtocol(Protocol):
             self._notificationReceived(message)
         elif isinstance(message, jsonrpc.Request):
             if message.method == "echo":
-                self._write(jsonrpc.encodeReply(message.id, message.params))
+                answer = jsonrpc.encodeReply(message.id, message.params)
             else:
                 self._log.debug("unknown request {method}", method=printable(message.method))
-                self._write(jsonrpc.encodeError(message.id, "unknown method"))
+                answer = jsonrpc.encodeError(message.id, "unknown method")
+            self._transport().write(answer)
         else:
             self._replied(message)
 
@@ -234,15 +235,12 @@ class JSONRPCProtocol(Protocol):
         data = jsonrpc.encodeRequest(messageId, method, params)
         result: Deferred[Any] = Deferred(lambda _: self._cancel(messageId, method))
         self._calls[messageId] = (result, reader)
-        self._write(data)
+        self._transport().write(data)
         return result
 
     def _cancel(self, messageId: int, method: str) -> None:
         if self._calls.pop(messageId, None) is not None and method == TRANSACT:
             self.notify("cancel", [messageId])
-
-    def _write(self, data: bytes) -> None:
-        self._transport().write(data)
 
     def _transport(self) -> Any:
         assert self.transport is not None, "there is no connection yet"

@@ -42,34 +42,22 @@ class ConnectionHook:
     """
 
     def attempting(self, source: str) -> None:
-        """
-        A factory begins to connect, or a switch has connected to a listener.
-        """
+        """A factory begins to connect, or a switch has connected to a listener."""
 
     def failed(self, source: str, reason: BaseException) -> None:
-        """
-        An attempt has ended before the session was in sync.
-        """
+        """An attempt has ended before the session was in sync."""
 
     def refused(self, source: str, switch: str, reason: SwitchRefused) -> None:
-        """
-        A listener does not let this switch stay.
-        """
+        """A listener does not let this switch stay."""
 
     def synchronized(self, source: str, switch: str) -> None:
-        """
-        A session is in sync.
-        """
+        """A session is in sync."""
 
     def lost(self, source: str, switch: str, reason: BaseException) -> None:
-        """
-        A session that was in sync has ended.
-        """
+        """A session that was in sync has ended."""
 
     def waiting(self, source: str, seconds: float) -> None:
-        """
-        A factory begins its next attempt after this time, which may be 0.
-        """
+        """A factory begins its next attempt after this time, which may be 0."""
 
 
 class Hooks:
