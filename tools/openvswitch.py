@@ -18,6 +18,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 SCHEMA = Path("/usr/share/openvswitch/vswitch.ovsschema")
@@ -202,8 +203,7 @@ class PrivateOpenVSwitch:
             "PATH": os.environ.get("PATH", "") + ":/usr/sbin:/sbin",
         }
 
-    def _await(self, name: str, condition: object) -> None:
-        assert callable(condition)
+    def _await(self, name: str, condition: Callable[[], bool]) -> None:
         deadline = time.monotonic() + PATIENCE
         while not condition():
             if self._processes[name].poll() is not None:

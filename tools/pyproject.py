@@ -25,19 +25,12 @@ else:
 CHECKOUT = Path(__file__).parent.parent
 
 
-def read() -> dict[str, Any]:
-    """
-    Read pyproject.toml.
-    """
-    found: dict[str, Any] = tomllib.loads((CHECKOUT / "pyproject.toml").read_text("utf-8"))
-    return found
-
-
 def dependencies() -> list[str]:
     """
     The package's dependencies, with their lower bounds.
     """
-    return list(read()["project"]["dependencies"])
+    read: dict[str, Any] = tomllib.loads((CHECKOUT / "pyproject.toml").read_text("utf-8"))
+    return list(read["project"]["dependencies"])
 
 
 if __name__ == "__main__":

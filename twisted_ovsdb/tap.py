@@ -22,8 +22,8 @@ __all__ = ["Options", "makeService", "standardErrorLog"]
 
 def makeService(options: Options) -> IService:
     """
-    Make the service that a command line asks for. Nothing is opened here,
-    because twistd forks afterwards.
+    Make the service that a command line asks for. Nothing is opened here, because
+    twistd forks afterwards.
     """
     services = MultiService()
     observers: list[IOvsdbEventObserver] = list(options["observers"])

@@ -14,7 +14,8 @@ from twisted.python.usage import CompleteFiles, CompleteList, Completer, Complet
 
 DEFAULT_ENDPOINT: Final = "tcp:127.0.0.1:6640"
 
-EPHEMERAL_COLUMNS: Final = (
+# Columns that --column is mostly used for (ovs-vswitchd.conf.db(5)). Any other is accepted, too.
+_COLUMNS: Final = (
     "admin_state",
     "duplex",
     "ifindex",
@@ -26,10 +27,6 @@ EPHEMERAL_COLUMNS: Final = (
     "statistics",
     "status",
 )
-"""
-Columns that C{--column} is mostly used for (ovs-vswitchd.conf.db(5)). Any other
-column is accepted, too.
-"""
 
 _SECONDS: Final = Completer(descr="seconds")
 _PEM: Final = CompleteFiles("*.pem", descr="PEM file")
@@ -52,7 +49,7 @@ COMPLETIONS: Final = Completions(
         "endpoint": _remotes(DEFAULT_ENDPOINT, "tcp:", "ssl:", "unix:"),
         "listen": _remotes("ptcp:6640", "pssl:6640"),
         "observer": Completer(descr="dotted name"),
-        "column": CompleteList(EPHEMERAL_COLUMNS),
+        "column": CompleteList(_COLUMNS),
         "database": CompleteList(["Open_vSwitch"]),
         "rules": CompleteList(["default", "dragonflow"]),
         "bridge-names": Completer(descr="shell patterns"),

@@ -25,10 +25,7 @@ from twisted.internet.main import CONNECTION_LOST
 from zope.interface import implementer
 
 ATOMIC: Final = 4096
-"""
-PIPE_BUF of Linux: the bytes that a pipe takes at once without blocking, if poll
-says that it is writable.
-"""
+"""PIPE_BUF of Linux: the bytes that a pipe takes without blocking, if poll finds it writable."""
 
 READER_GONE: Final = "the reader is gone"
 

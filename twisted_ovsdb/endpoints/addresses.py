@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 import attrs
-from twisted.internet.address import HostnameAddress, IPv4Address, IPv6Address, UNIXAddress
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.interfaces import IAddress, IStreamClientEndpoint
 from zope.interface import implementer
 
@@ -19,23 +19,16 @@ OVSDB_PORT: Final = 6640
 
 
 def describeAddress(address: IAddress | None) -> str:
-    """
-    Write an address as Open vSwitch writes it: C{tcp:HOST:PORT} or
-    C{unix:PATH}.
-    """
+    """Write an address as Open vSwitch writes it: C{tcp:HOST:PORT} or C{unix:PATH}."""
     if isinstance(address, (IPv4Address, IPv6Address)):
         return describeHost("tcp", address.host, address.port)
-    if isinstance(address, HostnameAddress):
-        return describeHost("tcp", address.hostname.decode("ascii", "replace"), address.port)
     if isinstance(address, UNIXAddress) and address.name:
         return f"unix:{address.name.decode('utf-8', 'replace')}"
     return str(address)
 
 
 def describeHost(scheme: str, host: str, port: int) -> str:
-    """
-    Write C{SCHEME:HOST:PORT}, with an IPv6 address in brackets.
-    """
+    """Write C{SCHEME:HOST:PORT}, with an IPv6 address in brackets."""
     return f"{scheme}:[{host}]:{port}" if ":" in host else f"{scheme}:{host}:{port}"
 
 

@@ -25,15 +25,14 @@ from twisted_ovsdb.endpoints.addresses import EndpointAddress
 @implementer(IStreamClientEndpoint)
 class ClusterEndpoint:
     """
-    The members of one cluster. Each attempt to connect goes to the next
-    member.
+    The members of one cluster. Each attempt to connect goes to the next member.
 
-    @ivar members: the members' endpoints, in the order of the attempts.
+    @ivar members: their endpoints, in the order of the attempts.
     """
 
     def __init__(self, members: Iterable[IStreamClientEndpoint], shuffle: bool = True) -> None:
         """
-        @param members: the members' endpoints.
+        @param members: their endpoints.
         @param shuffle: whether to bring them into a random order, so that not
             all clients connect to the same member.
         @raise ValueError: if there is no member.

@@ -60,9 +60,7 @@ class TLSServerEndpoint:
 
 
 def isPassiveTLS(text: str) -> bool:
-    """
-    Whether a place to listen is C{pssl:}, which needs L{TLSOptions}.
-    """
+    """Whether a place to listen is C{pssl:}, which needs L{TLSOptions}."""
     return text.lower().startswith("pssl")
 
 

@@ -82,9 +82,7 @@ def clientFromRemote(
 
 
 def isOpenVSwitchTLS(text: str) -> bool:
-    """
-    Whether a remote is C{ssl:HOST[:PORT]}, which needs L{TLSOptions}.
-    """
+    """Whether a remote is C{ssl:HOST[:PORT]}, which needs L{TLSOptions}."""
     scheme, _, rest = text.partition(":")
     return scheme.lower() == "ssl" and _HOST_AND_PORT.fullmatch(rest) is not None
 
@@ -169,9 +167,7 @@ def _twisteds(reactor: Any, text: str) -> IStreamClientEndpoint:
 
 
 def _check(endpoint: IStreamClientEndpoint) -> None:
-    """
-    Find the mistakes that Twisted finds only when it connects.
-    """
+    """Find the mistakes that Twisted finds only when it connects."""
     found = destination(endpoint)
     if found is None:
         return

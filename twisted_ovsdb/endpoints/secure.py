@@ -46,19 +46,27 @@ _NOT_TLS: Final = ("wrong version number", "packet length too long", "http reque
 class _Secured(Protocol):
     """
     Stands between TLS and a protocol, which hears in words why a connection
-    ended.
+    ended. It hears of the connection before the handshake, so that it can limit
+    the time that the other side may take.
     """
 
     transport: Any
-    _wrapped: Any = None
     _handshaken = False
     _refusal = ""
+
+    def __init__(self, wrapped: IProtocol | None) -> None:
+        self._wrapped: Any = wrapped
 
     def refused(self, reason: str) -> None:
         self._refusal = reason
 
+    def connectionMade(self) -> None:
+        self._wrapped.makeConnection(self.transport)
+
     def handshakeCompleted(self) -> None:
         self._handshaken = True
+        if IHandshakeListener.providedBy(self._wrapped):
+            self._wrapped.handshakeCompleted()
 
     def dataReceived(self, data: bytes) -> None:
         self._wrapped.dataReceived(data)
@@ -96,46 +104,29 @@ class _SecuredClient(_Secured):
     """
 
     def __init__(self, factory: IProtocolFactory, address: IAddress) -> None:
+        super().__init__(None)
         self.up: Deferred[IProtocol] = Deferred(lambda _: self.transport.abortConnection())
         self._factory = factory
         self._address = address
 
+    def connectionMade(self) -> None:
+        pass
+
     def handshakeCompleted(self) -> None:
-        super().handshakeCompleted()
-        protocol = self._factory.buildProtocol(self._address)
-        if protocol is None:
+        self._wrapped = self._factory.buildProtocol(self._address)
+        if self._wrapped is None:
             self.up.errback(NoProtocol())
             self.transport.abortConnection()
             return
-        self._wrapped = protocol
-        protocol.makeConnection(self.transport)
-        if IHandshakeListener.providedBy(protocol):
-            protocol.handshakeCompleted()
-        self.up.callback(protocol)
+        super().connectionMade()
+        super().handshakeCompleted()
+        self.up.callback(self._wrapped)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if self._wrapped is not None:
             super().connectionLost(reason)
         elif not self.up.called:
             self.up.errback(self._explain(reason))
-
-
-class _SecuredServer(_Secured):
-    """
-    Tells its protocol of a connection before the handshake, so that the protocol
-    can limit the time that its client may take.
-    """
-
-    def __init__(self, protocol: IProtocol) -> None:
-        self._wrapped = protocol
-
-    def connectionMade(self) -> None:
-        self._wrapped.makeConnection(self.transport)
-
-    def handshakeCompleted(self) -> None:
-        super().handshakeCompleted()
-        if IHandshakeListener.providedBy(self._wrapped):
-            self._wrapped.handshakeCompleted()
 
 
 class _Forwarding(Factory):
@@ -180,6 +171,7 @@ class SecureServerFactory(_Forwarding):
         self._clock = clock
 
     def buildProtocol(self, addr: Any) -> Protocol | None:
+        """@return: None while the files cannot be used."""
         try:
             creator = VerifyingCreator(self._options)
         except TLSFailure as e:
@@ -190,7 +182,7 @@ class SecureServerFactory(_Forwarding):
             return None
         from twisted.protocols.tls import TLSMemoryBIOFactory
 
-        single = Factory.forProtocol(partial(_SecuredServer, protocol))
+        single = Factory.forProtocol(partial(_Secured, protocol))
         return TLSMemoryBIOFactory(creator, False, single, self._clock).buildProtocol(addr)
 
 
