@@ -67,9 +67,7 @@ class OvsdbProtocol(JSONRPCProtocol):
         self._subscriptions = Subscriptions()
 
     def listDatabases(self) -> Deferred[list[str]]:
-        """
-        Ask for the names of the databases (RFC 7047, section 4.1.1).
-        """
+        """Ask for the names of the databases (RFC 7047, section 4.1.1)."""
         return self._checked(self.call("list_dbs", []), _names)
 
     def getSchema(self, database: str) -> Deferred[DatabaseSchema]:
@@ -174,15 +172,11 @@ class OvsdbProtocol(JSONRPCProtocol):
         return self._lock("lock", lockId, onChange)
 
     def steal(self, lockId: str, onChange: OnLock = lambda owned: None) -> Deferred[bool]:
-        """
-        Take a lock, even from another client; otherwise as L{lock}.
-        """
+        """Take a lock, even from another client; otherwise as L{lock}."""
         return self._lock("steal", lockId, onChange)
 
     def unlock(self, lockId: str) -> Deferred[None]:
-        """
-        Give a lock back, or stop to wait for it (RFC 7047, section 4.1.8).
-        """
+        """Give a lock back, or stop to wait for it (RFC 7047, section 4.1.8)."""
         return self._unsubscribe(self._subscriptions.locks, lockId, Lock.END)
 
     def echo(self, *params: object) -> Deferred[list[Any]]:

@@ -70,9 +70,7 @@ class JSONRPCProtocol(Protocol):
         return self._call(method, params)
 
     def notify(self, method: str, params: Sequence[object]) -> None:
-        """
-        Send a notification, which the server does not answer.
-        """
+        """Send a notification, which the server does not answer."""
         if self.lost is None:
             self._transport().write(jsonrpc.encodeNotification(method, params))
 
@@ -119,9 +117,7 @@ class JSONRPCProtocol(Protocol):
             self._transport().pauseProducing()
 
     def resumeProducing(self) -> None:
-        """
-        Go on reading where L{pauseProducing} has stopped.
-        """
+        """Go on reading where L{pauseProducing} has stopped."""
         if self.paused:
             self.paused = False
             if self.lost is None:

@@ -73,9 +73,7 @@ Subscription = TypeVar("Subscription", Monitor, Lock)
 
 
 class Subscriptions:
-    """
-    The monitors and locks of one connection, by name.
-    """
+    """The monitors and locks of one connection, by name."""
 
     _log = Logger()
 

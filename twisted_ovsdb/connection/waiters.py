@@ -37,16 +37,12 @@ class Waiters(Generic[T]):
         return waiter
 
     def callback(self, value: T) -> None:
-        """
-        Give this value to every Deferred that waits now, oldest first.
-        """
+        """Give this value to every Deferred that waits now, oldest first."""
         for waiter in self._take():
             waiter.callback(value)
 
     def errback(self, reason: BaseException) -> None:
-        """
-        Fail every Deferred that waits now with this reason, oldest first.
-        """
+        """Fail every Deferred that waits now with this reason, oldest first."""
         for waiter in self._take():
             waiter.errback(reason)
 

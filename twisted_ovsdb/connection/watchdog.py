@@ -71,9 +71,7 @@ class Watchdog:
         self._wait()
 
     def synchronized(self) -> None:
-        """
-        The snapshot is complete: from now on, answer silence with an echo.
-        """
+        """The snapshot is complete: from now on, answer silence with an echo."""
         if self._protocol.lost is None:
             self._limit = self._probeInterval
             self._probing = True
@@ -85,9 +83,7 @@ class Watchdog:
         self._asked = None
 
     def _wait(self) -> None:
-        """
-        Set the timer to the time when the server has been silent for too long.
-        """
+        """Set the timer to the time when the server has been silent for too long."""
         self._cancel()
         left = self._due() - self._now() if self._limit else PAUSED_ECHO
         if not self._probing:

@@ -46,9 +46,7 @@ class BackOff:
         self.reset()
 
     def reset(self) -> None:
-        """
-        Begin with the shortest delay again.
-        """
+        """Begin with the shortest delay again."""
         self.delay = self._initial
         self._tried = 0
 

@@ -199,9 +199,7 @@ class OvsdbMonitorFactory(ReconnectingClientFactory):
     # What connectors call
 
     def startedConnecting(self, connector: IConnector) -> None:
-        """
-        An attempt begins. After L{stop} this is the start.
-        """
+        """An attempt begins. After L{stop} this is the start."""
         # Otherwise stopTrying would know no connector before the first failure.
         self.connector = connector
         self.continueTrying = True

@@ -61,9 +61,7 @@ class ConnectionHook:
 
 
 class Hooks:
-    """
-    Several hooks, told in this order. What they raise is logged.
-    """
+    """Several hooks, told in this order. What they raise is logged."""
 
     _log = Logger()
 

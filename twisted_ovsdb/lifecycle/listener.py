@@ -120,9 +120,7 @@ class OvsdbListenerFactory(ServerFactory):
         return Link(source, self._settings, self._hooks, self._open).protocol
 
     def start(self) -> None:
-        """
-        Accept connections, also after L{stop}.
-        """
+        """Accept connections, also after L{stop}."""
         self._stopping = False
 
     def stop(self) -> Deferred[None]:

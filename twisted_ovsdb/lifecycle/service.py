@@ -48,9 +48,7 @@ class OvsdbMonitorService(Service):
         self._stopped: Waiters[None] = Waiters()
 
     def startService(self) -> None:
-        """
-        Begin to connect. From then on the factory keeps the connection.
-        """
+        """Begin to connect. From then on the factory keeps the connection."""
         Service.startService(self)
         if not self._stopping:
             self._connector.connect()
@@ -96,17 +94,13 @@ class OvsdbListenService(StreamServerEndpointService):
         self._started = False
 
     def privilegedStartService(self) -> None:
-        """
-        Listen, and accept connections.
-        """
+        """Listen, and accept connections."""
         self._started = True
         self.factory.start()
         StreamServerEndpointService.privilegedStartService(self)
 
     def startService(self) -> None:
-        """
-        The same, unless L{privilegedStartService} was called.
-        """
+        """The same, unless L{privilegedStartService} was called."""
         # Twisted's service does not listen again after a stop.
         if not self._started:
             self.privilegedStartService()

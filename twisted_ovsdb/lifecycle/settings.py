@@ -81,9 +81,7 @@ class Settings:
         checkPositive(maxLength=self.maxLength)
 
     def makeMonitor(self, source: str = "") -> InterfaceMonitor:
-        """
-        Make the monitor of one server.
-        """
+        """Make the monitor of one server."""
         return InterfaceMonitor(
             self.observers, self.rules, self.replay, self.extraColumns, source, self.clock
         )
