@@ -145,7 +145,7 @@ class Server(Protocol):
 
     def connectionMade(self) -> None:
         """Read requests."""
-        self.stream: JSONStream[dict[str, Any]] = JSONStream(1 << 20)
+        self.stream = JSONStream(1 << 20)
 
     def dataReceived(self, data: bytes) -> None:
         """Answer requests."""

@@ -240,7 +240,7 @@ class EncodeTests(SynchronousTestCase):
         """
         What we write is what a strict reader reads.
         """
-        stream: JSONStream[dict[str, Any]] = JSONStream()
+        stream = JSONStream()
         data = encodeRequest("é", "x", [2**63 - 1]) + encodeNotification("y", [])
         data += encodeReply(1, {"a": None}) + encodeError(2, "no")
         messages = [parseMessage(value) for value in stream.feed(data)]
@@ -263,7 +263,7 @@ class EncodeTests(SynchronousTestCase):
 
         for depth in (*range(100, 800, 100), *range(800, 1100)):
             data = b'{"id":"echo","method":"echo","params":' + b"[" * depth + b"]" * depth + b"}"
-            stream: JSONStream[dict[str, Any]] = JSONStream()
+            stream = JSONStream()
             try:
                 (value,) = stream.feed(data)
                 self.assertIn(b"[" * depth, deeper(20, value["params"]))

@@ -36,7 +36,7 @@ from twisted_ovsdb.database.monitor import MONITOR
 from twisted_ovsdb.database.replica import Replica
 from twisted_ovsdb.database.tableset import MonitoredTable, TableSet
 from twisted_ovsdb.openvswitch.rows import TABLE, InterfaceRows
-from twisted_ovsdb.wire import rowreader
+from twisted_ovsdb.wire import rowreader, tableupdates
 from twisted_ovsdb.wire.jsonstream import JSONStream
 from twisted_ovsdb.wire.rowreader import arrivingReply
 from twisted_ovsdb.wire.strictjson import decodeObject, scanValue
@@ -105,7 +105,7 @@ class ArrivingTests(SynchronousTestCase):
             arriving = arrivingReply(message)
             return 0 if arriving is None else reader.readArrived(message, arriving[1])
 
-        stream: JSONStream[dict[str, Any]] = JSONStream(maxLength, self.decode)
+        stream = JSONStream(maxLength, self.decode)
         stream.readArrived = readArrived
         try:
             for chunk in chunks:
@@ -216,7 +216,7 @@ class ArrivingTests(SynchronousTestCase):
             looked.append(len(text))
             return scan(text, place)
 
-        self.patch(rowreader, "scanValue", counting)
+        self.patch(tableupdates, "scanValue", counting)
         found = self.outcome(pieces(message, range(0, len(message), 100)))
         self.assertEqual(len(found[TABLE][uuid(1)].external_ids), 2000)
         self.assertLess(sum(looked), 4 * len(message))
@@ -251,7 +251,7 @@ class ArrivingTests(SynchronousTestCase):
         rows = {uuid(n): {"new": plainRow(n)} for n in range(1, 60)}
         message = write({"id": 1, "result": {TABLE: rows}, "error": None}).encode()
         reader = tableSet().reader()
-        stream: JSONStream[dict[str, Any]] = JSONStream(len(message), decodeMessage)
+        stream = JSONStream(len(message), decodeMessage)
         stream.readArrived = lambda message: reader.readArrived(message, 17)
         found = [
             value

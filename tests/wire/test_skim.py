@@ -39,7 +39,7 @@ class SkimTests(SynchronousTestCase):
         chunks from this length on skimmed.
         """
         self.patch(jsonstream, "_SKIMMED", skimmed)
-        stream: JSONStream[dict[str, Any]] = JSONStream(10**6)
+        stream = JSONStream(10**6)
         values: list[Any] = []
         places = sorted({cut % (len(data) + 1) for cut in cuts} | {0, len(data)})
         try:

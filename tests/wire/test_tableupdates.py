@@ -26,21 +26,33 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
     max_leaves=12,
 )
+TABLES = ["A", "Interface", "\u00e4\n"]
+UUIDS = ["0000000a-0000-4000-8000-00000000000b", "0000000C-0000-4000-8000-000000000000"]
+ROWS = st.dictionaries(st.sampled_from(UUIDS), st.dictionaries(st.text(max_size=5), JSON))
 RESULTS = st.dictionaries(
-    st.text(max_size=5), st.dictionaries(st.text(max_size=5), JSON, max_size=4) | JSON, max_size=4
+    st.sampled_from(TABLES),
+    ROWS | ROWS | st.dictionaries(st.text(max_size=5), JSON, max_size=2) | JSON,
 )
 
 
 def unfold(value: Any) -> Any:
     """
-    What reading a message part by part gives.
+    What reading a message row by row gives.
     """
-    if not isinstance(value, TableUpdates):
-        return value
-    return {
-        table: updates if isinstance(updates, (type(None), bool, int, str, list)) else dict(updates)
-        for table, updates in value.tables()
-    }
+    found: Any = {}
+    for table, uuid, update in rowUpdates(value, [*TABLES, "a"]):
+        found.setdefault(table, {})[uuid] = update
+    return found
+
+
+def outcome(value: Any) -> Any:
+    """
+    The same, or the fault.
+    """
+    try:
+        return unfold(value)
+    except ProtocolViolation as e:
+        return str(e)
 
 
 class TableUpdatesTests(SynchronousTestCase):
@@ -83,7 +95,8 @@ class TableUpdatesTests(SynchronousTestCase):
         self.assertIs(isinstance(found, TableUpdates), usual)
         if usual and whole:
             found = found.whole()
-        self.assertEqual(unfold(found), result)
+            self.assertEqual(found, result)
+        self.assertEqual(outcome(found), outcome(result))
 
     @settings(max_examples=600, deadline=None, derandomize=True, database=None)
     @given(result=RESULTS, place=st.integers(0, 10**4), byte=st.sampled_from(b'{}[]",:\\x0 \n\x01'))
@@ -97,10 +110,9 @@ class TableUpdatesTests(SynchronousTestCase):
         data[place % len(data)] = byte
         # What is decoded was framed before: it ends with its outermost brace.
         try:
-            data = next(JSONStream(10**6, bytearray).feed(bytes(data)), bytearray())
-        except ProtocolViolation:
-            return
-        if not data:
+            stream = JSONStream(10**6, lambda message: {"message": message})
+            data = next(stream.feed(bytes(data)))["message"]
+        except (ProtocolViolation, StopIteration):
             return
         try:
             expected: Any = decodeObject(bytes(data))
@@ -108,37 +120,46 @@ class TableUpdatesTests(SynchronousTestCase):
             expected = None
         try:
             decoded = decodeMessage(bytearray(data))
-            found: Any = {key: unfold(value) for key, value in decoded.items()}
-        except ProtocolViolation as e:
-            if expected is not None:
-                self.assertRegex(str(e), "and an error|behind them")
-        else:
-            self.assertIsNotNone(expected)
-            self.assertEqual(found["result"], expected["result"]) if "result" in found else None
+        except ProtocolViolation:
+            self.assertIsNone(expected)
+            return
+        if "result" not in decoded:
+            return
+        found = outcome(decoded["result"])
+        if expected is None:
+            self.assertIsInstance(found, str)
+        elif found != outcome(expected["result"]):
+            self.assertRegex(found, "and an error|behind them")
 
     def test_behindTheResult(self) -> None:
         """
         What stands behind the result counts too.
         """
         for text, wrong in (
-            ('{"id":1,"result":{"a":1},"error":"x"}', "both a result and an error"),
-            ('{"id":1,"result":{"a":1},"result":{}}', "has result behind them"),
-            ('{"id":1,"result":{"a":1},"id":2}', "has id behind them"),
-            ('{"id":1,"result":{"a":1},"method":"x"}', "has method behind them"),
-            ('{"id":1,"result":{"a":1},}', "not JSON"),
-            ('{"id":1,"result":{"a":1} x}', "not JSON"),
-            ('{"id":1,"result":{"a":1}"b":1}', "not JSON"),
-            ('{"id":1,"result":{"a":1,}}', "not JSON"),
-            ('{"id":1,"result":{"a" 1}}', "not JSON"),
-            ('{"id":1,"result":{"a\\x":1}}', "not JSON"),
+            ('{"id":1,"result":{"a":{}},"error":"x"}', "both a result and an error"),
+            ('{"id":1,"result":{"a":{}},"result":{}}', "has result behind them"),
+            ('{"id":1,"result":{"a":{}},"id":2}', "has id behind them"),
+            ('{"id":1,"result":{"a":{}},"method":"x"}', "has method behind them"),
+            ('{"id":1,"result":{"a":{}},}', "not JSON"),
+            ('{"id":1,"result":{"a":{}} x}', "not JSON"),
+            ('{"id":1,"result":{"a":{}}"b":1}', "not JSON"),
+            ('{"id":1,"result":{"a":{},}}', "not JSON"),
+            ('{"id":1,"result":{"a" {}}}', "not JSON"),
+            ('{"id":1,"result":{"a\\x":{}}}', "not JSON"),
             ('{"id":1,"result":{"a":}}', "not JSON"),
-            ('{"id":1,"result":{"a":1e999}}', "not JSON"),
-            ('{"id":null,"method":"update","params":["m",{"a":1},2]}', "not JSON"),
-            ('{"id":null,"method":"update","params":["m",{"a":1}}', "not JSON"),
-            ('{"id":null,"method":"update","params":["m",{"a":1}],"params":[]}', "has params"),
+            ('{"id":1,"result":{"a":{"N":}}}', "not JSON"),
+            ('{"id":1,"result":{"a":{"N":{},}}}', "not JSON"),
+            ('{"id":1,"result":{"a":{"N":{} "N":{}}}}', "not JSON"),
+            ('{"id":1,"result":{"a":{"N":{}{"N":{}}}}}', "not JSON"),
+            ('{"id":1,"result":{"a":{"N":{},"N" {}}}}', "not JSON"),
+            ('{"id":1,"result":{"a":{"N":{},"N":{x}}}}', "not JSON"),
+            ('{"id":1,"result":{"a":{"N":{"x":1e999}}}}', "not JSON"),
+            ('{"id":null,"method":"update","params":["m",{"a":{}},2]}', "not JSON"),
+            ('{"id":null,"method":"update","params":["m",{"a":{}}}', "not JSON"),
+            ('{"id":null,"method":"update","params":["m",{"a":{}}],"params":[]}', "has params"),
         ):
             for read in (unfold, TableUpdates.whole):
-                message = decodeMessage(bytearray(text.encode()))
+                message = decodeMessage(text.replace("N", UUIDS[0]).encode())
                 tables = message["result"] if "result" in message else message["params"][1]
                 error = self.assertRaises(ProtocolViolation, read, tables)
                 self.assertIn(wrong, str(error), text)
@@ -163,11 +184,11 @@ class TableUpdatesTests(SynchronousTestCase):
         As messages they are the reply and the notification that they are.
         """
         reply: Any = parseMessage(decodeMessage(b'{"id":1,"result":{"a":{}}}'))
-        self.assertEqual(unfold(reply.result), {"a": {}})
+        self.assertEqual(reply.result.whole(), {"a": {}})
         text = b'{"id":null,"method":"update2","params":["m",{"a":{}}]}'
         update: Any = parseMessage(decodeMessage(text))
         self.assertEqual((update.method, update.params[0]), ("update2", "m"))
-        self.assertEqual(unfold(update.params[1]), {"a": {}})
+        self.assertEqual(update.params[1].whole(), {"a": {}})
 
     def test_noTableUpdates(self) -> None:
         """

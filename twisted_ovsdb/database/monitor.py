@@ -4,54 +4,53 @@
 """
 The dialect C{monitor}: RFC 7047, sections 4.1.5 and 4.1.6.
 
-Every row is told whole, so a row update can be applied twice and does no harm.
-Every server has it.
+The server sends the whole row each time. Every server has this dialect. C{new}
+and C{old} tell whether a row is inserted, modified or deleted; an C{old} that is
+empty is present too.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
-import attrs
-
-from twisted_ovsdb.database.dialects import WholeRows, rowObject
+from twisted_ovsdb.database.dialects import Dialect, rowObject
 from twisted_ovsdb.errors import ProtocolViolation
 from twisted_ovsdb.wire.notation import JSONRow
 
 
-@attrs.frozen
-class Monitor:
+class WholeRows(Protocol):
     """
-    A row is inserted, modified or deleted as C{new} and C{old} are present; an
-    C{old} that is empty is present too.
+    What this dialect needs to read the rows of a table.
     """
 
-    method: str = "monitor"
-    notification: str = "update"
+    def whole(self, uuid: str, row: JSONRow) -> Any:
+        """
+        Read a row with all its columns.
 
-    def initial(self, rows: WholeRows[Any], uuid: str, update: JSONRow) -> Any:
+        @return: the row's value.
+        @raise ProtocolViolation: if a column is missing or wrong; the text
+            names the column.
         """
-        Read a row of the initial reply.
-        """
-        if "old" in update or "new" not in update:
-            raise ProtocolViolation("an initial reply has only new rows")
-        return rows.whole(uuid, rowObject("new", update["new"]))
-
-    def change(self, rows: WholeRows[Any], uuid: str, update: JSONRow, before: Any) -> Any:
-        """
-        Read a row that is inserted, modified or deleted.
-        """
-        if "old" in update:
-            rowObject("old", update["old"])
-            if before is None:
-                raise ProtocolViolation("is modified or deleted, and was never inserted")
-            if "new" not in update:
-                return None
-        elif "new" not in update:
-            raise ProtocolViolation("the update has neither old nor new")
-        elif before is not None:
-            raise ProtocolViolation("is inserted, and exists already")
-        return rows.whole(uuid, rowObject("new", update["new"]))
 
 
-MONITOR: Final = Monitor()
+def _initial(rows: WholeRows, uuid: str, update: JSONRow) -> Any:
+    if "old" in update or "new" not in update:
+        raise ProtocolViolation("an initial reply has only new rows")
+    return rows.whole(uuid, rowObject("new", update["new"]))
+
+
+def _change(rows: WholeRows, uuid: str, update: JSONRow, before: Any) -> Any:
+    if "old" in update:
+        rowObject("old", update["old"])
+        if before is None:
+            raise ProtocolViolation("is modified or deleted, and was never inserted")
+        if "new" not in update:
+            return None
+    elif "new" not in update:
+        raise ProtocolViolation("the update has neither old nor new")
+    elif before is not None:
+        raise ProtocolViolation("is inserted, and exists already")
+    return rows.whole(uuid, rowObject("new", update["new"]))
+
+
+MONITOR: Final = Dialect("monitor", "update", _initial, _change)

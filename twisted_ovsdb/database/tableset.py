@@ -45,7 +45,7 @@ class TableSet:
     @ivar tables: the tables by name.
     """
 
-    def __init__(self, dialect: Dialect[Any], tables: Mapping[str, MonitoredTable]) -> None:
+    def __init__(self, dialect: Dialect, tables: Mapping[str, MonitoredTable]) -> None:
         self.dialect = dialect
         self.tables = tables
 

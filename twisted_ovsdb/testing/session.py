@@ -80,7 +80,7 @@ class ServerSession(Protocol):
 
     def __init__(self, served: Served) -> None:
         self._served = served
-        self._stream: JSONStream[dict[str, Any]] = JSONStream()
+        self._stream = JSONStream()
         self._monitors: dict[str, Requests] = {}
 
     def connectionMade(self) -> None:

@@ -2,11 +2,11 @@
 # See LICENSE for details.
 
 """
-The JSON-RPC 1.0 of RFC 7047, section 4: what a JSON object means as a
-message, and how ours are written.
+The messages of JSON-RPC 1.0 (RFC 7047, section 4).
 
-ovsdb-server drops a client for any member that it does not expect, so ours
-have exactly those it does. Unknown members of its messages are ignored.
+ovsdb-server closes the connection for any member that it does not expect, so
+our messages have only those that it expects. Unknown members of its messages
+are ignored.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from twisted_ovsdb.errors import ProtocolViolation, RpcError, describe, printabl
 @attrs.frozen
 class Request:
     """
-    The server asks something, such as C{echo}.
+    A request of the server, such as C{echo}.
     """
 
     id: Any
@@ -34,7 +34,7 @@ class Request:
 @attrs.frozen
 class Notification:
     """
-    The server tells something that wants no answer, such as C{update}.
+    A message that needs no answer, such as C{update}.
     """
 
     method: str
@@ -54,7 +54,7 @@ class Reply:
 @attrs.frozen
 class ErrorReply:
     """
-    The server refused one of our requests.
+    The error that answers one of our requests.
     """
 
     id: Any
@@ -66,9 +66,9 @@ Message = Union[Request, Notification, Reply, ErrorReply]
 
 def parseMessage(value: Mapping[str, Any]) -> Message:
     """
-    Tell what a JSON object is as a message.
+    Read a JSON object as a message.
 
-    @raise ProtocolViolation: if it is none.
+    @raise ProtocolViolation: if it is no message.
     """
     messageId = value.get("id")
     if "method" in value:
@@ -102,8 +102,8 @@ def parseMessage(value: Mapping[str, Any]) -> Message:
 
 def _parseError(error: object) -> RpcError:
     """
-    Read an error, which ovsdb-server writes as a string or as an object with
-    C{error} and optional C{details} and C{syntax}.
+    ovsdb-server writes an error as a string, or as an object with C{error} and
+    optional C{details} and C{syntax}.
     """
     if type(error) is str:
         return RpcError(error)
@@ -121,8 +121,8 @@ def encodeRequest(messageId: object, method: str, params: Sequence[object]) -> b
     """
     Write a request.
 
-    @raise ValueError: if C{params} hold NaN or half a character.
-    @raise TypeError: if C{params} hold what JSON has no word for.
+    @raise ValueError: if C{params} have NaN or half a character.
+    @raise TypeError: if C{params} have a type that JSON does not have.
     """
     return _encode({"method": method, "params": list(params), "id": messageId})
 
@@ -138,8 +138,8 @@ def encodeReply(messageId: object, result: object) -> bytes:
     """
     Write the answer to a request of the server.
 
-    @raise ProtocolViolation: if the result, as in an echo, is nested deeper
-        than can be written.
+    @raise ProtocolViolation: if the result is nested too deeply to be written,
+        as it may be in an echo.
     """
     try:
         return _encode({"id": messageId, "result": result, "error": None})
@@ -149,6 +149,6 @@ def encodeReply(messageId: object, result: object) -> bytes:
 
 def encodeError(messageId: object, error: object) -> bytes:
     """
-    Write that a request of the peer cannot be answered.
+    Write an error as the answer to a request of the server.
     """
     return _encode({"id": messageId, "result": None, "error": error})

@@ -2,71 +2,62 @@
 # See LICENSE for details.
 
 """
-Bytes in, JSON values out.
+Where one message ends and the next one begins in a stream of bytes.
 
-ovsdb-server writes its messages one behind the other with no separator, so a
-message ends where its outermost brace closes, and nowhere else. Two promises:
+ovsdb-server writes its messages one after the other with no separator. So a
+message ends where its outermost brace closes. Two promises:
 
-  - linear time: no byte is looked at more than twice, however the chunks are cut;
-  - bounded memory: what waits for its end is never more than C{maxLength}
-    bytes and the chunk that passed it.
+  - linear time: no byte is read more than twice, however the chunks are cut;
+  - bounded memory: an incomplete message has at most C{maxLength} bytes, and
+    the chunk that exceeds this.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from typing import Final, Generic, TypeVar
+from typing import Any, Final
 
 from twisted_ovsdb.errors import ProtocolViolation
 from twisted_ovsdb.wire.strictjson import decodeObject
 
 DEFAULT_MAX_LENGTH: Final = 256 * 1024 * 1024
 """
-Bytes in one message. 100,000 interfaces with all their columns are 110 MB;
-no real server needs more than twice that, and a flood must end somewhere.
+Bytes in one message: more than twice what 100,000 interfaces with all their
+columns need (110 MB).
 """
 
 _NOT_SPACE: Final = re.compile(rb"[^ \t\r\n]")
 
-# Within a message only these matter: a brace, a whole string, or a quote that
-# opens a string which does not end in this chunk.
+# What matters within a message: a brace, a whole string, or the quote of a
+# string that does not end in this chunk.
 _TOKEN: Final = re.compile(rb'[{}]|"[^"\\]*(?:\\.[^"\\]*)*"|"', re.DOTALL)
 _REST_OF_STRING: Final = re.compile(rb'[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 
 _SKIMMED: Final = 256
-"""Bytes of a chunk from which on it pays to look whether it can be skimmed."""
+"""Bytes from which on a chunk is skimmed: below, this gains nothing."""
 
 _SKIMMED_DEPTH: Final = 8
-"""Nesting of braces that is skimmed; a table update has 4 levels."""
+"""Levels of braces that are skimmed; table updates have 4."""
 
 _NO_MARKS: Final = bytes(set(range(256)) - set(b'{}"'))
 
-Value = TypeVar("Value")
+Decode = Callable[["bytes | bytearray"], dict[str, Any]]
+"""Makes a value of a message's bytes, or raises L{ProtocolViolation}."""
 
 
-class JSONStream(Generic[Value]):
+class JSONStream:
     """
-    A stream of JSON objects, cut into chunks anywhere.
-
-    After a fault the stream is dead: it raises the same fault again.
+    A stream of JSON objects, cut into chunks anywhere. After a fault, it only
+    raises the same fault again.
 
     @ivar maxLength: how many bytes one message may have.
-    @ivar readArrived: if it is not None, gets each message whose end has not
-        come yet, whenever more of it has. It may remove what it has read, and
+    @ivar readArrived: if it is not None, it gets each incomplete message,
+        whenever more of it has arrived. It may remove what it has read, and
         returns how many bytes these were.
     """
 
-    def __init__(
-        self,
-        maxLength: int = DEFAULT_MAX_LENGTH,
-        decode: Callable[[bytes | bytearray], Value] = decodeObject,  # type: ignore[assignment]
-    ) -> None:
-        """
-        @param maxLength: how many bytes one message may have.
-        @param decode: what makes a value of one framed message; it raises
-            L{ProtocolViolation} where it cannot.
-        """
+    def __init__(self, maxLength: int = DEFAULT_MAX_LENGTH, decode: Decode = decodeObject) -> None:
         self.maxLength = maxLength
         self.readArrived: Callable[[bytearray], int] | None = None
         self._decode = decode
@@ -79,17 +70,14 @@ class JSONStream(Generic[Value]):
         self._inString = False
         self._escaped = False  # a backslash in a string ended the last chunk
 
-    def feed(self, data: bytes) -> Iterator[Value]:
+    def feed(self, data: bytes) -> Iterator[dict[str, Any]]:
         """
-        Take a chunk.
-
-        The chunk is kept at once and looked at as the iteration goes on: a
-        caller may stop after a value and go on with C{feed(b"")} later.
+        Add a chunk. It is read only as the iteration goes on: a caller may
+        stop after a value, and go on with C{feed(b"")} later.
 
         @param data: any number of bytes, cut anywhere.
-        @return: the values that are complete, each as soon as it is.
-        @raise ProtocolViolation: for the first fault, after the values that
-            came before it.
+        @return: the values that are complete.
+        @raise ProtocolViolation: the first fault, after the values before it.
         """
         if self._fault is None and data:
             rest = self._input[self._position :]
@@ -97,7 +85,7 @@ class JSONStream(Generic[Value]):
             self._position = 0
         return self._values()
 
-    def _values(self) -> Iterator[Value]:
+    def _values(self) -> Iterator[dict[str, Any]]:
         while self._fault is None and (message := self._nextMessage()) is not None:
             try:
                 value = self._decode(message)
@@ -114,7 +102,9 @@ class JSONStream(Generic[Value]):
 
     def _nextMessage(self) -> bytes | bytearray | None:
         """
-        Take the next whole message off the input, or what there is of it.
+        Remove the next message from the input, or what there is of it.
+
+        @return: None if it is not complete.
         """
         chunk, start = self._input, self._position
         if self._depth == 0:
@@ -130,7 +120,7 @@ class JSONStream(Generic[Value]):
                 return None
         end = self._findEnd(chunk, start)
         self._position = len(chunk) if end is None else end
-        # What arrives as one message, as most do, is not copied.
+        # A chunk that is one message, as most are, is not copied.
         piece = chunk if start == 0 and end == len(chunk) else chunk[start : self._position]
         if self._position == len(chunk):
             self._input, self._position = b"", 0
@@ -157,13 +147,11 @@ class JSONStream(Generic[Value]):
 
     def _findEnd(self, chunk: bytes, start: int) -> int | None:
         """
-        Where the message ends in this chunk, which it has not been shown yet;
-        None if it goes on behind it.
-
-        @param start: where the message begins or goes on.
+        @param start: where the message begins or goes on in this chunk.
+        @return: where it ends; None if it goes on in the next chunk.
         """
-        # Not behind another message: a chunk of many would be looked over
-        # for each of them.
+        # Only from the chunk's beginning: a chunk of many messages would be
+        # skimmed for each of them.
         if start == 0 and len(chunk) >= _SKIMMED:
             end = self._skim(chunk)
             if end is not None:
@@ -195,21 +183,21 @@ class JSONStream(Generic[Value]):
 
     def _skim(self, chunk: bytes) -> int | None:
         """
-        Look over a chunk with a handful of calls that run in C: 0.1 s for 30
-        MB, against 1.5 s token by token.
+        Count a chunk's braces with a few calls that run in C, which is much
+        faster than token by token.
 
-        @return: 0 if the message goes on behind the chunk; the chunk's length
-            if it ends with the chunk's last byte and not before; None if this
-            cannot tell, and then nothing has been noted.
+        @return: 0 if the message goes on in the next chunk; the chunk's length
+            if it ends with the chunk's last byte; None if this cannot tell,
+            and then nothing has changed.
         """
-        # Escapes are rare; what they mean depends on what stands before them.
+        # What a backslash means depends on what is before it; they are rare.
         if self._escaped or b"\\" in chunk:
             return None
         marks = chunk.translate(None, _NO_MARKS)
         if self._inString:
             marks = b'"' + marks
-        # Two quotes side by side change nothing for what stands around them;
-        # few are left, of strings in which there are braces.
+        # Two quotes side by side are a string without braces. The others are
+        # few; every second part between them is inside a string.
         parts = marks.replace(b'""', b"").split(b'"')
         braces = b"".join(parts[::2])
         inString = len(parts) % 2 == 0
@@ -227,7 +215,7 @@ class JSONStream(Generic[Value]):
         closing = braces.rfind(b"}") + 1
         if closing >= depth or b"{" in braces[:closing]:
             return None
-        # So many braces are open, and there were never fewer than one.
+        # The depth behind the chunk; within it, it was never less than 1.
         depth += len(braces) - 2 * closing
         if mayEnd and depth == 1:
             self._depth = 0
@@ -239,8 +227,8 @@ class JSONStream(Generic[Value]):
 
     def _noteOpenString(self, chunk: bytes, start: int) -> None:
         """
-        Remember whether the string that goes on behind this chunk has a
-        backslash at its end that escapes what comes next.
+        Note whether a backslash at the end of this chunk, which ends within a
+        string, escapes the first character of the next one.
         """
         end = max(start, len(chunk.rstrip(b"\\")))
         self._escaped = (len(chunk) - end) % 2 == 1

@@ -2,12 +2,12 @@
 # See LICENSE for details.
 
 """
-From OVSDB's JSON notation (RFC 7047, section 5.1) to Python values, and back.
+OVSDB's JSON notation (RFC 7047, section 5.1): from it to Python values, and back.
 
-Each function that reads takes a column's name and what the server wrote for it,
-and raises L{ProtocolViolation} that names the column and what was found there.
-A set of one element may be written as the element alone; both are read. Those
-that write, for C{transact}, tell the type by the value.
+Functions that read take a column's name and what the server wrote for it. They
+raise L{ProtocolViolation} that names the column and what was found there. A set
+of one element may be written as the element alone; both forms are read.
+Functions that write, for C{transact}, choose the type by the value.
 """
 
 from __future__ import annotations
@@ -32,19 +32,19 @@ _ID: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
 
 EMPTY_SET: Final = ["set", []]
-"""What a column holds that may have nothing and has nothing."""
+"""An optional column, or a set, without a value."""
 
 EMPTY_MAP: Final = ["map", []]
-"""What a column holds that is a map and has no pairs."""
+"""A map without pairs."""
 
 isUUID: Final = _UUID.fullmatch
 
 
 class _Shared(dict[str, str]):
     """
-    Strings that stand in many rows, such as the keys of external_ids, as one
-    object each: 230 of 1,130 bytes an interface. It forgets everything when
-    it is full, so that a database of ever new keys cannot fill the memory.
+    One object for each string that is in many rows, such as a key of
+    external_ids: this saves a fifth of an interface's memory. When it is full,
+    it forgets everything, so that endless new keys cannot fill the memory.
     """
 
     LIMIT: Final = 1000
@@ -63,12 +63,23 @@ def _violation(column: str, expected: str, value: object) -> NoReturn:
     raise ProtocolViolation(f"column {column}: expected {expected}, got {describe(value)}")
 
 
-def _elements(value: object) -> list[Any] | None:
+def tagged(tag: str, value: Any) -> list[Any] | None:
     """
-    The elements of C{["set", [...]]}; None if the value is not a set.
+    The content of C{["set", [...]]} or C{["map", [...]]}.
+
+    @return: None if the value is not of this form.
     """
-    if type(value) is list and len(value) == 2 and value[0] == "set" and type(value[1]) is list:
+    if type(value) is list and len(value) == 2 and value[0] == tag and type(value[1]) is list:
         return value[1]
+    return None
+
+
+def uuidText(value: Any) -> str | None:
+    """
+    The text of C{["uuid", "..."]}; None if the value is no UUID.
+    """
+    if type(value) is list and len(value) == 2 and value[0] == "uuid" and type(value[1]) is str:
+        return value[1] if isUUID(value[1]) else None
     return None
 
 
@@ -76,13 +87,13 @@ def _single(value: object) -> object:
     """
     The element of a set of one; anything else as it is.
     """
-    elements = _elements(value)
+    elements = tagged("set", value)
     return elements[0] if elements is not None and len(elements) == 1 else value
 
 
 def string(column: str, value: object) -> str:
     """
-    What a column holds that has exactly one string.
+    Read a column that has exactly one string.
     """
     if type(value) is not str:
         value = _single(value)
@@ -93,7 +104,7 @@ def string(column: str, value: object) -> str:
 
 def optionalString(column: str, value: object) -> str | None:
     """
-    What a column holds that has a string or nothing.
+    Read a column that has a string or nothing.
     """
     if value == EMPTY_SET:
         return None
@@ -105,7 +116,7 @@ def optionalString(column: str, value: object) -> str | None:
 
 def optionalInteger(column: str, value: object) -> int | None:
     """
-    What a column holds that has a 64 bit integer or nothing.
+    Read a column that has a 64 bit integer or nothing.
     """
     if value == EMPTY_SET:
         return None
@@ -117,7 +128,7 @@ def optionalInteger(column: str, value: object) -> int | None:
 
 def stringMap(column: str, value: object) -> Mapping[str, str]:
     """
-    What a column holds that has a map of strings to strings, read-only.
+    Read a column that has a map of strings to strings. The result is read-only.
     """
     if value == EMPTY_MAP:
         return EMPTY
@@ -139,7 +150,7 @@ def stringMap(column: str, value: object) -> Mapping[str, str]:
 
 def datum(column: str, value: object) -> Datum:
     """
-    What a column of any type holds.
+    Read a column of any type.
 
     @return: an atom (a UUID as its text); None for an empty set; a frozenset
         for a set of two or more; a read-only mapping for a map.
@@ -147,36 +158,22 @@ def datum(column: str, value: object) -> Datum:
     if type(value) is list and len(value) == 2:
         tag, content = value
         if tag == "map" and type(content) is list:
-            return MappingProxyType(
-                {
-                    _atom(column, key): _atom(column, item)
-                    for key, item in (_pair(column, pair) for pair in content)
-                }
-            )
+            if not all(type(pair) is list and len(pair) == 2 for pair in content):
+                _violation(column, "a map of pairs", value)
+            return MappingProxyType({_atom(column, k): _atom(column, v) for k, v in content})
         if tag == "set" and type(content) is list:
             atoms = frozenset(_atom(column, element) for element in content)
             return atoms if len(atoms) > 1 else next(iter(atoms), None)
     return _atom(column, value)
 
 
-def _pair(column: str, value: object) -> list[Any]:
-    if type(value) is not list or len(value) != 2:
-        _violation(column, "a pair of a key and a value", value)
-    return value
-
-
 def _atom(column: str, value: object) -> Atom:
     if type(value) in (str, int, float, bool):
         return value  # type: ignore[return-value]
-    if (
-        type(value) is list
-        and len(value) == 2
-        and value[0] == "uuid"
-        and type(value[1]) is str
-        and isUUID(value[1])
-    ):
-        return value[1]
-    _violation(column, "an atom, a set or a map", value)
+    text = uuidText(value)
+    if text is None:
+        _violation(column, "an atom, a set or a map", value)
+    return text
 
 
 @attrs.frozen
@@ -200,10 +197,10 @@ def encode(value: object) -> Any:
     """
     Write a value, as for a C{row}, a condition or a mutation of C{transact}.
 
-    @param value: a bool, int, float or str; a C{uuid.UUID} or L{NamedUUID},
-        which refer to rows; None, which is the empty set; a set, frozenset or
-        tuple of such atoms; a mapping of atoms to atoms. A list is refused:
-        it may be meant as a set, or be notation already.
+    @param value: an atom, which is a bool, int, float or str, or a
+        C{uuid.UUID} or L{NamedUUID} that refers to a row; None, which is the
+        empty set; a set, frozenset or tuple of atoms; a mapping of atoms to
+        atoms. A list is refused: it may mean a set, or be notation already.
     @raise TypeError: if there is no notation for this type.
     @raise ValueError: if OVSDB cannot hold the value.
     """
@@ -221,16 +218,16 @@ def encodeRow(row: Mapping[str, object]) -> dict[str, Any]:
     Write a row, each column as L{encode} does.
 
     @raise TypeError: as L{encode}; the text names the column.
-    @raise ValueError: likewise.
+    @raise ValueError: as L{encode}; the text names the column.
     """
     return {column: inColumn(column, encode, value) for column, value in row.items()}
 
 
 def encodeUUID(text: str) -> list[str]:
     """
-    Write a reference to a row that exists, by its UUID's text.
+    Write a reference to a row that exists.
 
-    @raise ValueError: if it is none.
+    @raise ValueError: if the text is no UUID.
     """
     if not isUUID(text):
         raise ValueError(f"not a UUID: {describe(text)}")
@@ -255,7 +252,7 @@ def encodeAtom(value: object) -> Any:
             raise ValueError(f"OVSDB has no {value}")
         return float(value)
     if isinstance(value, str):
-        # ovsdb-server drops a client that sends NUL.
+        # ovsdb-server closes the connection of a client that sends NUL.
         if _UNSTORABLE.search(value):
             raise ValueError(f"a string holds NUL or half a character: {describe(value)}")
         return str(value)

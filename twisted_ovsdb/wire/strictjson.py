@@ -2,13 +2,14 @@
 # See LICENSE for details.
 
 """
-JSON as RFC 8259 has it, and no laxer: Python's C{json} alone also takes NaN,
-1e999, unpaired surrogates, and bytes that are not UTF-8.
+JSON as in RFC 8259. Python's C{json} alone also accepts NaN, 1e999, unpaired
+surrogates, and bytes that are not UTF-8.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import re
 from typing import Any, Final, NoReturn, Union
 
@@ -28,7 +29,7 @@ def _refuseConstant(name: str) -> NoReturn:
 
 def _finiteFloat(text: str) -> float:
     number = float(text)
-    if number in (float("inf"), float("-inf")):
+    if math.isinf(number):
         raise ValueError(f"{text} is too large a number")
     return number
 
@@ -37,30 +38,27 @@ _DECODER: Final = json.JSONDecoder(parse_constant=_refuseConstant, parse_float=_
 
 scanValue: Final = _DECODER.scan_once  # type: ignore[attr-defined]
 """
-Reads the value that begins at a place of a text: the value, and the place
-behind it. It raises StopIteration, ValueError, or RecursionError for deep
+Reads the value that begins at a place of a text. Returns the value and the
+place behind it; raises StopIteration, ValueError, or RecursionError for deep
 nesting.
 """
 
 scanString: Final = json.decoder.scanstring  # type: ignore[attr-defined]
-"""Reads on behind a quote: the string, and the place behind it, or ValueError."""
+"""Reads a string from behind its first quote: as L{scanValue}, but only ValueError."""
 
 
 def decodeText(data: Buffer) -> str:
     """
-    Decode bytes, strictly.
-
-    @raise ProtocolViolation: if they are not UTF-8, or an escape in them
-        stands for half a character.
+    @raise ProtocolViolation: if the bytes are not UTF-8, or an escape in them
+        is half a character.
     """
     try:
         text = str(data, "utf-8")
     except UnicodeDecodeError as e:
         raise ProtocolViolation(f"not UTF-8: {e}") from e
-    # Looking for one character is much faster than looking for two, and most
-    # texts have no escapes.
+    # Most texts have no escapes, and to look for one character is fast.
     if "\\" in text:
-        # An escaped backslash escapes nothing; two spaces keep its sides apart.
+        # An escaped backslash does not escape what follows.
         for match in _SURROGATES.finditer(text.replace("\\\\", "  ")):
             if len(match.group()) == 6:
                 raise ProtocolViolation(f"not JSON: unpaired surrogate {match.group()}")
@@ -78,7 +76,6 @@ def readValue(text: str, position: int) -> tuple[Any, int]:
         value, end = scanValue(text, position)
     except StopIteration as e:
         raise ProtocolViolation(f"not JSON: no value at character {e.value}") from e
-    # Nesting that is too deep is a RecursionError.
     except (ValueError, RecursionError) as e:
         raise ProtocolViolation(f"not JSON: {e}") from e
     return value, end
@@ -86,7 +83,7 @@ def readValue(text: str, position: int) -> tuple[Any, int]:
 
 def parseObject(text: str) -> dict[str, Any]:
     """
-    Read an object that is a text from its first character to its last.
+    Read an object that is the whole text.
 
     @raise ProtocolViolation: if it is not JSON.
     """

@@ -4,15 +4,16 @@
 """
 Messages with table updates, whose rows are parsed one by one.
 
-A row is parsed by the C scanner of C{json} when it is asked for, becomes its
-value, and is forgotten. Parsed as a whole, the initial reply for 100,000
-interfaces would be millions of objects that exist at once, and a reactor that
-does nothing else for a second. What is read, and what is refused, is the same
-as for a message that is parsed as a whole.
+The C scanner of C{json} parses a row when the row is asked for. The caller
+makes its value and drops the parsed form. Parsed as a whole, the initial reply
+for 100,000 interfaces would be millions of objects that exist at once, and the
+reactor would do nothing else for a second. What is read, and what is refused,
+is the same as for a message that is parsed as a whole.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Container, Iterator
 from typing import Any, Final
@@ -28,16 +29,22 @@ from twisted_ovsdb.wire.strictjson import (
     scanValue,
 )
 
-# The usual beginnings, as ovsdb-server writes them.
+REPLY: Final = re.compile(r'\{"id":([0-9]{1,18}),"result":(?=\{)')
+"""The beginning of a reply with an object, as ovsdb-server writes it: its id."""
+
+# The beginnings of an update, of a table's first row and of each other row.
 _UPDATE: Final = re.compile(
     r'\{"id":null,"method":"(update2?)","params":\["([^"\\\x00-\x1f]*)",(?=\{)'
 )
-_REPLY: Final = re.compile(r'\{"id":([0-9]{1,18}),"result":(?=\{)')
-_SPACE: Final = re.compile(r"[ \t\r\n]*")
-_COMMA: Final = re.compile(r"[ \t\r\n]*,")
+_ROW: Final = r'"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})":(?=\{)'
+_FIRST_ROW: Final = re.compile(r"\{" + _ROW)
+_NEXT_ROW: Final = re.compile("," + _ROW)
 
-# A member's name without escapes, such as a UUID, and its colon at one go.
-_NAME: Final = re.compile(r'[ \t\r\n]*"([^"\\\x00-\x1f]*)"[ \t\r\n]*:[ \t\r\n]*')
+_PLAIN_NAME: Final = re.compile(r'"([^"\\\x00-\x1f]*)":(?=[\[{"])')
+_SPACE: Final = re.compile(r"[ \t\r\n]*")
+
+RowUpdates = Iterator[tuple[str, str, dict[str, Any]]]
+"""A table, a UUID and a row update at each step."""
 
 
 class _Cursor:
@@ -46,15 +53,26 @@ class _Cursor:
     L{ProtocolViolation} that parsing the whole text would give.
     """
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, position: int) -> None:
         self.text = text
-        self.position = 0
+        self.position = position
+
+    def next(self) -> str:
+        """
+        Skip white space.
+
+        @return: the character behind it; an empty string at the end.
+        """
+        match = _SPACE.match(self.text, self.position)
+        assert match is not None
+        self.position = match.end()
+        return self.text[self.position : self.position + 1]
 
     def expect(self, character: str) -> None:
         """
         Read a character, and white space before it.
         """
-        if not self.text.startswith(character, self.position) and self._space() != character:
+        if not self.text.startswith(character, self.position) and self.next() != character:
             raise ProtocolViolation(f"not JSON: no {character!r} at character {self.position}")
         self.position += 1
 
@@ -70,76 +88,27 @@ class _Cursor:
         Read an object: its members' names. The caller reads each value before
         it asks for the next name.
         """
-        if self._opened():
+        self.expect("{")
+        if self.text.startswith('"', self.position) or self.next() != "}":
             yield self._name()
             yield from self.further()
+        else:
+            self.position += 1
 
     def further(self) -> Iterator[str]:
         """
         As L{names}, from behind a value on.
         """
-        while (comma := _COMMA.match(self.text, self.position)) is not None:
-            self.position = comma.end()
+        while self.text.startswith(",", self.position) or self.next() == ",":
+            self.position += 1
             yield self._name()
         self.expect("}")
-
-    def members(self) -> Iterator[tuple[str, Any]]:
-        """
-        Read an object: its names and values. This is where rows are read, so
-        the usual form is read without a call for each part.
-        """
-        more = self._opened()
-        text, position = self.text, self.position
-        while more:
-            plain = _NAME.match(text, position)
-            if plain is not None:
-                name, position = plain.group(1), plain.end()
-            else:
-                self.position = position
-                name, position = self._name(), self.position
-            try:
-                value, position = scanValue(text, position)
-            except (StopIteration, ValueError, RecursionError):
-                value, position = readValue(text, position)  # raises, and says what is wrong
-            yield name, value
-            if text.startswith(",", position):
-                position += 1
-            elif (comma := _COMMA.match(text, position)) is not None:
-                position = comma.end()
-            else:
-                more = False
-                self.position = position
-                self.expect("}")
-
-    def _opened(self) -> bool:
-        """
-        Read an object's brace; if it has no members, the closing one too.
-
-        @return: whether there are members.
-        """
-        if self.text.startswith('{"', self.position):
-            self.position += 1
-            return True
-        self.expect("{")
-        if self._space() != "}":
-            return True
-        self.position += 1
-        return False
-
-    def _space(self) -> str:
-        """
-        Skip white space; the character behind it.
-        """
-        match = _SPACE.match(self.text, self.position)
-        assert match is not None
-        self.position = match.end()
-        return self.text[self.position : self.position + 1]
 
     def _name(self) -> str:
         """
         Read a member's name and the colon.
         """
-        plain = _NAME.match(self.text, self.position)
+        plain = _PLAIN_NAME.match(self.text, self.position)
         if plain is not None:
             self.position = plain.end()
             return plain.group(1)
@@ -149,7 +118,7 @@ class _Cursor:
         except ValueError as e:
             raise ProtocolViolation(f"not JSON: {e}") from e
         self.expect(":")
-        self._space()
+        self.next()
         name: str = string
         return name
 
@@ -157,34 +126,62 @@ class _Cursor:
 class TableUpdates:
     """
     The C{<table-updates>} of a message, still as text: to be read once, by
-    L{tables} or by L{whole}, before anything else is read from the connection.
+    L{rows} or by L{whole}, before anything else is read from the connection.
     The end of the message is checked behind them.
     """
 
-    def __init__(self, cursor: _Cursor, closing: str) -> None:
+    def __init__(self, text: str, position: int = 0, closing: str | None = None) -> None:
         """
-        @param cursor: stands at the table updates' brace.
+        @param text: the message.
+        @param position: the place of the table updates' brace in it.
         @param closing: what stands between them and the next member of the
-            message: the end of its params, or nothing.
+            message. None: the text ends somewhere, and the rows before its
+            end are read.
         """
-        self._cursor = cursor
+        self._cursor = _Cursor(text, position)
         self._closing = closing
+        self._table: str | None = None  # the latest that was begun
+        self._begun = 0  # where its latest row begins, as far as this is known
 
-    def tables(self) -> Iterator[tuple[str, Any]]:
+    def rows(self, monitored: Container[str]) -> RowUpdates:
         """
-        Each table's name, and an iterator over the UUIDs and row updates in
-        it, which has to be used up before the next table is asked for; or the
-        value, where that is no object.
+        See L{rowUpdates}.
 
-        @raise ProtocolViolation: where the text is not JSON.
+        @raise ProtocolViolation: also if the text is not JSON.
         """
         cursor = self._cursor
-        for table in cursor.names():
-            if cursor.text.startswith("{", cursor.position):
-                yield table, cursor.members()
-            else:
-                yield table, cursor.value()
-        self._finish()
+        try:
+            for table in cursor.names():
+                _checkTable(table, monitored)
+                if not cursor.text.startswith("{", cursor.position):
+                    raise _noObject(table, cursor.value())
+                self._table, self._begun = table, cursor.position + 1
+                yield from self._rowsOf(table)
+            self._finish()
+        except ProtocolViolation:
+            # Of a part of a message, what is wrong is found at the end of it.
+            if self._closing is not None:
+                raise
+
+    def _rowsOf(self, table: str) -> RowUpdates:
+        cursor = self._cursor
+        text = cursor.text
+        start = position = cursor.position
+        # In the usual form, a row is read without a call for each part.
+        row = _FIRST_ROW.match(text, start)
+        while row is not None:
+            self._begun = row.start(1) - 1
+            try:
+                update, position = scanValue(text, row.end())
+            except (StopIteration, ValueError, RecursionError):
+                break  # It is read again below, which raises what is wrong.
+            yield table, row.group(1), update
+            row = _NEXT_ROW.match(text, position)
+        cursor.position = position
+        for uuid in cursor.names() if position == start else cursor.further():
+            update = cursor.value()
+            _checkRow(table, uuid, update)
+            yield table, uuid, update
 
     def whole(self) -> dict[str, Any]:
         """
@@ -196,12 +193,22 @@ class TableUpdates:
         self._finish()
         return value
 
+    def unread(self) -> str:
+        """
+        The text from the latest row on that was begun, as table updates: with
+        the opening of its table.
+        """
+        if self._table is None:
+            return self._cursor.text
+        table = json.dumps(self._table, ensure_ascii=False)
+        return f"{{{table}:{{{self._cursor.text[self._begun :]}"
+
     def _finish(self) -> None:
         """
         Read the message to its end.
         """
         fault = ""
-        for character in self._closing:
+        for character in self._closing or "":
             self._cursor.expect(character)
         for name in self._cursor.further():
             value = self._cursor.value()
@@ -227,46 +234,61 @@ def decodeMessage(message: Buffer) -> dict[str, Any]:
     text = decodeText(message)
     if isinstance(message, bytearray):
         message.clear()
-    cursor = _Cursor(text)
     update = _UPDATE.match(text)
     if update is not None:
-        cursor.position = update.end()
         method, monitorId = update.groups()
-        params = [monitorId, TableUpdates(cursor, "]")]
+        params = [monitorId, TableUpdates(text, update.end(), "]")]
         return {"id": None, "method": method, "params": params}
-    reply = _REPLY.match(text)
+    reply = REPLY.match(text)
     if reply is not None:
-        cursor.position = reply.end()
-        return {"id": int(reply.group(1)), "result": TableUpdates(cursor, "")}
+        return {"id": int(reply.group(1)), "result": TableUpdates(text, reply.end(), "")}
     return parseObject(text)
 
 
-def rowUpdates(tables: object, monitored: Container[str]) -> Iterator[tuple[str, str, Any]]:
+def rowUpdates(tables: object, monitored: Container[str]) -> RowUpdates:
     """
-    The row updates in table updates: table, UUID and row update of each.
+    The row updates in table updates.
 
     @param tables: L{TableUpdates}, or what a whole message had in their place.
     @param monitored: the tables that may be in them.
     @raise ProtocolViolation: for anything but an object of objects whose
         names are UUIDs and whose values are objects.
     """
+    if isinstance(tables, TableUpdates):
+        return tables.rows(monitored)
     if type(tables) is dict:
-        found: Iterator[tuple[str, Any]] = iter(tables.items())
-    elif isinstance(tables, TableUpdates):
-        found = tables.tables()
-    else:
-        raise ProtocolViolation(f"table updates are no object: {describe(tables)}")
-    for table, updates in found:
-        if table not in monitored:
-            raise ProtocolViolation(f"table {describe(table)} is not monitored")
-        if type(updates) is dict:
-            updates = updates.items()
-        elif not isinstance(updates, Iterator):
-            raise ProtocolViolation(f"table {table}: no object: {describe(updates)}")
-        for uuid, update in updates:
-            if not isUUID(uuid):
-                raise ProtocolViolation(f"table {table}: not a UUID: {describe(uuid)}")
-            if type(update) is not dict:
-                what = f"the update is no object: {describe(update)}"
-                raise ProtocolViolation(f"table {table}, row {uuid}: {what}")
+        return _parsedRows(tables, monitored)
+    raise ProtocolViolation(f"table updates are no object: {describe(tables)}")
+
+
+def _parsedRows(tables: dict[str, Any], monitored: Container[str]) -> RowUpdates:
+    for table, updates in tables.items():
+        _checkTable(table, monitored)
+        if type(updates) is not dict:
+            raise _noObject(table, updates)
+        for uuid, update in updates.items():
+            _checkRow(table, uuid, update)
             yield table, uuid, update
+
+
+def _checkTable(table: str, monitored: Container[str]) -> None:
+    if table not in monitored:
+        raise ProtocolViolation(f"table {describe(table)} is not monitored")
+
+
+def _noObject(table: str, updates: object) -> ProtocolViolation:
+    return ProtocolViolation(f"table {table}: no object: {describe(updates)}")
+
+
+def _checkRow(table: str, uuid: str, update: object) -> None:
+    if not isUUID(uuid):
+        raise ProtocolViolation(f"table {table}: not a UUID: {describe(uuid)}")
+    if type(update) is not dict:
+        raise inRow(table, uuid, f"the update is no object: {describe(update)}")
+
+
+def inRow(table: str, uuid: str, fault: object) -> ProtocolViolation:
+    """
+    A fault, with the name of the row that it is in.
+    """
+    return ProtocolViolation(f"table {table}, row {uuid}: {fault}")
