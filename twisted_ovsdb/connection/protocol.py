@@ -188,7 +188,7 @@ class OvsdbProtocol(JSONRPCProtocol):
 
     def _monitor(
         self,
-        dialect: Dialect[Any],
+        dialect: Dialect,
         database: str,
         monitorId: str,
         requests: Mapping[str, Any],
