@@ -151,10 +151,10 @@ class OvsdbProtocol(JSONRPCProtocol):
             if changes and onChanges is not None:
                 onChanges(changes)
 
-        reader = replica.tableSet.reader()
-        dialect, database = replica.tableSet.dialect, replica.schema.name
+        reader = replica._tableSet.reader()
+        dialect, database = replica._tableSet.dialect, replica.schema.name
         reply = self._monitor(dialect, database, monitorId, replica.requests(), updated, reader)
-        return self._checked(reply, lambda tables: replica.replace(reader.readAll(tables)))
+        return self._checked(reply, lambda tables: replica._replace(reader.readAll(tables)))
 
     def lock(self, lockId: str, onChange: OnLock = lambda owned: None) -> Deferred[bool]:
         """

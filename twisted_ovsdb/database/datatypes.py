@@ -2,11 +2,11 @@
 # See LICENSE for details.
 
 """
-The types of columns (RFC 7047, section 3.2), and what they make of values:
-from OVSDB's notation to Python and back, and the differences of C{update2}.
+The types of columns (RFC 7047, section 3.2). They read and write values in
+OVSDB's notation, and apply the differences of C{update2}.
 
-What only the server can judge is left to it: ranges, enumerations and
-references are known here, and not enforced.
+Ranges, enumerations and references are known here, but only the server enforces
+them.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ import attrs
 
 from twisted_ovsdb.datum import Atom
 from twisted_ovsdb.errors import ProtocolViolation, describe
-from twisted_ovsdb.wire.notation import encodeAtom, encodeUUID, isUUID
+from twisted_ovsdb.wire.notation import encodeAtom, encodeUUID, tagged, uuidText
 
 Value = Union[Atom, None, frozenset[Atom], Mapping[Atom, Atom]]
 """
-What a column holds, by its type: one atom (C{max} is 1), None where there is
-none; a frozenset where there may be more; a read-only mapping.
+The value of a column: an atom, or None if there is none, where C{max} is 1; else
+a frozenset, or for a map a read-only mapping.
 """
 
 Counted = TypeVar("Counted", bound=Sized)
@@ -48,8 +48,8 @@ class AtomicType(enum.Enum):
 
 class RefType(enum.Enum):
     """
-    What a reference does for the row it refers to: a strong one keeps it in
-    being, a weak one vanishes with it.
+    The server keeps a row as long as there is a strong reference to it. A weak
+    reference vanishes with its row.
     """
 
     STRONG = "strong"
@@ -71,12 +71,11 @@ DEFAULTS: Final[Mapping[AtomicType, Atom]] = MappingProxyType(
 @attrs.frozen
 class BaseType:
     """
-    The type of keys or of values: an atomic type and its constraints, None
-    where there is none.
+    The type of keys or of values: an atomic type and its constraints; None is
+    no constraint.
 
     @ivar enum: the only values allowed.
     @ivar refTable: the table that a UUID refers to.
-    @ivar refType: how it does so.
     """
 
     type: AtomicType
@@ -94,7 +93,7 @@ class BaseType:
         """
         Read an atom.
 
-        @raise ProtocolViolation: if it is none of this type.
+        @raise ProtocolViolation: if the value is no atom of this type.
         """
         atom = _DECODERS[self.type](value)
         if atom is None:
@@ -103,9 +102,8 @@ class BaseType:
 
     def encode(self, value: object) -> Any:
         """
-        Write an atom. Where a UUID is expected, its text or a
-        L{NamedUUID
-        <twisted_ovsdb.wire.notation.NamedUUID>} is one.
+        Write an atom. A UUID is its text, a C{uuid.UUID}, or a L{NamedUUID
+        <twisted_ovsdb.wire.notation.NamedUUID>}.
 
         @raise TypeError: if it is of another type.
         @raise ValueError: if OVSDB cannot hold it.
@@ -124,21 +122,14 @@ class BaseType:
         return atom if isinstance(atom, list) else encodeAtom(atom)
 
 
-def _integer(value: Any) -> Atom | None:
+def _integer(value: Any) -> int | None:
     return value if type(value) is int and -(2**63) <= value < 2**63 else None
 
 
-def _real(value: Any) -> Atom | None:
+def _real(value: Any) -> float | None:
     # A whole number is written without a point.
-    if type(value) is int and -(2**63) <= value < 2**63:
-        return float(value)
-    return value if type(value) is float and math.isfinite(value) else None
-
-
-def _uuid(value: Any) -> Atom | None:
-    if type(value) is list and len(value) == 2 and value[0] == "uuid" and type(value[1]) is str:
-        return value[1] if isUUID(value[1]) else None
-    return None
+    number = value if type(value) is float else _integer(value)
+    return None if number is None or not math.isfinite(number) else float(number)
 
 
 _DECODERS: Final[Mapping[AtomicType, Callable[[Any], Atom | None]]] = {
@@ -146,7 +137,7 @@ _DECODERS: Final[Mapping[AtomicType, Callable[[Any], Atom | None]]] = {
     AtomicType.REAL: _real,
     AtomicType.BOOLEAN: lambda value: value if type(value) is bool else None,
     AtomicType.STRING: lambda value: value if type(value) is str else None,
-    AtomicType.UUID: _uuid,
+    AtomicType.UUID: uuidText,
 }
 
 
@@ -157,8 +148,8 @@ class ColumnType:
 
     @ivar key: the type of its elements, or of a map's keys.
     @ivar value: the type of a map's values; None if it is no map.
-    @ivar min: how many elements it has at least: 0 or 1.
-    @ivar max: how many at most; None if there is no limit.
+    @ivar min: how many elements a value has at least: 0 or 1.
+    @ivar max: how many at most; None is no limit.
     """
 
     key: BaseType
@@ -168,17 +159,17 @@ class ColumnType:
 
     @property
     def isMap(self) -> bool:
-        """Whether its values are mappings."""
+        """Whether values are mappings."""
         return self.value is not None
 
     @property
     def isSet(self) -> bool:
-        """Whether its values are frozensets."""
+        """Whether values are frozensets."""
         return self.value is None and self.max != 1
 
     @property
     def default(self) -> Value:
-        """What the column of a new row holds (RFC 7047, section 5.2.1)."""
+        """The value in a new row (RFC 7047, section 5.2.1)."""
         key = DEFAULTS[self.key.type]
         if self.value is not None:
             return MappingProxyType({key: DEFAULTS[self.value.type]} if self.min else {})
@@ -190,13 +181,13 @@ class ColumnType:
         """
         Read a value.
 
-        @raise ProtocolViolation: if it is none of this type.
+        @raise ProtocolViolation: if it is not of this type.
         """
         if self.value is not None:
             return self._counted(MappingProxyType(self._pairs(value)))
         if self.isSet:
             return self._counted(self._atoms(value))
-        elements = _tagged("set", value)
+        elements = tagged("set", value)
         if elements is None:
             return self.key.decode(value)
         self._checkCount(len(elements), ProtocolViolation)
@@ -204,10 +195,11 @@ class ColumnType:
 
     def encode(self, value: object) -> Any:
         """
-        Write a value: what L{decode} gives; for a set any set, list or tuple.
+        Write a value, as L{decode} returns it; a set may also be a list or a
+        tuple.
 
         @raise TypeError: if it is of another type.
-        @raise ValueError: if OVSDB cannot hold it, or not so many.
+        @raise ValueError: if OVSDB cannot hold it, or not so many elements.
         """
         if self.value is not None:
             if not isinstance(value, Mapping):
@@ -229,15 +221,15 @@ class ColumnType:
 
     def applyDifference(self, before: Value, difference: object) -> Value:
         """
-        What becomes of a value by the difference of a C{modify}
-        (ovsdb-server(7), section 4.1.14).
+        Apply the difference of a C{modify} (ovsdb-server(7), section 4.1.14).
 
-        If C{max} is 1, the difference is the new value. Otherwise elements go
-        if they are there, and come if they are not; a pair goes if it is
-        there with this value. Reals, which are written with 15 digits, are
-        compared as they are written: who holds ones that differ beyond has
-        to use C{monitor}.
+        If C{max} is 1, the difference is the new value. Otherwise an element
+        of the difference is removed if it is in the value, else added; a pair
+        of a map is removed if it is there with the same value. Reals are
+        written with 15 digits and compared as written: use C{monitor} where
+        they differ only in later digits.
 
+        @return: the new value.
         @raise ProtocolViolation: if it is no difference of this type.
         """
         if self.max == 1:
@@ -255,7 +247,7 @@ class ColumnType:
         return self._counted(MappingProxyType(pairs))
 
     def _atoms(self, value: Any) -> frozenset[Atom]:
-        elements = _tagged("set", value)
+        elements = tagged("set", value)
         if elements is None:
             return frozenset((self.key.decode(value),))
         atoms = frozenset([self.key.decode(element) for element in elements])
@@ -264,7 +256,7 @@ class ColumnType:
 
     def _pairs(self, value: Any) -> dict[Atom, Atom]:
         assert self.value is not None
-        pairs = _tagged("map", value)
+        pairs = tagged("map", value)
         if pairs is None:
             raise ProtocolViolation(f"expected a map, got {describe(value)}")
         result: dict[Atom, Atom] = {}
@@ -288,12 +280,3 @@ class ColumnType:
         if count < self.min or (self.max is not None and count > self.max):
             most = "any number" if self.max is None else self.max
             raise error(f"expected {self.min} to {most} elements, got {count}")
-
-
-def _tagged(tag: str, value: Any) -> list[Any] | None:
-    """
-    The content of C{[tag, [...]]}, None if it is not so.
-    """
-    if type(value) is list and len(value) == 2 and value[0] == tag and type(value[1]) is list:
-        return value[1]
-    return None

@@ -2,10 +2,9 @@
 # See LICENSE for details.
 
 """
-The rows of one table as the server has them.
-
-What has been read is applied here, and that cannot fail: reading, which can,
-is over by then (L{TableSet <twisted_ovsdb.database.tableset.TableSet>}).
+The rows of one table as the server has them. What
+L{TableSet <twisted_ovsdb.database.tableset.TableSet>} has read is applied here,
+which cannot fail.
 """
 
 from __future__ import annotations
@@ -20,9 +19,9 @@ Row = TypeVar("Row")
 
 class Replica(Generic[Row]):
     """
-    One table's rows by UUID. It outlives the connections that feed it.
+    One table's rows. A replica outlives the connections from which it is fed.
 
-    @ivar rows: every row that exists, read-only and alive.
+    @ivar rows: every row that exists, by UUID; a read-only view.
     """
 
     def __init__(self) -> None:
@@ -31,13 +30,12 @@ class Replica(Generic[Row]):
 
     def replace(self, rows: dict[str, Row]) -> Iterator[tuple[str, Row | None, Row | None]]:
         """
-        Put a snapshot in the place of all that is known.
+        Replace all rows by those of a snapshot.
 
-        @return: the UUID, the row before and the row now, of each row that
-            is not the same; applied when it has been iterated over.
+        @return: of each row that is not the same, the UUID, the row before and
+            the row now. Everything is applied only at the end of the iteration.
         """
         if not self._rows:
-            # The first one: nothing of it is there, so nothing is looked for.
             self._rows.update(rows)
             return zip(rows, repeat(None), rows.values())
         return self._exchange(rows)
@@ -51,8 +49,7 @@ class Replica(Generic[Row]):
         self, changes: Mapping[str, Row | None]
     ) -> Iterator[tuple[str, Row | None, Row | None]]:
         """
-        Apply what an update makes of rows: their values, None for a row that
-        is gone.
+        Apply an update: the rows now, None for a row that is gone.
 
         @return: as L{replace}.
         """

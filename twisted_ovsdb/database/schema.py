@@ -2,10 +2,8 @@
 # See LICENSE for details.
 
 """
-The schema of a database (RFC 7047, section 3.2), as C{get_schema} tells it:
-which tables it has, which columns they have, of which type.
-
-Rows of any table are read and written by it.
+The schema of a database (RFC 7047, section 3.2): its tables, and their columns
+with their types. It reads and writes the rows of any table.
 """
 
 from __future__ import annotations
@@ -22,7 +20,7 @@ from twisted_ovsdb.errors import ProtocolViolation, describe
 from twisted_ovsdb.wire.notation import JSONRow, inColumn
 
 Row = Mapping[str, Value]
-"""A row: its columns by name, read-only."""
+"""A row: its values by column, read-only."""
 
 T = TypeVar("T")
 Named = TypeVar("Named")
@@ -33,7 +31,7 @@ class ColumnSchema:
     """
     A column.
 
-    @ivar ephemeral: whether the server forgets its values when it ends.
+    @ivar ephemeral: whether its values are lost when the server stops.
     @ivar mutable: whether it can change after the row's insertion.
     """
 
@@ -46,7 +44,8 @@ class ColumnSchema:
         """
         Read a value.
 
-        @raise ProtocolViolation: if it is none; the text names the column.
+        @raise ProtocolViolation: as L{ColumnType.decode}; the text names the
+            column.
         """
         return _within(f"column {self.name}", self.type.decode, value)
 
@@ -69,7 +68,7 @@ _ROW_ID: Final = ColumnType(BaseType(AtomicType.UUID))
 IMPLICIT: Final[Mapping[str, ColumnSchema]] = MappingProxyType(
     {name: ColumnSchema(name, _ROW_ID, mutable=False) for name in ("_uuid", "_version")}
 )
-"""The columns that every table has, and no schema names."""
+"""The columns that every table has without being in its schema."""
 
 
 @attrs.frozen
@@ -78,8 +77,8 @@ class TableSchema:
     A table.
 
     @ivar columns: its columns by name, without C{_uuid} and C{_version}.
-    @ivar maxRows: how many rows it can have; None if there is no limit.
-    @ivar isRoot: whether its rows stay without a strong reference to them.
+    @ivar maxRows: how many rows it can have; None is no limit.
+    @ivar isRoot: whether rows without a strong reference to them are kept.
     @ivar indexes: sets of columns whose values together are unique.
     """
 
@@ -91,9 +90,9 @@ class TableSchema:
 
     def column(self, name: str) -> ColumnSchema:
         """
-        A column, also C{_uuid} and C{_version}.
+        Find a column, which may be C{_uuid} or C{_version}.
 
-        @raise KeyError: if there is none.
+        @raise KeyError: if there is no such column.
         """
         column = self.columns.get(name) or IMPLICIT.get(name)
         if column is None:
@@ -102,8 +101,8 @@ class TableSchema:
 
     def decodeRow(self, row: JSONRow) -> Row:
         """
-        Read a row with the columns that it has, such as one that a select
-        has found.
+        Read a row, such as one in the result of a select. It may have some
+        of the columns.
 
         @raise ProtocolViolation: if a value is wrong or a column unknown.
         """
@@ -118,7 +117,7 @@ class TableSchema:
 
     def encodeRow(self, row: Mapping[str, object]) -> dict[str, Any]:
         """
-        Write a row with the columns that it has, as for an insert.
+        Write a row, as for an insert. It may have some of the columns.
 
         @raise KeyError: if there is no such column.
         @raise TypeError: as L{ColumnType.encode}.
@@ -132,7 +131,6 @@ class DatabaseSchema:
     """
     A database.
 
-    @ivar name: the database's name.
     @ivar version: the schema's version.
     @ivar tables: its tables by name.
     @ivar cksum: the checksum that Open vSwitch adds, or an empty string.
@@ -148,10 +146,9 @@ class DatabaseSchema:
     @classmethod
     def parse(cls, schema: Any) -> DatabaseSchema:
         """
-        Read a C{<database-schema>}. Members that RFC 7047 does not know are
-        ignored.
+        Read a C{<database-schema>}. Unknown members are ignored.
 
-        @raise ProtocolViolation: if it is none; the text names the place.
+        @raise ProtocolViolation: if it is wrong; the text names the place.
         """
         return _within("schema", _parseDatabase, schema)
 

@@ -2,11 +2,12 @@
 # See LICENSE for details.
 
 """
-The rows of any tables as the server has them, read by the schema, and fed by
-C{monitor} or by C{monitor_cond}.
+The rows of any tables as the server has them, read by the schema and fed by
+C{monitor} or C{monitor_cond}.
 
-C{monitor} tells each row whole, and is the more robust. C{monitor_cond} tells
-what differs, which is less where rows are large, and takes conditions.
+With C{monitor}, the server sends the whole row each time, which is more robust.
+With C{monitor_cond}, it sends only what differs, which is less where rows are
+large, and it accepts conditions.
 """
 
 from __future__ import annotations
@@ -30,12 +31,12 @@ from twisted_ovsdb.wire.notation import JSONRow
 @attrs.frozen
 class RowChange:
     """
-    What became of a row.
+    A change of a row.
 
     @ivar table: the table's name.
     @ivar uuid: the row's UUID.
-    @ivar before: the row as it was; None if it is new.
-    @ivar now: the row as it is; None if it is gone.
+    @ivar before: the row before; None if it is new.
+    @ivar now: the row now; None if it is gone.
     """
 
     table: str
@@ -49,13 +50,13 @@ class DatabaseReplica:
     Tables of a database, or some of their columns.
 
     L{OvsdbProtocol.follow <twisted_ovsdb.OvsdbProtocol.follow>} feeds it from
-    a connection, and may do so again from the next one: the first snapshot
-    then tells what has changed in between.
+    a connection, and later from the next one: the snapshot then shows what has
+    changed in between.
 
     @ivar schema: the schema by which rows are read.
     @ivar conditional: whether it is fed by C{monitor_cond}.
-    @ivar tables: for each table its rows by UUID, read-only and alive. A row
-        is a read-only mapping of columns to values
+    @ivar tables: by table and UUID the rows; a read-only view. A row is a
+        read-only mapping of columns to values
         (L{Value <twisted_ovsdb.database.datatypes.Value>}).
     """
 
@@ -66,8 +67,8 @@ class DatabaseReplica:
         conditional: bool = False,
     ) -> None:
         """
-        @param tables: the tables' names, or the columns of each table, among
-            which C{_uuid} and C{_version} may be; by default all.
+        @param tables: the tables' names, or the columns of each table, which
+            may include C{_uuid} and C{_version}; by default all tables.
         @param conditional: C{monitor_cond} (ovsdb-server(7), section 4.1.12,
             Open vSwitch 2.6 and newer) in place of C{monitor}.
         @raise KeyError: if the schema has no such table or column.
@@ -81,7 +82,7 @@ class DatabaseReplica:
             table = schema.tables[name]
             chosen = tables[name] if isinstance(tables, Mapping) else table.columns
             monitored[name] = MonitoredTable(_Columns(table, chosen), Replica[Row]())
-        self.tableSet = TableSet(MONITOR_COND if conditional else MONITOR, monitored)
+        self._tableSet = TableSet(MONITOR_COND if conditional else MONITOR, monitored)
         self.tables: Mapping[str, Mapping[str, Row]] = MappingProxyType(
             {name: table.replica.rows for name, table in monitored.items()}
         )
@@ -89,54 +90,47 @@ class DatabaseReplica:
     def requests(self) -> dict[str, Any]:
         """
         The requests of C{monitor} or C{monitor_cond} for these columns.
-        Callers that add a C{where} to those of C{monitor_cond} get the rows
-        that it matches.
+        If a caller adds a C{where} to those of C{monitor_cond}, only the rows
+        that it matches are monitored.
         """
-        return self.tableSet.requests()
+        return self._tableSet.requests()
 
     def snapshot(self, tables: Any) -> list[RowChange]:
         """
-        Put the initial reply in the place of all that is known.
+        Replace all rows by those of the initial reply.
 
-        @return: what has changed by that, in any order.
-        @raise ProtocolViolation: if anything in it is wrong, naming table,
-            row and column; then nothing has changed.
+        @return: what has changed, in any order.
+        @raise ProtocolViolation: if anything in the reply is wrong; the text
+            names table, row and column, and nothing has changed.
         """
-        return self.replace(self.tableSet.reader().readAll(tables))
+        return self._replace(self._tableSet.reader().readAll(tables))
 
-    def replace(self, rows: Mapping[str, dict[str, Row]]) -> list[RowChange]:
-        """
-        Put rows that have been read in the place of all that is known.
-
-        @param rows: the rows by table and UUID.
-        @return: as L{snapshot}.
-        """
+    def _replace(self, rows: Mapping[str, dict[str, Row]]) -> list[RowChange]:
         return [
             RowChange(name, *change)
-            for name, table in self.tableSet.tables.items()
-            for change in table.replica.replace(rows.get(name, {}))
+            for name, table in self._tableSet.tables.items()
+            for change in table.replica.replace(rows[name])
         ]
 
     def update(self, tables: Any) -> list[RowChange]:
         """
-        Apply the table updates of a notification, which are those of one
-        transaction, or of several if the server had to wait for us.
+        Apply the table updates of a notification. They come from one
+        transaction, or from several if this client was slow.
 
-        @return: what has changed, in the order in which it stands there.
-        @raise ProtocolViolation: as L{snapshot}; also if it does not fit what
-            is known.
+        @return: what has changed, in the order of the message.
+        @raise ProtocolViolation: as L{snapshot}; also if an update does not
+            fit the rows that are known.
         """
         return [
             RowChange(name, *change)
-            for name, rows in self.tableSet.readUpdate(tables).items()
-            for change in self.tableSet.tables[name].replica.apply(rows)
+            for name, rows in self._tableSet.readUpdate(tables).items()
+            for change in self._tableSet.tables[name].replica.apply(rows)
         ]
 
 
 class _Columns:
     """
-    The columns of a table that are monitored: how its rows are read, in
-    either dialect.
+    The monitored columns of a table: how its rows are read, in either dialect.
 
     @ivar columns: their names.
     """
@@ -147,9 +141,7 @@ class _Columns:
         self.columns = tuple(self._columns)
 
     def whole(self, uuid: str, row: JSONRow) -> Row:
-        """
-        A row with all its columns.
-        """
+        """See L{WholeRows <twisted_ovsdb.database.monitor.WholeRows>}."""
         values = self._values(row)
         for name in self._columns:
             if name not in values:
@@ -157,15 +149,11 @@ class _Columns:
         return MappingProxyType(values)
 
     def withDefaults(self, uuid: str, row: JSONRow) -> Row:
-        """
-        A row in which columns with the default value are left out.
-        """
+        """See L{DifferingRows <twisted_ovsdb.database.monitorcond.DifferingRows>}."""
         return MappingProxyType({**self._defaults, **self._values(row)})
 
     def modified(self, uuid: str, before: Row, differences: JSONRow) -> Row:
-        """
-        A row by what it was and the differences.
-        """
+        """See L{DifferingRows <twisted_ovsdb.database.monitorcond.DifferingRows>}."""
         values = dict(before)
         for name, difference in differences.items():
             values[name] = self._column(name).applyDifference(before[name], difference)

@@ -2,11 +2,11 @@
 # See LICENSE for details.
 
 """
-The tables that one monitor request is for, and how its messages are read.
+The tables of one monitor request, and how its messages are read.
 
-Reading and applying are two steps: a reply or an update is read as a whole,
-and anything wrong in it is a L{ProtocolViolation} that leaves every replica as
-it was; what was read is then applied, and that cannot fail.
+Reading and applying are two steps. A message is first read as a whole; if
+anything in it is wrong, a L{ProtocolViolation} leaves every replica as it was.
+Applying cannot fail.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from twisted_ovsdb.database.dialects import Dialect
 from twisted_ovsdb.database.replica import Replica
 from twisted_ovsdb.errors import ProtocolViolation
 from twisted_ovsdb.wire.rowreader import RowReader
-from twisted_ovsdb.wire.tableupdates import rowUpdates
+from twisted_ovsdb.wire.tableupdates import inRow, rowUpdates
 
 
 @attrs.frozen
@@ -41,7 +41,7 @@ class TableSet:
     """
     A set of tables that are monitored by one request.
 
-    @ivar dialect: how the server tells of their rows.
+    @ivar dialect: how the server reports their rows.
     @ivar tables: the tables by name.
     """
 
@@ -51,9 +51,9 @@ class TableSet:
 
     def without(self, lacking: Mapping[str, Collection[str]]) -> TableSet:
         """
-        The same tables, as a server has them that lacks some columns.
+        The same tables without some columns.
 
-        @param lacking: the columns, by table.
+        @param lacking: by table, the columns that the server does not have.
         """
         tables = dict(self.tables)
         for name, columns in lacking.items():
@@ -71,7 +71,7 @@ class TableSet:
 
     def reader(self) -> RowReader:
         """
-        What reads one initial reply.
+        Make a reader of one initial reply.
         """
         initial = self.dialect.initial
         return RowReader({name: partial(initial, t.rows) for name, t in self.tables.items()})
@@ -80,8 +80,8 @@ class TableSet:
         """
         Read the table updates of a notification.
 
-        @return: by table and UUID the values of the rows that it tells of,
-            None for a row that is gone.
+        @return: by table and UUID the values of the rows in it, None for a row
+            that is gone.
         @raise ProtocolViolation: if anything in it is wrong, or does not fit
             the rows that are known.
         """
@@ -92,6 +92,6 @@ class TableSet:
             try:
                 now = change(table.rows, uuid, update, table.replica.rows.get(uuid))
             except ProtocolViolation as e:
-                raise ProtocolViolation(f"table {name}, row {uuid}: {e}") from e
+                raise inRow(name, uuid, e) from e
             result.setdefault(name, {})[uuid] = now
         return result
