@@ -176,6 +176,13 @@ class EndpointConnectorTests(SynchronousTestCase):
         """
         verifyObject(IConnector, self.connector)
 
+    def test_notAnEndpoint(self) -> None:
+        """
+        A string in the place of an endpoint is refused when it is given.
+        """
+        with self.assertRaisesRegex(TypeError, "not a client endpoint.*'tcp:127.0.0.1:6640'"):
+            EndpointConnector("tcp:127.0.0.1:6640", self.factory)  # type: ignore[arg-type]
+
     def test_life(self) -> None:
         """
         The factory is told what C{connectTCP} would tell it.

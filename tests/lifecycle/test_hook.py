@@ -8,15 +8,20 @@ and by the listener.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from twisted.internet.error import ConnectionLost
+from twisted.internet.address import IPv4Address
+from twisted.internet.error import ConnectionLost, UserError
+from twisted.internet.task import Clock
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fakes.factorycase import FactoryTestCase
 from tests.fakes.observers import Recorder
 from tests.fakes.rows import vmRow
 from tests.lifecycle.test_listener import ListenerTestCase
+from twisted_ovsdb import EndpointConnector, OvsdbListenerFactory, OvsdbMonitorFactory
 from twisted_ovsdb.errors import SwitchRefused, describeReason
 from twisted_ovsdb.lifecycle.hook import ConnectionHook, Hooks
 
@@ -384,3 +389,132 @@ class RaisingHookTests(FactoryTestCase):
         self.lose()
         self.successResultOf(stopped)
         self.assertGreater(len(self.flushLoggedErrors(KeyError)), 6)
+
+
+class Acting(ConnectionHook):
+    """
+    Does something when it is told something.
+    """
+
+    def __init__(self, at: str, act: Callable[[], object]) -> None:
+        self.acted = 0
+        self._at = at
+        self._act = act
+
+    def attempting(self, source: str) -> None:
+        """
+        Act, if it is time.
+        """
+        self._told("attempting")
+
+    def waiting(self, source: str, seconds: float) -> None:
+        """
+        Act, if it is time.
+        """
+        self._told("waiting")
+
+    def _told(self, what: str) -> None:
+        if what == self._at:
+            self.acted += 1
+            self._act()
+
+
+class ActingHookTests(FactoryTestCase):
+    """
+    Hooks that stop what they are told of.
+    """
+
+    def test_stopWhileWaiting(self) -> None:
+        """
+        A hook that gives up after a failed attempt ends all attempts.
+        """
+        hook = Acting("waiting", lambda: self.factory.stop())
+        self.makeFactory(hook=hook)
+        self.endpoint.refuse()
+        self.advance(60)
+        self.assertEqual((hook.acted, self.endpoint.attempts), (1, 1))
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_stopWhileAttempting(self) -> None:
+        """
+        A hook that stops the factory as an attempt begins leaves no timer
+        behind, also under connectTCP.
+        """
+        factory = OvsdbMonitorFactory(
+            clock=self.clock, hook=Acting("attempting", lambda: factory.stop())
+        )
+
+        class TCP:
+            """Fails at once when it is stopped, as connectors of TCP do."""
+
+            def stopConnecting(self) -> None:
+                """Stop."""
+                factory.clientConnectionFailed(connector, Failure(UserError()))
+
+            def getDestination(self) -> IPv4Address:
+                """The server."""
+                return IPv4Address("TCP", "127.0.0.1", 6640)
+
+        connector: Any = TCP()
+        before = len(self.clock.getDelayedCalls())
+        factory.startedConnecting(connector)
+        self.assertEqual(len(self.clock.getDelayedCalls()), before)
+        self.successResultOf(factory.stop())
+
+    def test_wrongHook(self) -> None:
+        """
+        A class in the place of an instance, or anything else, is refused.
+        """
+        for hook in (ConnectionHook, 5):
+            with self.assertRaisesRegex(TypeError, "hook must be an instance"):
+                OvsdbMonitorFactory(clock=Clock(), hook=hook)  # type: ignore[arg-type]
+
+
+class StoppingListenerTests(ListenerTestCase):
+    """
+    A hook that stops the listener.
+    """
+
+    def test_stopWhileAttempting(self) -> None:
+        """
+        A connection whose hook stops the listener is not accepted.
+        """
+        recording = RecordingHook()
+        recording.attempting = lambda source: self.listener.stop()  # type: ignore
+        self.listener = OvsdbListenerFactory(clock=self.clock, hook=recording)
+        self.assertIsNone(self.listener.buildProtocol(None))
+        self.assertEqual(recording.take(), ["failed: stopped"])
+
+
+class OtherConnectorTests(FactoryTestCase):
+    """
+    More than one connector, or one that is called early.
+    """
+
+    def test_second(self) -> None:
+        """
+        While a connector is in use, a second one is stopped, and nothing else
+        happens: no timer, nothing told, the first one goes on.
+        """
+        hook = RecordingHook()
+        self.makeFactory(hook=hook)
+        self.synchronize()
+        hook.take()
+        other = EndpointConnector(self.endpoint, self.factory)
+        other.connect()
+        self.assertEqual((other.state, self.endpoint.attempts), ("disconnected", 1))
+        self.assertIs(self.factory.connector, self.connector)
+        self.clock.advance(4)
+        self.assertEqual(hook.take(), [])
+        self.assertTrue(self.factory.monitor.inSync)
+
+    def test_hurry(self) -> None:
+        """
+        A user who connects while the factory waits ends that wait.
+        """
+        self.endpoint.refuse()
+        self.connector.connect()
+        self.synchronize()
+        self.clock.advance(4)
+        self.assertEqual(self.endpoint.attempts, 2)
+        self.assertTrue(self.factory.monitor.inSync)

@@ -21,9 +21,17 @@ WRONG: dict[str, list[Any]] = {
     "snapshotTimeout": [-1, "5", None],
     "probeInterval": [-0.5, float("nan"), None],
     "maxLength": [0, -1, "1"],
-    "extraColumns": ["link_state"],
+    "extraColumns": ["link_state", [b"link_state"], [1]],
 }
 """Wrong values of the parameters that the factory and the listener share."""
+
+WRONG_TYPES: dict[str, list[Any]] = {
+    "observers": [Recorder(), None],
+    "database": [None, 5],
+    "rules": ["dragonflow", None],
+    "hook": [5],
+}
+"""Things of another kind, in the place of these parameters of both."""
 
 FACTORY: dict[str, list[Any]] = {
     "maxDelay": [0, -1, None],
@@ -53,6 +61,19 @@ class SettingsTests(SynchronousTestCase):
                     options: dict[str, Any] = {keyword: value, "clock": Clock()}
                     error = self.assertRaises(ValueError, make, **options)
                     self.assertIn(keyword, str(error))
+                    self.assertIn(repr(value), str(error))
+
+    def test_wrongTypes(self) -> None:
+        """
+        Something of another kind is refused when it is given, and not at each
+        connection.
+        """
+        for make in (OvsdbMonitorFactory, OvsdbListenerFactory):
+            for keyword, values in WRONG_TYPES.items():
+                for value in values:
+                    options: dict[str, Any] = {keyword: value, "clock": Clock()}
+                    error = self.assertRaises(TypeError, make, **options)
+                    self.assertIn(f"{keyword} must be", str(error))
                     self.assertIn(repr(value), str(error))
 
     def test_zero(self) -> None:

@@ -39,6 +39,11 @@ class EndpointConnector:
     _log = Logger()
 
     def __init__(self, endpoint: IStreamClientEndpoint, factory: ClientFactory) -> None:
+        """
+        @raise TypeError: if C{endpoint} is not an endpoint.
+        """
+        if not IStreamClientEndpoint.providedBy(endpoint):
+            raise TypeError(f"not a client endpoint, as clientFromRemote makes: {endpoint!r}")
         self.state = "disconnected"
         self._endpoint = endpoint
         self._factory = factory

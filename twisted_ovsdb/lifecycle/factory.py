@@ -199,14 +199,25 @@ class OvsdbMonitorFactory(ReconnectingClientFactory):
     # What connectors call
 
     def startedConnecting(self, connector: IConnector) -> None:
-        """An attempt begins. After L{stop} this is the start."""
+        """
+        An attempt begins. After L{stop} this is the start. While one connector
+        is connecting or connected, another one is stopped: a factory has one
+        server.
+        """
+        if self._connecting and connector is not self.connector:
+            connector.stopConnecting()
+            return
         # Otherwise stopTrying would know no connector before the first failure.
         self.connector = connector
         self.continueTrying = True
         self._connecting = True
         self._endAttempt()
+        if self._callID is not None:
+            self._callID.cancel()  # The user did not wait for it.
+            self._callID = None
         self._hooks.tell(ConnectionHook.attempting, self._sourceOf(connector))
-        if self._connectTimeout:
+        # The hook may have stopped the factory.
+        if self._connectTimeout and self._connecting:
             self._attempt = self.clock.callLater(self._connectTimeout, connector.stopConnecting)
 
     def buildProtocol(self, addr: IAddress | None) -> OvsdbProtocol | None:
@@ -224,6 +235,8 @@ class OvsdbMonitorFactory(ReconnectingClientFactory):
 
     def clientConnectionFailed(self, connector: IConnector, reason: Failure) -> None:
         """See L{ClientFactory}."""
+        if connector is not self.connector:
+            return
         cause = reason.value
         assert cause is not None
         timedOut = self._attempt is not None and not self._attempt.active()
@@ -237,7 +250,8 @@ class OvsdbMonitorFactory(ReconnectingClientFactory):
 
     def clientConnectionLost(self, connector: IConnector, reason: Failure) -> None:
         """See L{ClientFactory}."""
-        self._down(connector)
+        if connector is self.connector:
+            self._down(connector)
 
     def retry(self, connector: IConnector | None = None) -> None:
         """
@@ -254,7 +268,9 @@ class OvsdbMonitorFactory(ReconnectingClientFactory):
         wait = self._backOff.wait(self._healthyFor)
         self._healthyFor = None
         self._hooks.tell(ConnectionHook.waiting, self._sourceOf(connector), wait)
-        self._callID = self.clock.callLater(wait, self._connectAgain, connector)
+        # The hook may have stopped the factory, or connected it.
+        if self.continueTrying and not self._connecting:
+            self._callID = self.clock.callLater(wait, self._connectAgain, connector)
 
     def _sourceOf(self, connector: IConnector) -> str:
         return self.monitor.source or describeAddress(connector.getDestination())
@@ -285,7 +301,7 @@ class OvsdbMonitorFactory(ReconnectingClientFactory):
 
     def _down(self, connector: IConnector) -> None:
         if self._inSession():
-            return  # This was another connector, which buildProtocol refused.
+            return  # It was a connection that buildProtocol refused.
         link, self._link = self._link, None
         self._connecting = False
         self._endAttempt()

@@ -24,17 +24,22 @@ class ConnectionHook:
     metrics for example. Each method does nothing: override those that you
     need, and pass an instance as C{hook}.
 
-    Each attempt ends in exactly one of these ways: L{failed}, L{refused}, or
-    L{synchronized} and later L{lost}. This also holds when the factory or the
-    listener is stopped: the reason is then L{MonitorStopped
-    <twisted_ovsdb.errors.MonitorStopped>}.
+    After L{attempting}, each attempt ends in exactly one of these ways:
+    L{failed}, L{refused}, or L{synchronized} and later L{lost}. This also holds
+    when the factory or the listener is stopped: the reason is then
+    L{MonitorStopped <twisted_ovsdb.errors.MonitorStopped>}. Between two
+    attempts, a factory (but not a listener, which does not connect) tells
+    L{waiting}.
 
-    The methods are called in the reactor thread. An exception in one of them
-    is logged and has no other effect. The arguments of a method will not
-    change; later versions may have more methods. The arguments mean:
+    The methods are called in the reactor thread. They may stop the factory or
+    the listener. An exception in one of them is logged and has no other effect.
+    The arguments of a method will not change; later versions may have more
+    methods. The arguments mean:
 
-      - C{source}: where the other side is: the endpoint as its user wrote it,
-        or the address of the switch that connected;
+      - C{source}: where the other side is: the C{source} of the factory, or
+        else the address that its connector knows, which may be a host's name
+        before the first connection and its address later; for a listener the
+        address of the switch;
       - C{switch}: which switch it is: its system-id, or C{source} where the
         system-id is not known;
       - C{reason}: why, an exception;
@@ -57,7 +62,10 @@ class ConnectionHook:
         """A session that was in sync has ended."""
 
     def waiting(self, source: str, seconds: float) -> None:
-        """A factory begins its next attempt after this time, which may be 0."""
+        """
+        A factory will begin its next attempt in so many seconds: 0 after a
+        session that was healthy, and while a cluster has members to try.
+        """
 
 
 class Hooks:
@@ -66,7 +74,13 @@ class Hooks:
     _log = Logger()
 
     def __init__(self, *hooks: ConnectionHook | None) -> None:
+        """
+        @raise TypeError: if one of these is neither a hook nor None.
+        """
         self._hooks = tuple(hook for hook in hooks if hook is not None)
+        for hook in self._hooks:
+            if not isinstance(hook, ConnectionHook):
+                raise TypeError(f"hook must be an instance of ConnectionHook, not {hook!r}")
 
     def tell(
         self,

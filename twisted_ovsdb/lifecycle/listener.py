@@ -112,6 +112,9 @@ class OvsdbListenerFactory(ServerFactory):
             return None
         source = describeAddress(addr)
         self._hooks.tell(ConnectionHook.attempting, source)
+        if self._stopping:  # The hook has stopped the listener.
+            self._hooks.tell(ConnectionHook.failed, source, MonitorStopped())
+            return None
         if self._unidentified >= self._maxSwitches:
             limit = f"{self._unidentified}, --max-switches"
             refusal = SwitchRefused(f"too many unidentified connections ({limit})")

@@ -50,10 +50,18 @@ def checkNotNegative(**values: float) -> None:
             raise ValueError(f"{keyword} must not be below zero, but is {value!r}")
 
 
-def _several(names: Iterable[str]) -> tuple[str, ...]:
-    if isinstance(names, str):
-        raise ValueError(f"extraColumns must be several names, not the text {names!r}")
-    return tuple(names)
+def _several(observers: Iterable[Observer]) -> tuple[Observer, ...]:
+    try:
+        return tuple(observers)
+    except TypeError as e:
+        raise TypeError(f"observers must be a list, such as [Ports()], not {observers!r}") from e
+
+
+def _names(extraColumns: Iterable[str]) -> tuple[str, ...]:
+    names = () if isinstance(extraColumns, str) else tuple(extraColumns)
+    if isinstance(extraColumns, str) or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"extraColumns must be a list of names, not {extraColumns!r}")
+    return names
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -65,11 +73,11 @@ class Settings:
     @ivar now: tells the time, in seconds that never jump.
     """
 
-    observers: tuple[Observer, ...] = attrs.field(converter=tuple[Observer, ...])
+    observers: tuple[Observer, ...] = attrs.field(converter=_several)
     database: str
     rules: ClassificationRules
     replay: bool
-    extraColumns: tuple[str, ...] = attrs.field(converter=_several)
+    extraColumns: tuple[str, ...] = attrs.field(converter=_names)
     snapshotTimeout: float
     probeInterval: float
     maxLength: int
@@ -79,6 +87,10 @@ class Settings:
     def __attrs_post_init__(self) -> None:
         checkNotNegative(snapshotTimeout=self.snapshotTimeout, probeInterval=self.probeInterval)
         checkPositive(maxLength=self.maxLength)
+        if not isinstance(self.database, str):
+            raise TypeError(f"database must be a name, not {self.database!r}")
+        if not isinstance(self.rules, ClassificationRules):
+            raise TypeError(f"rules must be ClassificationRules, not {self.rules!r}")
 
     def makeMonitor(self, source: str = "") -> InterfaceMonitor:
         """Make the monitor of one server."""
