@@ -21,6 +21,7 @@ from tests.openvswitch.test_tracker import World
 from twisted_ovsdb.events import OvsInterface
 from twisted_ovsdb.monitoring import delivery as module
 from twisted_ovsdb.monitoring.delivery import Delivery
+from twisted_ovsdb.monitoring.earlier import askTold
 
 
 class DeliveryTestCase(SynchronousTestCase):
@@ -33,7 +34,8 @@ class DeliveryTestCase(SynchronousTestCase):
         A delivery of three interfaces that has not begun.
         """
         self.world, self.clock = World(), TurningClock()
-        delivery = Delivery(observer, self.world.track(), self.clock, told)
+        ask = None if told is None else askTold(told)
+        delivery = Delivery(observer, self.world.track(), self.clock, ask)
         self.world.put(vm(1), vm(2), vm(3))
         self.world.synchronize()
         delivery.start()

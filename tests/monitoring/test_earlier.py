@@ -16,7 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fakes.rows import vm
 from twisted_ovsdb.events import OvsInterface
-from twisted_ovsdb.monitoring.earlier import ask, askTold
+from twisted_ovsdb.monitoring.earlier import askTold
 
 
 class Awaited:
@@ -31,7 +31,7 @@ class Awaited:
 
 class AskTests(SynchronousTestCase):
     """
-    Tests for L{askTold} and L{ask}.
+    Tests for L{askTold}.
     """
 
     def test_interfaces(self) -> None:
@@ -43,10 +43,10 @@ class AskTests(SynchronousTestCase):
         for told in (given, iter(given), {row.uuid: row for row in given}.values()):
             function = askTold(told)
             for _ in range(2):
-                self.assertEqual(self.successResultOf(ask(function, "s")), (vm(1), vm(2)))
+                self.assertEqual(self.successResultOf(function("s")), (vm(1), vm(2)))
         function = askTold(given)
         given.clear()
-        self.assertEqual(self.successResultOf(ask(function, "s")), (vm(1), vm(2)))
+        self.assertEqual(self.successResultOf(function("s")), (vm(1), vm(2)))
 
     def test_function(self) -> None:
         """
@@ -63,10 +63,10 @@ class AskTests(SynchronousTestCase):
             return [vm(1)]
 
         for told in (function, lambda _: succeed(iter([vm(1)])), coroutine, lambda _: Awaited()):
-            self.assertEqual(self.successResultOf(ask(askTold(told), "s")), (vm(1),))
+            self.assertEqual(self.successResultOf(askTold(told)("s")), (vm(1),))
         self.assertEqual(keys, ["s"])
-        self.assertIsNone(self.successResultOf(ask(lambda _: None, "s")))
-        self.assertIsNone(self.successResultOf(ask(lambda _: succeed(None), "s")))
+        self.assertIsNone(self.successResultOf(askTold(lambda _: None)("s")))
+        self.assertIsNone(self.successResultOf(askTold(lambda _: succeed(None))("s")))
 
     def test_fails(self) -> None:
         """
@@ -76,7 +76,7 @@ class AskTests(SynchronousTestCase):
         def function(switch: str) -> list[OvsInterface]:
             raise ZeroDivisionError
 
-        self.failureResultOf(ask(function, "s"), ZeroDivisionError)
+        self.failureResultOf(askTold(function)("s"), ZeroDivisionError)
 
     def test_mistakes(self) -> None:
         """
@@ -87,7 +87,7 @@ class AskTests(SynchronousTestCase):
         for mistake in mistakes:
             self.assertRaises(TypeError, askTold, mistake)
             returned = succeed(mistake)
-            self.failureResultOf(ask(partial(self.give, returned), "s"), TypeError)
+            self.failureResultOf(askTold(partial(self.give, returned))("s"), TypeError)
 
     def give(self, told: Any, switch: str) -> Any:
         """
@@ -101,7 +101,7 @@ class AskTests(SynchronousTestCase):
         """
         cancelled: list[object] = []
         waiting: Deferred[list[OvsInterface]] = Deferred(cancelled.append)
-        asked = ask(lambda _: waiting, "s")
+        asked = askTold(lambda _: waiting)("s")
         self.assertNoResult(asked)
         asked.cancel()
         self.failureResultOf(asked, CancelledError)

@@ -19,9 +19,7 @@ from twisted_ovsdb.wire.notation import JSONRow
 
 
 class WholeRows(Protocol):
-    """
-    What this dialect needs to read the rows of a table.
-    """
+    """What this dialect needs to read the rows of a table."""
 
     def whole(self, uuid: str, row: JSONRow) -> Any:
         """

@@ -25,14 +25,10 @@ class DifferingRows(Protocol):
     """
 
     def withDefaults(self, uuid: str, row: JSONRow) -> Any:
-        """
-        Read a row without the columns that have their default value.
-        """
+        """Read a row without the columns that have their default value."""
 
     def modified(self, uuid: str, before: Any, differences: JSONRow) -> Any:
-        """
-        Apply the differences of some columns to a row's value.
-        """
+        """Apply the differences of some columns to a row's value."""
 
 
 def _initial(rows: DifferingRows, uuid: str, update: JSONRow) -> Any:

@@ -50,15 +50,11 @@ class ColumnSchema:
         return _within(f"column {self.name}", self.type.decode, value)
 
     def encode(self, value: object) -> Any:
-        """
-        Write a value, as L{ColumnType.encode}; errors name the column.
-        """
+        """Write a value, as L{ColumnType.encode}; errors name the column."""
         return inColumn(self.name, self.type.encode, value)
 
     def applyDifference(self, before: Value, difference: object) -> Value:
-        """
-        As L{ColumnType.applyDifference}; errors name the column.
-        """
+        """As L{ColumnType.applyDifference}; errors name the column."""
         apply = partial(self.type.applyDifference, before)
         return _within(f"column {self.name}", apply, difference)
 
@@ -164,9 +160,7 @@ _MISSING: Final = object()
 
 
 def _member(json: Any, name: str, *types: type, default: Any = _MISSING) -> Any:
-    """
-    A member of an object, of one of these types exactly.
-    """
+    """A member of an object, of one of these types exactly."""
     if type(json) is not dict:
         raise ProtocolViolation(f"expected an object, got {describe(json)}")
     value = json.get(name, default)
@@ -178,9 +172,7 @@ def _member(json: Any, name: str, *types: type, default: Any = _MISSING) -> Any:
 
 
 def _all(what: str, json: Any, parse: Callable[[str, Any], Named]) -> Mapping[str, Named]:
-    """
-    The named things in an object, such as a schema's tables.
-    """
+    """The named things in an object, such as a schema's tables."""
     return MappingProxyType(
         {
             name: _within(f"{what} {name}", partial(parse, name), value)

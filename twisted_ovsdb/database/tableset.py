@@ -62,17 +62,13 @@ class TableSet:
         return TableSet(self.dialect, tables)
 
     def requests(self) -> dict[str, Any]:
-        """
-        The C{<monitor-requests>} (RFC 7047, section 4.1.5).
-        """
+        """The C{<monitor-requests>} (RFC 7047, section 4.1.5)."""
         return {
             name: [{"columns": list(table.rows.columns)}] for name, table in self.tables.items()
         }
 
     def reader(self) -> RowReader:
-        """
-        Make a reader of one initial reply.
-        """
+        """Make a reader of one initial reply."""
         initial = self.dialect.initial
         return RowReader({name: partial(initial, t.rows) for name, t in self.tables.items()})
 

@@ -2,8 +2,8 @@
 # See LICENSE for details.
 
 """
-The observers of one monitor: who they are, when they begin and when they are
-told nothing more. What one observer is told is left to its delivery.
+The observers of one monitor: when each of them begins and ends. Each has a
+delivery, which tells it the events.
 """
 
 from __future__ import annotations
@@ -23,35 +23,27 @@ from twisted_ovsdb.monitoring.turn import Turn
 from twisted_ovsdb.openvswitch.tracker import Present, Tracker
 
 Note = Callable[[str, "OvsInterface | None", "OvsInterface | None"], None]
-"""Called with the UUID of a row, the row before a change, and the row now."""
+"""Called with a UUID, the row before a change, and the row now."""
 
 
 class Audience:
     """
-    Tells all observers of a monitor, each by a L{Delivery} of its own.
+    All observers of a monitor.
 
     @ivar deliveries: one for each observer, in the order they were added.
     """
 
     def __init__(self, present: Present, replay: bool, clock: IReactorTime) -> None:
-        """
-        @param present: what is known now.
-        @param replay: whether interfaces that an outage left unchanged are told
-            once more.
-        @param clock: the reactor.
-        """
         self.deliveries: list[Delivery] = []
         self._present = present
         self._replay = replay
         self._clock = clock
-        self._greeting = Turn(clock)  # of observers that were added while in sync
-        # In the order they began. A consumer that drops its generator ends it.
+        self._beginning = Turn(clock)  # of observers that were added while in sync
+        # In their order, a set. A consumer may drop its generator.
         self._streams: weakref.WeakKeyDictionary[Handover, None] = weakref.WeakKeyDictionary()
 
     def add(self, observer: Observer, told: Told | None = None) -> None:
-        """
-        See L{InterfaceMonitor.addObserver}.
-        """
+        """See L{InterfaceMonitor.addObserver}."""
         adapted = asObserver(observer)
         if any(delivery.observer is adapted for delivery in self.deliveries):
             raise ValueError(f"{observer!r} is an observer already")
@@ -59,12 +51,10 @@ class Audience:
         tracker = Tracker(self._present, self._replay)
         self.deliveries.append(Delivery(adapted, tracker, self._clock, ask))
         if self._present.inSync:
-            self._greeting.take(self.start)
+            self._beginning.take(self.start)
 
     def remove(self, observer: Observer) -> None:
-        """
-        See L{InterfaceMonitor.removeObserver}.
-        """
+        """See L{InterfaceMonitor.removeObserver}."""
         for delivery in self.deliveries:
             if delivery.observer is observer or delivery.observer == observer:
                 self.deliveries.remove(delivery)
@@ -73,17 +63,15 @@ class Audience:
         raise ValueError(f"{observer!r} is no observer")
 
     def events(self) -> AsyncGenerator[Event, None]:
-        """
-        See L{InterfaceMonitor.events}.
-        """
+        """See L{InterfaceMonitor.events}."""
         handover = Handover(self._clock)
         self._streams[handover] = None
         return self._stream(handover)
 
     async def _stream(self, handover: Handover) -> AsyncGenerator[Event, None]:
         """
-        Events until the handover ends. The handover is an observer from the
-        first event that is asked for until this generator is closed or dropped.
+        The handover is an observer from the first event that is asked for
+        until this generator is closed or dropped.
         """
         self.add(handover)
         try:
@@ -94,28 +82,19 @@ class Audience:
             self.remove(handover)
 
     def notes(self) -> list[Note]:
-        """
-        @return: the functions to call for each row that changes.
-        """
+        """The functions to call for each row that changes."""
         trackers = [delivery.tracker for delivery in self.deliveries]
         return [tracker.note for tracker in trackers if tracker.begun]
 
     def start(self) -> Deferred[None] | None:
-        """
-        Tell all observers what waits for them, also those that were told
-        nothing until now.
-
-        @return: as L{deliver} does.
-        """
+        """As L{deliver}, and begin with the observers that have not begun."""
         for delivery in tuple(self.deliveries):
             delivery.start()
         return self.deliver()
 
     def stop(self) -> None:
-        """
-        Tell nothing more until L{start}, and end the loops over L{events}.
-        """
-        self._greeting.cancel()
+        """Tell nothing more until L{start}, and end the loops over L{events}."""
+        self._beginning.cancel()
         for delivery in tuple(self.deliveries):
             delivery.stop()
         for handover in tuple(self._streams):
@@ -125,8 +104,7 @@ class Audience:
         """
         Tell all observers what waits for them, until they are busy.
 
-        @return: fires when the events of the next turns of the reactor are
-            told; None if all observers that are not busy are told everything.
+        @return: as L{Delivery.deliver}, for all of them.
         """
         slices = [delivery.deliver() for delivery in tuple(self.deliveries)]
         waiting = [told for told in slices if told is not None]

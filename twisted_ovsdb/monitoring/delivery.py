@@ -2,8 +2,8 @@
 # See LICENSE for details.
 
 """
-One observer: it is told one event after another, it is told nothing while it
-is busy, and its failures affect nobody else.
+One observer: it is told one event after another, and nothing while it is busy.
+Its failures affect no other observer.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from twisted.python.failure import Failure
 from twisted_ovsdb.connection.waiters import Waiters
 from twisted_ovsdb.events import Event, OvsInterface
 from twisted_ovsdb.interfaces import IOvsdbEventObserver, ObserverResult
-from twisted_ovsdb.monitoring.earlier import AskTold, ask
+from twisted_ovsdb.monitoring.earlier import AskTold
 from twisted_ovsdb.monitoring.turn import Turn
 from twisted_ovsdb.openvswitch.tracker import Tracker
 
@@ -34,20 +34,22 @@ Seconds that an observer may be busy before a warning says so: longer than any
 healthy reaction to an event, and soon enough to find an observer that hangs.
 """
 
-_BUSY: Final = (
+# What is logged of an event, and of what was told before: when it takes long, and
+# when it fails.
+_EVENT: Final = (
     "observer {observer} is busy with {event} for {seconds:g} s; what happens meanwhile"
-    " reaches it as one difference"
+    " reaches it as one difference",
+    "observer {observer} failed on {event}",
 )
-_RECALLING: Final = (
+_RECALL: Final = (
     "observer {observer} is told nothing: what it was told before (told=) has not been"
-    " found for {seconds:g} s"
+    " found for {seconds:g} s",
+    "what observer {observer} was told before (told=) is not known; it is told everything"
+    " as INITIAL",
 )
 
 
 def _asDeferred(result: ObserverResult) -> Deferred[object]:
-    """
-    @raise TypeError: if an observer may not return this.
-    """
     if isinstance(result, Deferred):
         return result
     # Raises TypeError for anything that is not a coroutine.
@@ -69,16 +71,16 @@ class Delivery:
         observer: IOvsdbEventObserver,
         tracker: Tracker,
         clock: IReactorTime,
-        told: AskTold | None = None,
+        askTold: AskTold | None = None,
     ) -> None:
         """
-        @param told: returns what the observer was told in an earlier life. It
-            is called before the first event, which waits for its result.
+        @param askTold: finds what the observer was told in an earlier life. It is
+            called before the first event, which waits for its result.
         """
         self.observer = observer
         self.tracker = tracker
         self._clock = clock
-        self._told = told
+        self._askTold = askTold
         self._running = False
         self._closed = False
         # What the observer is busy with; nothing is told until it fires.
@@ -89,16 +91,11 @@ class Delivery:
         self._delivering = False
 
     def start(self) -> None:
-        """
-        Allow L{deliver} to tell events.
-        """
+        """Allow L{deliver} to tell events."""
         self._running = True
 
     def stop(self) -> None:
-        """
-        Tell nothing more until L{start}. A Deferred that the observer is busy
-        with is still awaited.
-        """
+        """Tell nothing more until L{start}. The observer may stay busy meanwhile."""
         self._running = False
         self._endPatience()
         if self._turn.cancel():
@@ -117,14 +114,14 @@ class Delivery:
 
     def deliver(self) -> Deferred[None] | None:
         """
-        Tell everything that waits, until the observer is busy: so many events
-        at once, the rest in the next turns of the reactor.
+        Tell everything that waits, until the observer is busy: a slice of the
+        events now, the others in the next turns of the reactor.
 
-        This may be called at any time, also by the observer while it is told
-        an event: the new events then follow that one.
+        The observer may call this too, while it is told an event. The new
+        events then follow that one.
 
-        @return: fires when the events of the next turns are told, or the
-            observer is busy or stopped; None if there are none to wait for.
+        @return: fires when no event is left for a next turn, or the observer
+            is busy or stopped; None if that is so now.
         """
         self._deliver()
         return self._slices.wait() if self._turn.awaited else None
@@ -141,8 +138,8 @@ class Delivery:
             self._slices.callback(None)
 
     def _deliverSlice(self) -> None:
-        if self._running and self._told is not None:
-            self._recall(self._told)
+        if self._running and self._askTold is not None:
+            self._recall(self._askTold)
         nextEvent, observer = self.tracker.nextEvent, self.observer
         for _ in range(DELIVERY_SLICE):
             if not self._running or self._busy is not None:
@@ -154,62 +151,34 @@ class Delivery:
             try:
                 result = observer.eventReceived(event)
                 if result is not None:
-                    self._await(_asDeferred(result), event)
+                    self._await(_asDeferred(result), _EVENT, event)
             except Exception:
-                self._failed(event, Failure())
+                self._logFailure(_EVENT[1], Failure(), event)
         if self._running and self._busy is None:
             self._turn.take(self._deliver)
 
-    def _failed(self, event: Event, failure: Failure) -> None:
-        self._log.failure(
-            "observer {observer} failed on {event}",
-            failure=failure,
-            observer=self.observer,
-            event=event,
-        )
-
-    def _await(self, result: Deferred[object], event: Event) -> None:
-        self._busy = result
-
-        def failed(failure: Failure) -> None:
-            if self._busy is result or not failure.check(CancelledError):
-                self._failed(event, failure)
-
-        result.addErrback(failed)
-        self._holdUntil(result, _BUSY, event)
-
-    def _recall(self, told: AskTold) -> None:
-        """
-        Ask what the observer was told in an earlier life.
-        """
-        self._told = None
+    def _recall(self, askTold: AskTold) -> None:
+        self._askTold = None
         switch = self.tracker.present.switch
-        self._busy = recalling = ask(told, switch)
 
         def recalled(interfaces: tuple[OvsInterface, ...] | None) -> None:
             if interfaces is not None:
                 self.tracker.recall(switch, interfaces)
 
-        def failed(failure: Failure) -> None:
-            if self._busy is recalling or not failure.check(CancelledError):
-                self._log.failure(
-                    "what observer {observer} was told before (told=) is not known;"
-                    " it is told everything as INITIAL",
-                    failure=failure,
-                    observer=self.observer,
-                )
-
-        recalling.addCallbacks(recalled, failed)
-        self._holdUntil(recalling, _RECALLING)
+        self._await(askTold(switch).addCallback(recalled), _RECALL)
         if self._closed:  # The function has removed the observer.
             self.close()
 
-    def _holdUntil(self, result: Deferred[Any], warning: str, event: Event | None = None) -> None:
-        """
-        Tell nothing until this has fired.
+    def _await(
+        self, result: Deferred[Any], texts: tuple[str, str], event: Event | None = None
+    ) -> None:
+        """Tell nothing until this has fired."""
+        slow, failed = texts
+        self._busy = result
 
-        @param warning: what to log when that takes long.
-        """
+        def fail(failure: Failure) -> None:
+            if self._busy is result or not failure.check(CancelledError):
+                self._logFailure(failed, failure, event)
 
         def free(_: object) -> None:
             if self._busy is result:
@@ -217,9 +186,12 @@ class Delivery:
                 self._endPatience()
                 self._deliver()
 
-        result.addBoth(free)
+        result.addErrback(fail).addBoth(free)
         if self._busy is result and self._running:
-            self._patience = self._clock.callLater(PATIENCE, self._warn, warning, event)
+            self._patience = self._clock.callLater(PATIENCE, self._warn, slow, event)
+
+    def _logFailure(self, text: str, failure: Failure, event: Event | None) -> None:
+        self._log.failure(text, failure=failure, observer=self.observer, event=event)
 
     def _warn(self, warning: str, event: Event | None) -> None:
         self._patience = None

@@ -2,8 +2,8 @@
 # See LICENSE for details.
 
 """
-Interfaces by a key, such as their name, for callers that look for one at every
-event: a walk over all rows would be slow where there are many.
+Interfaces by a key, such as their name: callers may look for one at every event,
+and a search through all rows would be slow.
 """
 
 from __future__ import annotations
@@ -15,21 +15,16 @@ from twisted_ovsdb.events import OvsInterface
 
 class Index:
     """
-    The interfaces that have a kind, by a key. The index is built by the first
-    L{get}, and costs nothing before.
+    The interfaces that have a kind, by a key. The first L{get} builds the index;
+    before, it costs nothing.
     """
 
     def __init__(
         self, rows: Mapping[str, OvsInterface], key: Callable[[OvsInterface], str | None]
     ) -> None:
-        """
-        @param rows: every interface, by UUID.
-        @param key: the key of an interface, None if it has none.
-        """
         self._rows = rows
         self._key = key
-        # Most keys have one interface: a tuple of one needs less memory than a
-        # dict of one.
+        # Most keys have one interface, and a tuple of one is small.
         self._found: dict[str, tuple[OvsInterface, ...]] | None = None
 
     @property
@@ -38,9 +33,7 @@ class Index:
         return self._found is not None
 
     def get(self, key: str) -> tuple[OvsInterface, ...]:
-        """
-        The interfaces that have this key.
-        """
+        """The interfaces that have this key."""
         if self._found is None:
             self._found = {}
             for row in self._rows.values():
@@ -49,7 +42,7 @@ class Index:
 
     def note(self, uuid: str, before: OvsInterface | None, now: OvsInterface | None) -> None:
         """
-        Take note that a row has changed.
+        Note that a row has changed.
 
         @param before: the row before this change, None if there was none.
         @param now: the row now, None if it is gone.

@@ -2,9 +2,9 @@
 # See LICENSE for details.
 
 """
-The monitor of one server: it outlives the connections, keeps what was last
-known, and answers questions about it. Observers are left to the audience, the
-requests on a connection to the session.
+The monitor of one server: it outlives the connections, keeps what was last known,
+and answers questions about it. The audience has the observers, the session has
+the requests on a connection.
 """
 
 from __future__ import annotations
@@ -51,8 +51,6 @@ class InterfaceMonitor:
     L{OvsdbMonitorFactory <twisted_ovsdb.OvsdbMonitorFactory>} makes its own
     monitor. An application that owns its connections makes a monitor and gives
     it each new protocol with L{attach}.
-
-    @ivar inSync: whether what is known is what the server has.
     """
 
     _log = Logger()
@@ -67,8 +65,7 @@ class InterfaceMonitor:
         clock: IReactorTime | None = None,
     ) -> None:
         """
-        @param observers: the observers to tell.
-        @param rules: the rules that decide which kind an interface has.
+        @param rules: what decides which kind an interface has.
         @param replay: whether interfaces that an outage left unchanged are
             told once more, as online with the cause REPLAY.
         @param extraColumns: columns of the Interface table to monitor beyond
@@ -97,7 +94,7 @@ class InterfaceMonitor:
 
     @property
     def inSync(self) -> bool:
-        """Whether what is known is what the server has."""
+        """Whether everything is known as the server has it now."""
         return self._present.inSync
 
     @property
@@ -129,22 +126,18 @@ class InterfaceMonitor:
 
         With C{told}, the observer goes on from what it was told in an earlier
         life, for example before the process was restarted. Its first snapshot
-        is then a RESYNC: an interface that was told and is gone is offline, as
-        it was told; one that differs is changed, or offline and online as
-        after an outage; a new one is online; the others are told once more
-        with the cause REPLAY, if the monitor replays; Synchronized (RESYNC)
-        ends it.
+        is then a RESYNC, as after an outage.
 
-        @param told: the interfaces that the observer was told, or a function
-            that is called with the switch key (the system-id, or the source if
-            that is not known) and returns them, or an awaitable of them, such
-            as a Deferred. The function is called once, when the observer would
-            be told its first event. Until its Deferred fires, this observer is
-            told nothing, and others are not held up; removing the observer
-            cancels the Deferred. Interfaces without a kind are ignored. If the
-            function returns None, the observer was never told anything of this
-            switch, and its first snapshot is INITIAL. It is INITIAL too if the
-            function fails, which is logged once.
+        @param told: the interfaces that the observer was told (those without a
+            kind are ignored), or a function that is called with the switch key
+            (the system-id, or the source if that is not known) and returns
+            them, or an awaitable of them, such as a Deferred. It is called
+            once, before the observer's first event. Until its Deferred fires,
+            this observer is told nothing, and the others go on; removing the
+            observer cancels the Deferred. If the function returns None, the
+            observer was never told anything of this switch, and its first
+            snapshot is INITIAL. It is INITIAL too if the function fails, which
+            is logged once.
         @raise TypeError: if C{observer} is not an observer, or
             C{told} is neither a function nor interfaces.
         @raise ValueError: if it has been added already.
@@ -166,8 +159,8 @@ class InterfaceMonitor:
         the first event is asked for. While the consumer is busy, changes are
         merged as for any observer.
 
-        @return: ends when the monitor is stopped. Leaving the loop closes it,
-            unless something else keeps a reference to it;
+        @return: ends when the monitor is stopped. It is closed when the loop
+            is left, unless something else keeps a reference to it;
             C{contextlib.aclosing} closes it in any case.
         """
         return self._audience.events()
@@ -176,8 +169,7 @@ class InterfaceMonitor:
 
     def interfaces(self, kind: InterfaceKind | None = None) -> tuple[OvsInterface, ...]:
         """
-        Every interface that exists now and has a kind; in an outage, as it was
-        last known.
+        Every interface that has a kind; in an outage, as it was last known.
 
         @param kind: only interfaces of this kind.
         """
@@ -186,17 +178,16 @@ class InterfaceMonitor:
 
     def interfaceByName(self, name: str) -> OvsInterface | None:
         """
-        @return: the interface of this name, None if there is none that has a
-            kind. In an outage, as it was last known.
+        @return: the interface of this name; None if there is none, or it has
+            no kind. In an outage, as it was last known.
         """
         return next(iter(self._byName.get(name)), None)
 
     def interfacesByIfaceId(self, ifaceId: str) -> tuple[OvsInterface, ...]:
         """
         @return: the interfaces that have a kind and this
-            C{external_ids:iface-id}. Usually there is one; there are two for a
-            while when a VM's port moves to another interface. In an outage, as
-            they were last known.
+            C{external_ids:iface-id}: usually one, and two while a VM's port
+            moves to another interface. In an outage, as they were last known.
         """
         return self._byIfaceId.get(ifaceId)
 
@@ -253,7 +244,7 @@ class InterfaceMonitor:
 
     def detach(self) -> None:
         """
-        Stop: let go of the connection, if there is one, without closing it.
+        Stop: leave the connection, if there is one, without closing it.
 
         Observers that are not busy are told Disconnected (reason:
         L{MonitorStopped}). Then no observer is told anything until the next
@@ -278,9 +269,7 @@ class InterfaceMonitor:
         return self._audience.start() if self._present.inSync else None
 
     def _warnOfLacking(self) -> None:
-        """
-        Log once which columns the server does not have.
-        """
+        """Log once which columns the server does not have."""
         lacking = self._session.lacking.get(TABLE, frozenset()) if self._session else frozenset()
         if lacking - self._warned:
             self._warned |= lacking
@@ -311,9 +300,7 @@ class InterfaceMonitor:
             self._audience.deliver()
 
     def _note(self, changes: Iterator[Change]) -> None:
-        """
-        Let everything that follows the rows take note of these changes.
-        """
+        """Let the trackers and indexes note these changes."""
         unclassified: list[OvsInterface] = []
         notes = self._audience.notes()
         notes += [index.note for index in (self._byName, self._byIfaceId) if index.made]
@@ -326,9 +313,7 @@ class InterfaceMonitor:
             self._explain(unclassified)
 
     def _explain(self, interfaces: list[OvsInterface]) -> None:
-        """
-        Log why these interfaces have no kind.
-        """
+        """Log why these interfaces have no kind."""
         explain = self._rows.rules.explain
         for interface in interfaces[:EXPLAINED]:
             why = explain(interface.name, interface.type, interface.external_ids)

@@ -18,18 +18,14 @@ from twisted_ovsdb.openvswitch.tracker import Present
 
 
 def isReadyVM(interface: OvsInterface) -> bool:
-    """
-    Whether this is a VM's interface that has its OpenFlow port.
-    """
+    """Whether this is a VM's interface that has its OpenFlow port."""
     return interface.kind is InterfaceKind.VM and interface.ready
 
 
 class Readiness:
     """
-    Deferreds that fire when their interface is ready, each exactly once.
-
-    They follow the rows, not the events, and so wait for no observer. While
-    nothing waits, a change of a row costs nothing here.
+    Deferreds that fire when their interface is ready, each exactly once. They
+    depend on the rows, not on the events, and so wait for no observer.
     """
 
     def __init__(self, present: Present, byIfaceId: Index, clock: IReactorTime) -> None:
@@ -39,9 +35,7 @@ class Readiness:
         self._waiting: dict[Deferred[OvsInterface], str] = {}
 
     def wait(self, ifaceId: str, timeout: float | None) -> Deferred[OvsInterface]:
-        """
-        See L{InterfaceMonitor.whenReady}.
-        """
+        """See L{InterfaceMonitor.whenReady}."""
         if self._present.inSync:
             for row in self._byIfaceId.get(ifaceId):
                 if isReadyVM(row):
@@ -63,7 +57,7 @@ class Readiness:
 
         @param rows: the rows that have changed; None for one that is gone.
         """
-        # In an outage the rows are old, and an interface in them may be gone.
+        # In an outage, the rows are old.
         if not self._waiting or not self._present.inSync:
             return
         ready = {row.iface_id: row for row in rows if row is not None and isReadyVM(row)}
@@ -76,9 +70,7 @@ class Readiness:
                 waiter.callback(ready[ifaceId])
 
     def cancel(self) -> None:
-        """
-        Fail every Deferred with CancelledError.
-        """
+        """Fail every Deferred with CancelledError."""
         for waiter in tuple(self._waiting):
             if self._waiting.pop(waiter, None) is not None:
                 waiter.errback(CancelledError())
@@ -87,9 +79,7 @@ class Readiness:
         del self._waiting[waiter]
 
     def _explain(self, ifaceId: str) -> str:
-        """
-        Say why no interface of this iface-id is ready.
-        """
+        """Say why no interface of this iface-id is ready."""
         if not self._present.inSync:
             return f"not in sync with {self._present.source or 'the server'}"
         found = [row for row in self._present.rows.values() if row.iface_id == ifaceId]

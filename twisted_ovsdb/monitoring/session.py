@@ -2,8 +2,7 @@
 # See LICENSE for details.
 
 """
-One session: the monitor of a set of tables on one connection, from the request
-to the loss.
+The monitor of a set of tables on one connection, from the request to the loss.
 """
 
 from __future__ import annotations
@@ -35,16 +34,15 @@ Rows = dict[str, dict[str, Any]]
 """Rows by table and UUID; None for a row that is gone."""
 
 Settled = Union[Deferred[None], None]
-"""Fires when observers have been told of a message; None if they have been."""
+"""Fires when observers have been told about a message; None if they have been."""
 
 
 class MonitorSession:
     """
-    Asks for the monitor, and reads the reply and the updates.
+    Requests the monitor, and reads the reply and the updates.
 
-    @ivar protocol: the connection.
-    @ivar lacking: the columns that the server does not have, by table; known
-        when the snapshot is there.
+    @ivar lacking: by table, the columns that the server does not have; known
+        before the snapshot.
     """
 
     def __init__(
@@ -56,11 +54,10 @@ class MonitorSession:
         clock: IReactorTime,
     ) -> None:
         """
-        @param tables: what to monitor. The updates have to fit the rows in
-            their replicas, which whoever gets the rows keeps up to date.
+        @param tables: what to monitor. C{onSnapshot} and C{onUpdate} have to
+            keep the replicas up to date: the next update is read by them.
         @param onSnapshot: gets the rows of the initial reply.
-        @param onUpdate: gets what an update makes of its rows.
-        @param clock: the reactor.
+        @param onUpdate: gets the rows of an update.
         """
         self.protocol = protocol
         self.lacking: Mapping[str, frozenset[str]] = {}
@@ -73,11 +70,10 @@ class MonitorSession:
 
     def start(self, database: str) -> Deferred[None]:
         """
-        Ask for the monitor, which is the first request that a session makes.
+        Request the monitor.
 
-        @return: fires when the snapshot has been applied. L{RpcError} or
-            L{OvsdbError} if the server cannot be monitored.
-            L{ProtocolViolation} and L{SessionLost}: the connection is lost.
+        @return: as L{InterfaceMonitor.attach
+            <twisted_ovsdb.InterfaceMonitor.attach>}.
         """
         return Deferred.fromCoroutine(self._start(database))
 
@@ -97,17 +93,13 @@ class MonitorSession:
             raise
 
     def close(self) -> None:
-        """
-        Let go of the connection: nothing that comes from it counts any more.
-        """
+        """Leave the connection: ignore everything that still comes from it."""
         self._closed = True
         if self._turn is not None:
             self._turn.cancel()
 
     def _holdUntil(self, settled: Settled) -> None:
-        """
-        Read no further message until observers have been told of this one.
-        """
+        """Read no further message until observers have been told of this one."""
         if settled is None:
             self.protocol.resumeProducing()
         else:
@@ -115,9 +107,7 @@ class MonitorSession:
             settled.addCallback(lambda _: self.protocol.resumeProducing())
 
     async def _monitor(self, database: str) -> Rows:
-        """
-        Send the request, and read the rows of the initial reply.
-        """
+        """Send the request, and read the rows of the initial reply."""
         tables = self._tables
         reader = tables.reader()
         rest = await self.protocol._monitor(
@@ -130,9 +120,7 @@ class MonitorSession:
         return reader.rows
 
     async def _nextTurn(self) -> None:
-        """
-        Let the reactor do other things; what follows in the stream waits.
-        """
+        """Let the reactor do other work. Nothing more is read meanwhile."""
         self.protocol.pauseProducing()
         self._turn = deferLater(self._clock, 0)
         try:
@@ -147,8 +135,8 @@ class MonitorSession:
         """
         Find the columns that the server does not have.
 
-        @raise OvsdbError: if it did not refuse because of a column, or because
-            of one that nothing can be told without.
+        @raise OvsdbError: if this is not why it refused, or if it lacks a
+            column that is required.
         """
         schema = await self.protocol.call("get_schema", [database])
         lacking = {}

@@ -2,8 +2,8 @@
 # See LICENSE for details.
 
 """
-Events for C{async for}: an observer that is busy until its consumer asks for
-the next event, so that no queue of events grows between the two.
+Events for C{async for}: the observer is busy until its consumer asks for the next
+event, so that there is no queue of events between the two.
 """
 
 from __future__ import annotations
@@ -20,9 +20,7 @@ from twisted_ovsdb.monitoring.turn import Turn
 
 @implementer(IOvsdbEventObserver)
 class Handover:
-    """
-    Hands each event to one consumer that asks for it.
-    """
+    """Gives each event to one consumer that asks for it."""
 
     def __init__(self, clock: IReactorTime) -> None:
         self._asked: Deferred[Event | None] | None = None
@@ -37,7 +35,7 @@ class Handover:
 
     def eventReceived(self, event: Event) -> Deferred[None] | None:
         """
-        Hand the event to the consumer.
+        Give the event to the consumer.
 
         @return: fires when the consumer asks for the next event.
         """
@@ -57,31 +55,25 @@ class Handover:
         """
         if self._ended:
             return succeed(None)
-        asked: Deferred[Event | None] = Deferred(self._forget)
-        self._asked = asked
+        asked = self._asked = Deferred(self._forget)
         if self._busy is not None:
             self._told += 1
             if self._told % DELIVERY_SLICE:
                 self._free()
             else:
-                # A consumer that never waits would keep the reactor from its
-                # other work.
+                # A consumer that never waits would block the reactor.
                 self._turn.take(self._free)
         return asked
 
     def end(self) -> None:
-        """
-        End the events. A consumer that waits for one gets None.
-        """
+        """End the events. A consumer that waits for one gets None."""
         asked = self._asked
         self.close()
         if asked is not None:
             asked.callback(None)
 
     def close(self) -> None:
-        """
-        Forget the consumer.
-        """
+        """Forget the consumer."""
         self._ended = True
         self._asked = None
         self._turn.cancel()

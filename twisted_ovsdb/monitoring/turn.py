@@ -2,8 +2,8 @@
 # See LICENSE for details.
 
 """
-A turn of the reactor, for code that has more to do than one turn should take,
-or that must not do it inside the present call.
+A turn of the reactor: for code that would otherwise run too long at once, or must
+not run inside the present call.
 """
 
 from __future__ import annotations
@@ -14,9 +14,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 
 class Turn:
-    """
-    One call in the next turn of the reactor, which can be cancelled.
-    """
+    """One call in the next turn of the reactor."""
 
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
@@ -24,13 +22,11 @@ class Turn:
 
     @property
     def awaited(self) -> bool:
-        """Whether a call is to come."""
+        """Whether a call is scheduled."""
         return self._call is not None
 
     def take(self, call: Callable[[], object]) -> None:
-        """
-        Call this in the next turn. While a call is awaited, this does nothing.
-        """
+        """Call this in the next turn, unless a call is scheduled already."""
         if self._call is None:
             self._call = self._clock.callLater(0, self._run, call)
 
@@ -38,7 +34,7 @@ class Turn:
         """
         Cancel the call.
 
-        @return: whether a call was awaited.
+        @return: whether a call was scheduled.
         """
         call, self._call = self._call, None
         if call is not None:

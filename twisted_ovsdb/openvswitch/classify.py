@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-Which class an interface has. The rules are data.
+The rules that decide which kind an interface has. They are data.
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ import attrs
 
 from twisted_ovsdb.events import InterfaceKind
 
-# Members looked up once: as attributes of their class they take 0.1 us each
-# time in CPython 3.11, which rows by the hundred thousand feel.
+# Looked up once: CPython 3.11 is slow to find a member of an enum.
 _BRIDGE, _VM, _TUNNEL, _PATCH = (
     InterfaceKind.BRIDGE,
     InterfaceKind.VM,
@@ -26,7 +25,7 @@ _BRIDGE, _VM, _TUNNEL, _PATCH = (
 )
 
 LOCAL_OFPORT: Final = 65534
-"""OFPP_LOCAL: the port of a bridge that has the bridge's own name."""
+"""OFPP_LOCAL: the port of a bridge that has the name of the bridge."""
 
 TUNNEL_TYPES: Final = (
     "vxlan",
@@ -41,7 +40,7 @@ TUNNEL_TYPES: Final = (
     "bareudp",
     "srv6",
 )
-"""The column C{type}'s tunnels in ovs-vswitchd.conf.db(5)."""
+"""The tunnels among the types in ovs-vswitchd.conf.db(5)."""
 
 
 def _strings(values: Iterable[str]) -> tuple[str, ...]:
@@ -51,11 +50,9 @@ def _strings(values: Iterable[str]) -> tuple[str, ...]:
 
 
 def _matcher(names: tuple[str, ...]) -> Callable[[str], object]:
-    """
-    What tells whether a name matches one of these patterns.
-    """
+    """A function that tells whether a name matches one of these patterns."""
     if names == ("*",):
-        return bool  # every interface has a name, and most are asked for this
+        return bool  # every interface has a name
     # An empty tuple matches no name.
     return re.compile("|".join(map(translate, names)) or r"(?!)").match
 
@@ -63,20 +60,18 @@ def _matcher(names: tuple[str, ...]) -> Callable[[str], object]:
 @attrs.frozen
 class ClassificationRules:
     """
-    The rules that tell an interface's class, asked in this order: patch by
-    type; tunnel by type and C{options:remote_ip}; vm by an iface-id; bridge
-    by type C{internal} and name, or by its OpenFlow port.
-
-    Names are shell patterns (fnmatchcase).
+    The rules, in this order: patch by type; tunnel by type and
+    C{options:remote_ip}; vm by an iface-id; bridge by type C{internal} and name,
+    or by its OpenFlow port. Names are shell patterns (fnmatchcase).
 
     @ivar bridgeNames: which internal interfaces are bridges.
     @ivar vmNames: which interfaces with an iface-id are VMs.
     @ivar tunnelNames: which interfaces of a tunnel type are tunnels.
     @ivar tunnelTypes: the tunnel types, in lower case; any case matches.
-    @ivar vmKeys: keys in external_ids of which one must have a value that is
+    @ivar vmKeys: keys in external_ids, of which one must have a value that is
         not empty.
-    @ivar localPorts: whether the local port (65534) of a bridge with any
-        name is a bridge too.
+    @ivar localPorts: whether the local port (65534) of a bridge is a bridge,
+        whatever its name.
     """
 
     bridgeNames: tuple[str, ...] = attrs.field(default=("br*",), converter=_strings)
@@ -98,7 +93,7 @@ class ClassificationRules:
     def dragonflow(cls) -> ClassificationRules:
         """
         The rules of Dragonflow's "OVSDB Monitor" specification, which also
-        demand the names that it gives to each class.
+        demand its name patterns for each kind.
         """
         return cls(
             bridgeNames=("br-int", "br-tun", "br-ex"),
@@ -115,9 +110,7 @@ class ClassificationRules:
         external_ids: Mapping[str, str],
         options: Mapping[str, str],
     ) -> InterfaceKind | None:
-        """
-        Tell the class of an interface with these columns, None if it has none.
-        """
+        """Decide the kind of an interface with these columns, None if it has none."""
         if type == "patch":
             return _PATCH
         if options and type.lower() in self.tunnelTypes and options.get("remote_ip"):
@@ -132,16 +125,14 @@ class ClassificationRules:
         return None
 
     def _isVm(self, external_ids: Mapping[str, str]) -> bool:
-        # Not any(): its generator costs 2 us, and this runs for every row.
+        # This runs for every row, and any() with its generator is slow.
         for key in self.vmKeys:  # noqa: SIM110
             if external_ids.get(key):
                 return True
         return False
 
     def explain(self, name: str, type: str, external_ids: Mapping[str, str]) -> str:
-        """
-        Say in a few words why an interface has no class.
-        """
+        """Say in a few words why an interface has no kind."""
         reasons = []
         if type.lower() in self.tunnelTypes:
             reasons.append(f"type {type}, but no remote_ip, or not named {self.tunnelNames}")

@@ -32,12 +32,12 @@ TABLE: Final = "Interface"
 
 COLUMNS: Final = ("name", "type", "ofport", "error", "external_ids", "options")
 """
-What every monitor asks for. They are persistent: the ephemeral columns go
-blank at every restart of ovsdb-server.
+The columns that are always monitored. They are persistent: the ephemeral columns
+become empty at every restart of ovsdb-server.
 """
 
 REQUIRED: Final = frozenset(("name", "type"))
-"""Without these columns nothing can be told."""
+"""Without these columns, an interface cannot be told."""
 
 _ABSENT: Final = {
     "ofport": EMPTY_SET,
@@ -45,15 +45,15 @@ _ABSENT: Final = {
     "external_ids": EMPTY_MAP,
     "options": EMPTY_MAP,
 }
-"""How columns read that the server does not have."""
+"""The values of columns that the server does not have."""
 
 
 class InterfaceRows:
     """
-    How rows of the Interface table are asked for and read.
+    Reads rows of the Interface table.
 
     @ivar columns: the columns to monitor.
-    @ivar required: those without which nothing can be told.
+    @ivar required: those that the server must have.
     """
 
     required = REQUIRED
@@ -66,8 +66,8 @@ class InterfaceRows:
     ) -> None:
         """
         @param extraColumns: columns beyond L{COLUMNS}.
-        @param lacking: columns that the server does not have: they are not
-            asked for, and read as empty.
+        @param lacking: columns that the server does not have; they count as
+            empty.
         """
         if isinstance(extraColumns, str):
             raise TypeError(f"extraColumns is a sequence of names, not {extraColumns!r}")
@@ -81,17 +81,15 @@ class InterfaceRows:
         self._absent = {column: _ABSENT[column] for column in lacking if column in _ABSENT}
 
     def without(self, lacking: Collection[str]) -> InterfaceRows:
-        """
-        The same for a server that lacks these columns.
-        """
+        """The same for a server that does not have these columns."""
         return InterfaceRows(self.rules, self._extraColumns, lacking)
 
     def whole(self, uuid: str, row: JSONRow) -> OvsInterface:
         """
         Make an interface of a row.
 
-        This runs for every row of every message: values in their usual form
-        are taken as they are, and what is left goes to the strict readers of
+        This runs for every row of every message, so values in their usual form
+        are taken as they are. Other values are left to the strict readers of
         L{twisted_ovsdb.wire.notation}.
 
         @raise ProtocolViolation: if a column is missing or is not of its type.

@@ -5,10 +5,9 @@
 The difference between what an observer was told and what is present now, as
 events.
 
-A tracker keeps no copy of what it told: an interface that does not wait in
-the tracker was told as it is now. So an observer that keeps up costs nothing,
-and what waits for a slow one is bounded by the interfaces told and the
-interfaces present.
+A tracker keeps no copy of what it told: an interface that does not wait in the
+tracker was told as it is now. An observer that keeps up costs nothing. For a slow
+one, no more waits than the interfaces told and the interfaces present.
 """
 
 from __future__ import annotations
@@ -33,17 +32,14 @@ from twisted_ovsdb.events import (
 
 
 class Transition(enum.Enum):
-    """
-    What an observer has to be told next about one interface.
-    """
+    """What an observer has to be told next about one interface."""
 
     OFFLINE = enum.auto()
     CHANGED = enum.auto()
     ONLINE = enum.auto()
 
 
-# Looked up once: every event needs several of them, and CPython 3.11 is slow to
-# find a member of an enum.
+# Looked up once: CPython 3.11 is slow to find a member of an enum.
 _OFFLINE, _CHANGED, _ONLINE = Transition.OFFLINE, Transition.CHANGED, Transition.ONLINE
 _INITIAL, _UPDATE = Cause.INITIAL, Cause.UPDATE
 _RESYNC, _REPLAY = Cause.RESYNC, Cause.REPLAY
@@ -52,13 +48,12 @@ _RESYNC, _REPLAY = Cause.RESYNC, Cause.REPLAY
 def transition(told: OvsInterface | None, now: OvsInterface | None) -> Transition | None:
     """
     Decide what a difference means; nothing else decides this. An interface
-    that has another kind or another iface-id counts as another interface with
-    the same UUID: OFFLINE comes first, after which nothing is told of this
-    UUID, and so the new interface is ONLINE.
+    with another kind or iface-id is another interface with the same UUID: the
+    old one is OFFLINE first, and then the new one is ONLINE.
 
     @param told: the interface as it was told, None if it was not told.
-    @param now: the interface as it is now, which differs from C{told}; None if
-        it is gone.
+    @param now: the interface now, which differs from C{told}; None if it is
+        gone.
     @return: what to tell next, None if there is nothing to tell.
     """
     if now is None or now.kind is None:
@@ -67,7 +62,7 @@ def transition(told: OvsInterface | None, now: OvsInterface | None) -> Transitio
         return _ONLINE
     if told.kind is not now.kind:
         return _OFFLINE
-    # Most changes leave the map as it was, and then nothing is looked up.
+    # In most changes, the map is the same and nothing has to be looked up.
     if told.external_ids != now.external_ids and told.iface_id != now.iface_id:
         return _OFFLINE
     return _CHANGED
@@ -75,11 +70,11 @@ def transition(told: OvsInterface | None, now: OvsInterface | None) -> Transitio
 
 class Present:
     """
-    What is known of one switch now. The trackers of all observers share one.
+    What is known of one switch now. The trackers of all observers share it.
 
-    @ivar rows: every interface that is known, with a kind or without.
+    @ivar rows: every interface, with or without a kind.
     @ivar source: the server, as its endpoint was written.
-    @ivar identity: who the switch is, if the server was asked.
+    @ivar identity: the identity of the switch, if the server was asked.
     @ivar session: the number of sessions that have synchronized.
     @ivar inSync: whether the latest of these sessions is up.
     @ivar reason: why the latest session was lost.
@@ -99,9 +94,7 @@ class Present:
         return self.identity.system_id or self.source
 
     def interfaces(self) -> tuple[OvsInterface, ...]:
-        """
-        Every interface that has a kind.
-        """
+        """Every interface that has a kind."""
         return tuple(row for row in self.rows.values() if row.kind is not None)
 
 
@@ -110,8 +103,8 @@ Waiting = OrderedDict[str, "OvsInterface | None"]
 
 class Tracker:
     """
-    The events of one observer, computed one at a time, whenever the observer
-    can take one.
+    The events of one observer, computed one at a time when the observer is not
+    busy.
 
     Within a difference, offline events come first, then changed, then online.
     What is told depends on the state of the connection, as it was told and as
@@ -130,9 +123,10 @@ class Tracker:
     in an earlier life begins with RESYNC.
 
     @ivar present: what is known now.
-    @ivar switch: the key of the switch under which this tracker told its
-        events, or under which they were told in an earlier life; None before
-        the first snapshot.
+    @ivar switch: the key of the switch under which the events were told, also
+        those of an earlier life; None before the first snapshot.
+    @ivar begun: whether L{note} has to be called. The first snapshot is computed
+        from all rows at once.
     """
 
     def __init__(self, present: Present, replay: bool = True) -> None:
@@ -146,7 +140,7 @@ class Tracker:
         self._toldSession = 0  # the session told as in sync; 0: told down
         self._snapshotSession = 0  # the session whose snapshot is being told
         self._synchronizedOnce = False
-        self._begun = False
+        self.begun = False
         self._recalled: dict[str, OvsInterface] = {}  # told in an earlier life
         # UUID -> the interface as told. Ordered dicts, because taking the
         # first item of a plain dict again and again is quadratic.
@@ -159,14 +153,9 @@ class Tracker:
         self._unreplayed: dict[str, None] = {}
 
     @property
-    def begun(self) -> bool:
-        """Whether L{note} has to be called; not before the first snapshot is told."""
-        return self._begun
-
-    @property
     def waiting(self) -> int:
-        """How many interfaces differ from what was told of them."""
-        if not self._begun:
+        """How many interfaces differ from what was told about them."""
+        if not self.begun:
             told, rows = self._recalled, self.present.rows
             new = sum(row.kind is not None and uuid not in told for uuid, row in rows.items())
             return new + sum(before != rows.get(uuid) for uuid, before in told.items())
@@ -174,8 +163,8 @@ class Tracker:
 
     def recall(self, switch: str, told: Iterable[OvsInterface]) -> None:
         """
-        Begin with what the observer was told in an earlier life. The next
-        snapshot is then a RESYNC. To be called before anything is told.
+        Begin with what the observer was told in an earlier life; to be called
+        before anything is told.
 
         @param switch: the key of the switch under which it was told.
         @param told: the interfaces; one without a kind is ignored.
@@ -186,14 +175,14 @@ class Tracker:
 
     def note(self, uuid: str, before: OvsInterface | None, now: OvsInterface | None) -> None:
         """
-        Take note that a row has changed.
+        Note that a row has changed.
 
         @param before: the row before this change, None if there was none.
         @param now: the row now, which differs from C{before}; None if it is
             gone.
         """
-        if not self._begun:
-            return  # The first snapshot is computed from all rows at once.
+        if not self.begun:
+            return
         for waiting in (self._offline, self._changed, self._online, self._fresh):
             if uuid in waiting:
                 told = waiting.pop(uuid)
@@ -228,7 +217,7 @@ class Tracker:
             return self._difference(_UPDATE) or self._disconnected()
         if not present.inSync:
             return None
-        if not self._begun:
+        if not self.begun:
             self._begin()
         if self._snapshotSession != present.session:
             self._beginSnapshot()
@@ -256,10 +245,10 @@ class Tracker:
 
     def _begin(self) -> None:
         """
-        Find what the first snapshot brings: the difference to what was told
-        in an earlier life, else every interface that has a kind.
+        Compute the difference to what was told in an earlier life, which is
+        every interface that has a kind if nothing was.
         """
-        self._begun = True
+        self.begun = True
         told, self._recalled = self._recalled, {}
         rows = self.present.rows
         uuids = [uuid for uuid, row in rows.items() if row.kind is not None]
@@ -272,9 +261,7 @@ class Tracker:
                 self._wait(uuid, before, now)
 
     def _beginSnapshot(self) -> None:
-        """
-        Begin to tell the snapshot of a session: find what is to be replayed.
-        """
+        """Begin to tell the snapshot of a session: find what is to be replayed."""
         self._snapshotSession = self.present.session
         self.switch = self.present.switch
         self._unreplayed = {}

@@ -22,9 +22,7 @@ from twisted_ovsdb.errors import ProtocolViolation, RpcError, describe, printabl
 
 @attrs.frozen
 class Request:
-    """
-    A request of the server, such as C{echo}.
-    """
+    """A request of the server, such as C{echo}."""
 
     id: Any
     method: str
@@ -33,9 +31,7 @@ class Request:
 
 @attrs.frozen
 class Notification:
-    """
-    A message that needs no answer, such as C{update}.
-    """
+    """A message that needs no answer, such as C{update}."""
 
     method: str
     params: list[Any]
@@ -43,9 +39,7 @@ class Notification:
 
 @attrs.frozen
 class Reply:
-    """
-    The result of one of our requests.
-    """
+    """The result of one of our requests."""
 
     id: Any
     result: Any
@@ -53,9 +47,7 @@ class Reply:
 
 @attrs.frozen
 class ErrorReply:
-    """
-    The error that answers one of our requests.
-    """
+    """The error that answers one of our requests."""
 
     id: Any
     error: RpcError
@@ -128,9 +120,7 @@ def encodeRequest(messageId: object, method: str, params: Sequence[object]) -> b
 
 
 def encodeNotification(method: str, params: Sequence[object]) -> bytes:
-    """
-    Write a notification, which the server does not answer.
-    """
+    """Write a notification, which the server does not answer."""
     return encodeRequest(None, method, params)
 
 
@@ -148,7 +138,5 @@ def encodeReply(messageId: object, result: object) -> bytes:
 
 
 def encodeError(messageId: object, error: object) -> bytes:
-    """
-    Write an error as the answer to a request of the server.
-    """
+    """Write an error as the answer to a request of the server."""
     return _encode({"id": messageId, "result": None, "error": error})

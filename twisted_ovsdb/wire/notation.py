@@ -84,17 +84,13 @@ def uuidText(value: Any) -> str | None:
 
 
 def _single(value: object) -> object:
-    """
-    The element of a set of one; anything else as it is.
-    """
+    """The element of a set of one; anything else as it is."""
     elements = tagged("set", value)
     return elements[0] if elements is not None and len(elements) == 1 else value
 
 
 def string(column: str, value: object) -> str:
-    """
-    Read a column that has exactly one string.
-    """
+    """Read a column that has exactly one string."""
     if type(value) is not str:
         value = _single(value)
         if type(value) is not str:
@@ -103,9 +99,7 @@ def string(column: str, value: object) -> str:
 
 
 def optionalString(column: str, value: object) -> str | None:
-    """
-    Read a column that has a string or nothing.
-    """
+    """Read a column that has a string or nothing."""
     if value == EMPTY_SET:
         return None
     value = _single(value)
@@ -115,9 +109,7 @@ def optionalString(column: str, value: object) -> str | None:
 
 
 def optionalInteger(column: str, value: object) -> int | None:
-    """
-    Read a column that has a 64 bit integer or nothing.
-    """
+    """Read a column that has a 64 bit integer or nothing."""
     if value == EMPTY_SET:
         return None
     value = _single(value)
@@ -127,9 +119,7 @@ def optionalInteger(column: str, value: object) -> int | None:
 
 
 def stringMap(column: str, value: object) -> Mapping[str, str]:
-    """
-    Read a column that has a map of strings to strings. The result is read-only.
-    """
+    """Read a column that has a map of strings to strings. The result is read-only."""
     if value == EMPTY_MAP:
         return EMPTY
     if not (type(value) is list and len(value) == 2 and value[0] == "map"):
@@ -264,9 +254,7 @@ def encodeAtom(value: object) -> Any:
 
 
 def inColumn(column: str, encode: Callable[[Any], Any], value: object) -> Any:
-    """
-    Write a value; an error names the column.
-    """
+    """Write a value; an error names the column."""
     try:
         return encode(value)
     except (TypeError, ValueError) as e:

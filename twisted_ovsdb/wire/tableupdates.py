@@ -69,17 +69,13 @@ class _Cursor:
         return self.text[self.position : self.position + 1]
 
     def expect(self, character: str) -> None:
-        """
-        Read a character, and white space before it.
-        """
+        """Read a character, and white space before it."""
         if not self.text.startswith(character, self.position) and self.next() != character:
             raise ProtocolViolation(f"not JSON: no {character!r} at character {self.position}")
         self.position += 1
 
     def value(self) -> Any:
-        """
-        Read a value of any kind.
-        """
+        """Read a value of any kind."""
         value, self.position = readValue(self.text, self.position)
         return value
 
@@ -96,18 +92,14 @@ class _Cursor:
             self.position += 1
 
     def further(self) -> Iterator[str]:
-        """
-        As L{names}, from behind a value on.
-        """
+        """As L{names}, from behind a value on."""
         while self.text.startswith(",", self.position) or self.next() == ",":
             self.position += 1
             yield self._name()
         self.expect("}")
 
     def _name(self) -> str:
-        """
-        Read a member's name and the colon.
-        """
+        """Read a member's name and the colon."""
         plain = _PLAIN_NAME.match(self.text, self.position)
         if plain is not None:
             self.position = plain.end()
@@ -204,9 +196,7 @@ class TableUpdates:
         return f"{{{table}:{{{self._cursor.text[self._begun :]}"
 
     def _finish(self) -> None:
-        """
-        Read the message to its end.
-        """
+        """Read the message to its end."""
         fault = ""
         for character in self._closing or "":
             self._cursor.expect(character)
@@ -288,7 +278,5 @@ def _checkRow(table: str, uuid: str, update: object) -> None:
 
 
 def inRow(table: str, uuid: str, fault: object) -> ProtocolViolation:
-    """
-    A fault, with the name of the row that it is in.
-    """
+    """A fault, with the name of the row that it is in."""
     return ProtocolViolation(f"table {table}, row {uuid}: {fault}")
