@@ -103,7 +103,7 @@ class DatabaseReplicaTests(ReplicaTestCase):
 
     def test_readOnly(self) -> None:
         """
-        Who reads the tables cannot change them.
+        Callers can read the tables, and cannot change them.
         """
         self.replica.snapshot({"A": {X: {"new": EMPTY}}})
         for mapping in (self.replica.tables, self.replica.tables["A"], self.replica.tables["A"][X]):

@@ -211,8 +211,8 @@ class WhenSynchronizedTests(MonitorTestCase):
 
     def test_waits(self) -> None:
         """
-        Everyone who waits gets the interfaces that have a class; who cancels
-        does not disturb the others.
+        Every Deferred gets the interfaces that have a kind. To cancel one does
+        not disturb the others.
         """
         first, second, third = (self.monitor.whenSynchronized() for _ in range(3))
         first.addCallback(lambda _: second.cancel())

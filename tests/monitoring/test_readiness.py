@@ -113,7 +113,8 @@ class WhenReadyTests(FactoryTestCase):
 
     def test_waitsThroughAnOutage(self) -> None:
         """
-        Who waits when the connection goes gets what the next snapshot has.
+        A caller that waits when the connection is lost gets what the next
+        snapshot has.
         """
         self.synchronize({1: vmRow("tap1")})
         waiting = self.factory.whenReady("port")
@@ -125,7 +126,7 @@ class WhenReadyTests(FactoryTestCase):
 
     def test_busyObserver(self) -> None:
         """
-        A busy observer holds up nobody who waits.
+        Nothing waits for a busy observer.
         """
         self.factory.addObserver(Busy())
         self.synchronize({1: vmRow("tap1")})
@@ -163,9 +164,8 @@ class WhenReadyTests(FactoryTestCase):
 
     def test_stop(self) -> None:
         """
-        A stop fails it with CancelledError and leaves no timer, whether or
-        not there is a connection; so for all who wait, also when one of them
-        cancels another.
+        A stop fails every Deferred with CancelledError and leaves no timer,
+        with or without a connection, also when one of them cancels another.
         """
         before = self.factory.whenReady("port", 9)
         self.factory.stop()
@@ -183,9 +183,9 @@ class WhenReadyTests(FactoryTestCase):
 
     def test_stopWhenReady(self) -> None:
         """
-        The factory may be stopped by who gets the interface: others who wait
-        are cancelled, and nothing more is told, not even to an observer that
-        was busy.
+        A callback that gets the interface may stop the factory: the other
+        Deferreds are cancelled, and nothing more is told, not even to an
+        observer that was busy.
         """
         busy = Busy()
         self.factory.addObserver(busy)
@@ -205,7 +205,7 @@ class WhenReadyTests(FactoryTestCase):
 
     def test_askedWhileStopping(self) -> None:
         """
-        Who asks anew after a stop gets nothing from what is known no more.
+        A caller that asks again after a stop gets nothing from old rows.
         """
         again: list[Any] = []
 
@@ -267,7 +267,7 @@ class WhenReadyTests(FactoryTestCase):
 
 class StopInACallbackTests(FactoryTestCase):
     """
-    Who is told that the snapshot is there may stop the factory.
+    A callback of whenSynchronized may stop the factory.
     """
 
     def test_nothingMore(self) -> None:

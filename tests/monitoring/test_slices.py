@@ -239,8 +239,8 @@ class SliceTests(SynchronousTestCase):
 
     def test_detachWhileReading(self) -> None:
         """
-        Who lets go while a snapshot is read is told nothing of it, gets the
-        connection back unpaused, and no delayed call is left.
+        If the monitor is detached while a snapshot is read, nothing of it is
+        told, the connection is not paused, and no delayed call is left.
         """
         waiting = self.monitor.whenSynchronized()
         self.receive(reply(1, self.rows()))
@@ -256,7 +256,7 @@ class SliceTests(SynchronousTestCase):
 
     def test_detachBeforeTheReply(self) -> None:
         """
-        Who lets go before the reply is told nothing of it.
+        If the monitor is detached before the reply, nothing of it is told.
         """
         self.monitor.detach()
         self.receive(reply(1, self.rows(1)))
@@ -265,8 +265,8 @@ class SliceTests(SynchronousTestCase):
 
     def test_detachWhileTelling(self) -> None:
         """
-        Who lets go while a snapshot is told is told no more of it, and no
-        delayed call is left.
+        If the monitor is detached while a snapshot is told, the rest is not
+        told, and no delayed call is left.
         """
         self.receive(reply(1, self.rows()))
         self.turns(4)

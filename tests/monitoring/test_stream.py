@@ -313,7 +313,7 @@ class StreamTests(FactoryTestCase):
 
     def test_slow(self) -> None:
         """
-        The warning of slow observers says who is meant.
+        The warning about slow observers names the consumer.
         """
         with capturedLogs() as logs:
             Consumer(self.factory.events(), busy=True)

@@ -42,7 +42,7 @@ class Columns:
 
     def kind(self, rules: ClassificationRules) -> InterfaceKind | None:
         """
-        The class that the rules give it.
+        The kind that the rules give it.
         """
         return rules.classify(self.name, self.type, self.ofport, self.external_ids, self.options)
 
@@ -97,7 +97,7 @@ INTERFACES: list[tuple[Columns, InterfaceKind | None, InterfaceKind | None]] = [
     (Columns("eth0", "system", None), None, None),
     (Columns(""), None, None),
 ]
-"""An interface, its class by default, and by Dragonflow's specification."""
+"""An interface, its kind by default, and by Dragonflow's specification."""
 
 TAP, BR, DF = (
     Columns("tap1", "", 1, ID),
@@ -135,7 +135,7 @@ RULES: list[tuple[ClassificationRules, Columns, InterfaceKind | None]] = [
     (ClassificationRules(tunnelTypes=()), DF, None),
     (ClassificationRules(tunnelTypes=("gre", "mpls")), Columns("x", "MPLS", 1, {}, REMOTE), TUNNEL),
 ]
-"""Rules, an interface, and its class by these rules."""
+"""Rules, an interface, and its kind by these rules."""
 
 NO_ID = "no iface-id in external_ids"
 
@@ -162,7 +162,7 @@ EXPLAINED: list[tuple[ClassificationRules, Columns, str]] = [
         "eth0 (type 'system'): no vm-id or iface-id in external_ids",
     ),
 ]
-"""Rules, an interface that they give no class, and why."""
+"""Rules, an interface that they give no kind, and why."""
 
 
 class ClassificationTests(SynchronousTestCase):
@@ -200,7 +200,7 @@ class ClassificationTests(SynchronousTestCase):
 
     def test_explain(self) -> None:
         """
-        An operator can read why an interface has no class.
+        An operator can read why an interface has no kind.
         """
         for rules, columns, expected in EXPLAINED:
             self.assertIsNone(columns.kind(rules), columns)
@@ -245,7 +245,7 @@ class RulesTests(SynchronousTestCase):
 
     def test_frozen(self) -> None:
         """
-        Rules that are shared cannot be changed by one of those who share.
+        Rules are shared by observers, and no one can change them.
         """
         rules = ClassificationRules()
         self.assertRaises(attrs.exceptions.FrozenInstanceError, setattr, rules, "vmNames", ())

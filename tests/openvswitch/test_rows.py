@@ -136,7 +136,7 @@ class DecodeTests(SynchronousTestCase):
 
     def test_row(self) -> None:
         """
-        Every column is where its name says, and the class is told.
+        Every column is where its name says, and the kind is decided.
         """
         expected = OvsInterface(
             uuid=UUID,
@@ -153,7 +153,7 @@ class DecodeTests(SynchronousTestCase):
 
     def test_classified(self) -> None:
         """
-        Each column that decides the class reaches the rules.
+        Each column that decides the kind reaches the rules.
         """
         no_ids: dict[str, Any] = {"external_ids": ["map", []]}
         remote: dict[str, Any] = {"options": ["map", [["remote_ip", "flow"]]]}
@@ -171,7 +171,7 @@ class DecodeTests(SynchronousTestCase):
 
     def test_rules(self) -> None:
         """
-        The class is told by the rules that were given.
+        The given rules decide the kind.
         """
         rows = InterfaceRows(ClassificationRules(vmNames=("vnet*",)))
         self.assertIsNone(rows.whole(UUID, ROW).kind)

@@ -225,7 +225,7 @@ class TrackerTests(TrackerTestCase):
 
     def test_classLostAndGained(self) -> None:
         """
-        An interface without a class is offline; with one, online.
+        An interface without a kind is offline; with one, online.
         """
         self.inSync(vm(1))
         self.world.put(plain(1))
@@ -246,7 +246,7 @@ class TrackerTests(TrackerTestCase):
 
     def test_goneAndBackMerges(self) -> None:
         """
-        Offline and online of one UUID leave a change if class and iface-id
+        Offline and online of one UUID leave a change if kind and iface-id
         are as told, and are both told if not.
         """
         self.inSync(vm(1), vm(2, "a"))

@@ -314,7 +314,7 @@ class LimitTests(SynchronousTestCase):
 
 class DecodeTests(SynchronousTestCase):
     """
-    Tests for L{decodeObject}, for those who frame by other means.
+    Tests for L{decodeObject}, for callers that frame messages in another way.
     """
 
     def test_noValue(self) -> None:

@@ -41,12 +41,7 @@ class ColumnSchema:
     mutable: bool = True
 
     def decode(self, value: object) -> Value:
-        """
-        Read a value.
-
-        @raise ProtocolViolation: as L{ColumnType.decode}; the text names the
-            column.
-        """
+        """Read a value, as L{ColumnType.decode}; errors name the column."""
         return _within(f"column {self.name}", self.type.decode, value)
 
     def encode(self, value: object) -> Any:
@@ -160,7 +155,7 @@ _MISSING: Final = object()
 
 
 def _member(json: Any, name: str, *types: type, default: Any = _MISSING) -> Any:
-    """A member of an object, of one of these types exactly."""
+    """A member of an object, exactly of one of these types."""
     if type(json) is not dict:
         raise ProtocolViolation(f"expected an object, got {describe(json)}")
     value = json.get(name, default)

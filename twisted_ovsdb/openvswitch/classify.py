@@ -17,12 +17,8 @@ import attrs
 from twisted_ovsdb.events import InterfaceKind
 
 # Looked up once: CPython 3.11 is slow to find a member of an enum.
-_BRIDGE, _VM, _TUNNEL, _PATCH = (
-    InterfaceKind.BRIDGE,
-    InterfaceKind.VM,
-    InterfaceKind.TUNNEL,
-    InterfaceKind.PATCH,
-)
+_BRIDGE, _VM = InterfaceKind.BRIDGE, InterfaceKind.VM
+_TUNNEL, _PATCH = InterfaceKind.TUNNEL, InterfaceKind.PATCH
 
 LOCAL_OFPORT: Final = 65534
 """OFPP_LOCAL: the port of a bridge that has the name of the bridge."""
@@ -120,9 +116,7 @@ class ClassificationRules:
             return _VM
         if type == "internal" and self._isBridgeName(name):
             return _BRIDGE
-        if ofport == LOCAL_OFPORT and self.localPorts:
-            return _BRIDGE
-        return None
+        return _BRIDGE if ofport == LOCAL_OFPORT and self.localPorts else None
 
     def _isVm(self, external_ids: Mapping[str, str]) -> bool:
         # This runs for every row, and any() with its generator is slow.

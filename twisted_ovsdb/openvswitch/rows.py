@@ -53,7 +53,6 @@ class InterfaceRows:
     Reads rows of the Interface table.
 
     @ivar columns: the columns to monitor.
-    @ivar required: those that the server must have.
     """
 
     required = REQUIRED

@@ -131,8 +131,8 @@ class Tracker:
 
     def __init__(self, present: Present, replay: bool = True) -> None:
         """
-        @param replay: whether interfaces that an outage left unchanged are told
-            once more.
+        @param replay: whether interfaces that are the same after an outage are
+            told once more.
         """
         self.present = present
         self.switch: str | None = None
@@ -244,10 +244,7 @@ class Tracker:
         return None
 
     def _begin(self) -> None:
-        """
-        Compute the difference to what was told in an earlier life, which is
-        every interface that has a kind if nothing was.
-        """
+        """Compute the first difference: to what was told in an earlier life, or to nothing."""
         self.begun = True
         told, self._recalled = self._recalled, {}
         rows = self.present.rows
@@ -275,9 +272,8 @@ class Tracker:
             return None
         uuid, _ = self._unreplayed.popitem()
         present = self.present
-        return InterfaceOnline(
-            present.rows[uuid], _REPLAY, present.source, identity=present.identity
-        )
+        now = present.rows[uuid]
+        return makeEvent(InterfaceOnline, now, _REPLAY, present.source, present.identity)
 
     def _synchronized(self, cause: Cause) -> Event:
         # They are empty, but a dict keeps the memory that it once needed.

@@ -91,10 +91,9 @@ def _single(value: object) -> object:
 
 def string(column: str, value: object) -> str:
     """Read a column that has exactly one string."""
+    value = _single(value)
     if type(value) is not str:
-        value = _single(value)
-        if type(value) is not str:
-            _violation(column, "a string", value)
+        _violation(column, "a string", value)
     return value
 
 
@@ -204,12 +203,7 @@ def encode(value: object) -> Any:
 
 
 def encodeRow(row: Mapping[str, object]) -> dict[str, Any]:
-    """
-    Write a row, each column as L{encode} does.
-
-    @raise TypeError: as L{encode}; the text names the column.
-    @raise ValueError: as L{encode}; the text names the column.
-    """
+    """Write a row, each column as L{encode} does; errors name the column."""
     return {column: inColumn(column, encode, value) for column, value in row.items()}
 
 
@@ -225,12 +219,7 @@ def encodeUUID(text: str) -> list[str]:
 
 
 def encodeAtom(value: object) -> Any:
-    """
-    Write an atom: L{encode} without sets and maps.
-
-    @raise TypeError: as L{encode}.
-    @raise ValueError: as L{encode}.
-    """
+    """Write an atom, as L{encode} does."""
     if isinstance(value, bool):
         return value
     if isinstance(value, int):

@@ -34,19 +34,15 @@ _REPLY: Final = re.compile(REPLY.pattern.encode())
 
 def arrivingReply(message: bytearray) -> tuple[int, int] | None:
     """
-    Which reply it is that a message begins, if it may be one with rows.
-
-    @return: its id, and the place of the result's brace.
+    @return: the id of a reply that may have rows, and the place of the brace of
+        its result; None if the message is no such reply.
     """
     match = _REPLY.match(message)
     return None if match is None else (int(match.group(1)), match.end())
 
 
 ReadRow = Callable[[str, dict[str, Any]], Any]
-"""
-Makes a row's value of its UUID and its row update; raises
-L{ProtocolViolation} that says what is wrong.
-"""
+"""Makes a row's value of a UUID and a row update, or raises L{ProtocolViolation}."""
 
 
 class RowReader:
@@ -59,9 +55,6 @@ class RowReader:
     """
 
     def __init__(self, tables: Mapping[str, ReadRow]) -> None:
-        """
-        @param tables: what reads the rows of each table.
-        """
         self.rows: dict[str, dict[str, Any]] = {table: {} for table in tables}
         self._tables = tables
         self._due = ARRIVED
@@ -139,12 +132,9 @@ class RowReader:
 @contextmanager
 def _collectorAtRest() -> Iterator[None]:
     """
-    Keep the collector of cycles from running while a slice of rows is read.
-
-    Rows make no cycles, but thousands of objects that stay, because of which
-    it would go over everything in the process again and again. It is off for
-    some milliseconds, in which no code of the application runs in this thread.
-    benchmarks/README.md has what that buys.
+    Turn the collector of cycles off while a slice of rows is read. Rows have no
+    cycles, but because of their number it would visit every object of the process
+    several times. No code of the application runs in this thread meanwhile.
     """
     if not gc.isenabled():
         yield

@@ -49,8 +49,8 @@ RowUpdates = Iterator[tuple[str, str, dict[str, Any]]]
 
 class _Cursor:
     """
-    A place in a text, and how to read on from there. A fault is the same
-    L{ProtocolViolation} that parsing the whole text would give.
+    A place in a text. A fault is the same L{ProtocolViolation} that parsing the
+    whole text would give.
     """
 
     def __init__(self, text: str, position: int) -> None:
@@ -119,7 +119,7 @@ class TableUpdates:
     """
     The C{<table-updates>} of a message, still as text: to be read once, by
     L{rows} or by L{whole}, before anything else is read from the connection.
-    The end of the message is checked behind them.
+    Both also check the end of the message.
     """
 
     def __init__(self, text: str, position: int = 0, closing: str | None = None) -> None:
@@ -132,8 +132,8 @@ class TableUpdates:
         """
         self._cursor = _Cursor(text, position)
         self._closing = closing
-        self._table: str | None = None  # the latest that was begun
-        self._begun = 0  # where its latest row begins, as far as this is known
+        self._table: str | None = None  # the latest
+        self._begun = 0  # where its latest row begins, or an earlier one
 
     def rows(self, monitored: Container[str]) -> RowUpdates:
         """
@@ -186,10 +186,7 @@ class TableUpdates:
         return value
 
     def unread(self) -> str:
-        """
-        The text from the latest row on that was begun, as table updates: with
-        the opening of its table.
-        """
+        """The text from the latest row on, with the opening of its table."""
         if self._table is None:
             return self._cursor.text
         table = json.dumps(self._table, ensure_ascii=False)
