@@ -121,6 +121,25 @@ class CallTests(ProtocolTestCase):
         self.protocol.notify("b", [])
         self.assertEqual(self.sent(), [])
 
+    def test_callTooEarly(self) -> None:
+        """
+        A request before there is a connection is refused, and leaves nothing
+        behind.
+        """
+        protocol = OvsdbProtocol()
+        with self.assertRaisesRegex(RuntimeError, "list_dbs: there is no connection yet"):
+            protocol.listDatabases()
+        protocol.connectionLost(Failure(ConnectionLost()))
+
+    def test_rubbishForNobody(self) -> None:
+        """
+        A reply to no request has to be JSON too, in each form.
+        """
+        for text in (b'{"id":99,"result":{rubbish}}', b'{ "id":99,"result":{rubbish}}'):
+            self.setUp()
+            self.protocol.dataReceived(text)
+            self.assertIn("not JSON", str(self.protocol.lost))
+
     def test_F13_F14_repliesToNothing(self) -> None:
         """
         The reply to a request that was cancelled is ignored, and so is one to

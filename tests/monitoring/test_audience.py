@@ -8,7 +8,7 @@ that come and go, and what they were told in an earlier life.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from twisted.internet.defer import Deferred
 
@@ -16,6 +16,7 @@ from tests.fakes.monitorcase import MonitorTestCase
 from tests.fakes.observers import Busy, Recorder
 from tests.fakes.rows import plain, vm, vmRow
 from twisted_ovsdb.events import OvsInterface, SwitchIdentity, Synchronized
+from twisted_ovsdb.interfaces import IOvsdbEventObserver
 
 
 class ObserverTests(MonitorTestCase):
@@ -70,6 +71,42 @@ class ObserverTests(MonitorTestCase):
         self.assertRaises(TypeError, self.monitor.addObserver, object())
         self.assertRaises(ValueError, self.monitor.addObserver, self.observer)
         self.assertRaises(ValueError, self.monitor.removeObserver, Recorder())
+
+    def test_equalObservers(self) -> None:
+        """
+        Of two observers that are equal, the one that is given is removed.
+        """
+
+        class Equal(Recorder):
+            """Equal to all others."""
+
+            def __eq__(self, other: object) -> bool:
+                return True
+
+        first, second = Equal(), Equal()
+        self.monitor.addObserver(first)
+        self.monitor.addObserver(second)
+        self.monitor.removeObserver(second)
+        self.synchronize({})
+        self.assertEqual((len(first.events), len(second.events)), (1, 0))
+
+    def test_adapted(self) -> None:
+        """
+        An object that is adapted to an observer is one observer, by its own
+        name and by that of its adapter.
+        """
+
+        class Adapted:
+            """Becomes an observer."""
+
+            def __conform__(self, interface: object) -> object:
+                return Recorder() if interface is IOvsdbEventObserver else None
+
+        adapted: Any = Adapted()
+        self.monitor.addObserver(adapted)
+        self.assertRaises(ValueError, self.monitor.addObserver, adapted)
+        self.monitor.removeObserver(adapted)
+        self.assertRaises(ValueError, self.monitor.removeObserver, adapted)
 
     def test_remove(self) -> None:
         """
@@ -380,6 +417,6 @@ class ToldTests(MonitorTestCase):
         is not added.
         """
         wrong: Any
-        for wrong in (5, "tap1", [5]):
+        for wrong in (5, "tap1", [5], [OvsInterface("u", "tap1", external_ids=cast(Any, None))]):
             self.assertRaises(TypeError, self.monitor.addObserver, self.late, wrong)
         self.assertRaises(ValueError, self.monitor.removeObserver, self.late)

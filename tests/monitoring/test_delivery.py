@@ -108,6 +108,24 @@ class DeliveryTests(DeliveryTestCase):
         gate.callback(None)
         self.assertEqual(len(observer.events), 4)
 
+    def test_awaitable(self) -> None:
+        """
+        Anything that can be awaited makes its observer busy until it ends.
+        """
+        gate: Deferred[None] = Deferred()
+
+        class Later:
+            """Awaits the gate."""
+
+            def __await__(self) -> Any:
+                return gate.__await__()
+
+        observer = Recorder([Later()])
+        self.deliveryTo(observer).deliver()
+        self.assertEqual(len(observer.events), 1)
+        gate.callback(None)
+        self.assertEqual(len(observer.events), 4)
+
     def test_F44_failures(self) -> None:
         """
         An observer that raises, fails or answers nonsense is logged each

@@ -50,6 +50,16 @@ class WhenReadyTests(FactoryTestCase):
         self.assertEqual(self.successResultOf(waiting), vm(2, "other", 2))
         self.assertEqual(self.clock.getDelayedCalls(), before)
 
+    def test_wrongTimeout(self) -> None:
+        """
+        A timeout that is not a number is refused, and leaves nothing behind.
+        """
+        self.synchronize({})
+        wrong: Any = "5"
+        self.assertRaises(TypeError, self.factory.whenReady, "port", wrong)
+        self.factory.stop()
+        self.assertEqual(self.flushLoggedErrors(), [])
+
     def test_plugged(self) -> None:
         """
         A vm that is plugged in later is ready when it has its OpenFlow port,

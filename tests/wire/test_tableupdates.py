@@ -164,6 +164,28 @@ class TableUpdatesTests(SynchronousTestCase):
                 error = self.assertRaises(ProtocolViolation, read, tables)
                 self.assertIn(wrong, str(error), text)
 
+    def test_sameInEachForm(self) -> None:
+        """
+        What is accepted of a message does not depend on its white space.
+        """
+        for text, accepted in (
+            ('{"id":01,"result":{},"error":null}', False),
+            ('{"id":0,"result":{},"error":null}', True),
+            ('{"id":null,"method":"update","params":["m",{}],"result":null,"error":null}', True),
+            ('{"id":null,"method":"update","params":["m",{}],"result":{},"error":null}', False),
+            ('{"id":null,"method":"update","params":["m",{}],"error":"x"}', False),
+        ):
+            for form in (text, text.replace(":", ": ").replace(",", ", ")):
+                try:
+                    message = decodeMessage(form.encode())
+                    parseMessage(message)
+                    tables = message["params"][1] if "params" in message else message["result"]
+                    unfold(tables)
+                except ProtocolViolation:
+                    self.assertFalse(accepted, form)
+                else:
+                    self.assertTrue(accepted, form)
+
     def test_withoutTables(self) -> None:
         """
         A message without table updates, or in another form than

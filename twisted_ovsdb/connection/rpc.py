@@ -201,13 +201,14 @@ class JSONRPCProtocol(Protocol):
 
     def _replied(self, message: jsonrpc.Reply | jsonrpc.ErrorReply) -> None:
         # We send int ids. True is equal to 1, but is no id of ours.
-        if type(message.id) is not int or message.id not in self._calls:
-            self._log.debug("reply to no request: {id}", id=describe(message.id))
-            return
-        waiting, reader = self._calls[message.id]
+        known = type(message.id) is int and message.id in self._calls
+        waiting, reader = self._calls[message.id] if known else (None, None)
         result = message.result if isinstance(message, jsonrpc.Reply) else Failure(message.error)
         if isinstance(result, TableUpdates) and reader is None:
             result = result.whole()
+        if waiting is None:
+            self._log.debug("reply to no request: {id}", id=describe(message.id))
+            return
         # Only now: if the result is wrong, this request fails with all others.
         del self._calls[message.id]
         waiting.callback(result)
@@ -227,6 +228,8 @@ class JSONRPCProtocol(Protocol):
         """
         if self.lost is not None:
             return fail(SessionLost(self.lost))
+        if self.transport is None:
+            raise RuntimeError(f"{method}: there is no connection yet")
         messageId = self._lastId = self._lastId + 1
         data = jsonrpc.encodeRequest(messageId, method, params)
         result: Deferred[Any] = Deferred(lambda _: self._cancel(messageId, method))

@@ -35,6 +35,7 @@ class Audience:
 
     def __init__(self, present: Present, replay: bool, clock: IReactorTime) -> None:
         self.deliveries: list[Delivery] = []
+        self._added: list[Observer] = []  # what was added for each of them
         self._present = present
         self._replay = replay
         self._clock = clock
@@ -45,22 +46,32 @@ class Audience:
     def add(self, observer: Observer, told: Told | None = None) -> None:
         """See L{InterfaceMonitor.addObserver}."""
         adapted = asObserver(observer)
-        if any(delivery.observer is adapted for delivery in self.deliveries):
+        if self._of(observer) is not None:
             raise ValueError(f"{observer!r} is an observer already")
         ask = None if told is None else askTold(told)
         tracker = Tracker(self._present, self._replay)
         self.deliveries.append(Delivery(adapted, tracker, self._clock, ask))
+        self._added.append(observer)
         if self._present.inSync:
             self._beginning.take(self.start)
 
     def remove(self, observer: Observer) -> None:
         """See L{InterfaceMonitor.removeObserver}."""
-        for delivery in self.deliveries:
-            if delivery.observer is observer or delivery.observer == observer:
-                self.deliveries.remove(delivery)
-                delivery.close()
-                return
-        raise ValueError(f"{observer!r} is no observer")
+        place = self._of(observer)
+        if place is None:
+            raise ValueError(f"{observer!r} is no observer")
+        del self._added[place]
+        self.deliveries.pop(place).close()
+
+    def _of(self, observer: Observer) -> int | None:
+        """
+        The place of an observer, as it was added or adapted. Identity counts:
+        two observers may be equal.
+        """
+        for place, (added, delivery) in enumerate(zip(self._added, self.deliveries, strict=True)):
+            if added is observer or delivery.observer is observer:
+                return place
+        return None
 
     def events(self) -> AsyncGenerator[Event, None]:
         """See L{InterfaceMonitor.events}."""

@@ -8,6 +8,7 @@ Its failures affect no other observer.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import Any, Final
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -17,7 +18,7 @@ from twisted.python.failure import Failure
 
 from twisted_ovsdb.connection.waiters import Waiters
 from twisted_ovsdb.events import Event, OvsInterface
-from twisted_ovsdb.interfaces import IOvsdbEventObserver, ObserverResult
+from twisted_ovsdb.interfaces import IOvsdbEventObserver
 from twisted_ovsdb.monitoring.earlier import AskTold
 from twisted_ovsdb.monitoring.turn import Turn
 from twisted_ovsdb.openvswitch.tracker import Tracker
@@ -49,11 +50,19 @@ _RECALL: Final = (
 )
 
 
-def _asDeferred(result: ObserverResult) -> Deferred[object]:
+async def _ended(result: Awaitable[object]) -> object:
+    return await result
+
+
+def _asDeferred(result: Awaitable[object]) -> Deferred[object]:
+    """
+    @raise TypeError: if this is not an awaitable.
+    """
     if isinstance(result, Deferred):
         return result
-    # Raises TypeError for anything that is not a coroutine.
-    return Deferred.fromCoroutine(result)  # type: ignore[arg-type]
+    if not isinstance(result, Awaitable):
+        raise TypeError(f"eventReceived returned neither None nor an awaitable: {result!r:.200}")
+    return Deferred.fromCoroutine(_ended(result))
 
 
 class Delivery:

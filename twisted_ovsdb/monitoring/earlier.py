@@ -8,12 +8,12 @@ exists, usually in an earlier process.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Union
 
 from twisted.internet.defer import Deferred, succeed
 
-from twisted_ovsdb.events import OvsInterface
+from twisted_ovsdb.ovsinterface import InterfaceKind, OvsInterface
 
 Remembered = Union[Iterable[OvsInterface], None]
 """The interfaces; None if the observer was never told anything of this switch."""
@@ -47,6 +47,16 @@ def askTold(told: Told) -> AskTold:
 def _interfaces(told: Iterable[OvsInterface]) -> tuple[OvsInterface, ...]:
     interfaces = tuple(told)
     for interface in interfaces:
-        if not isinstance(interface, OvsInterface):
+        if not _isSound(interface):
             raise TypeError(f"told: not an OvsInterface: {interface!r:.200}")
     return interfaces
+
+
+def _isSound(interface: object) -> bool:
+    """Whether it can be compared with a row. The constructor checks nothing."""
+    return (
+        isinstance(interface, OvsInterface)
+        and isinstance(interface.uuid, str)
+        and isinstance(interface.kind, (InterfaceKind, type(None)))
+        and isinstance(interface.external_ids, Mapping)
+    )

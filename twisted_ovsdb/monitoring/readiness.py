@@ -41,7 +41,6 @@ class Readiness:
                 if isReadyVM(row):
                     return succeed(row)
         waiter: Deferred[OvsInterface] = Deferred(self._forget)
-        self._waiting[waiter] = ifaceId
         if timeout is not None:
 
             def late(_: object, seconds: float) -> OvsInterface:
@@ -49,6 +48,7 @@ class Readiness:
                 raise TimeoutError(f"iface-id {ifaceId} is not ready after {seconds:g} s: {why}")
 
             waiter.addTimeout(timeout, self._clock, late)
+        self._waiting[waiter] = ifaceId
         return waiter
 
     def look(self, rows: Iterable[OvsInterface | None]) -> None:

@@ -29,7 +29,7 @@ from twisted_ovsdb.wire.strictjson import (
     scanValue,
 )
 
-REPLY: Final = re.compile(r'\{"id":([0-9]{1,18}),"result":(?=\{)')
+REPLY: Final = re.compile(r'\{"id":(0|[1-9][0-9]{0,17}),"result":(?=\{)')
 """The beginning of a reply with an object, as ovsdb-server writes it: its id."""
 
 # The beginnings of an update, of a table's first row and of each other row.
@@ -202,7 +202,7 @@ class TableUpdates:
             if name == "error" and value is not None:
                 first = "a method" if self._closing else "a result"
                 fault = f"a message has both {first} and an error"
-            elif name in ("id", "method", "params", "result"):
+            elif name in ("id", "method", "params") or (name == "result" and value is not None):
                 fault = f"a message with table updates has {name} behind them"
         self._cursor.text = ""
         if fault:
