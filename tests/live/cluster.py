@@ -2,8 +2,8 @@
 # See LICENSE for details.
 
 """
-A private cluster of three ovsdb-servers on the loopback interface, and what
-becomes of its clients when its leader is killed again and again:
+A private cluster of three ovsdb-servers on the loopback interface. A run kills
+its leader several times, and checks what its clients are told:
 
     python -m tests.live.cluster --kills 10
 """
@@ -41,16 +41,16 @@ from twisted_ovsdb.events import Event
 MEMBERS: Final = 3
 
 POLL: Final = 0.02
-"""Seconds between two looks at who leads."""
+"""Seconds between two checks of which member is the leader."""
 
 PATIENCE: Final = 30.0
-"""Seconds that an election or a return may take."""
+"""Seconds that an election or a restart may take."""
 
 CALM: Final = (1.2, 2.5)
-"""Seconds of churn between two kills, from and to."""
+"""Seconds of churn between two kills: at least, and at most."""
 
 BAR: Final = 5.0
-"""Seconds from an election until a client that follows the leader is in sync."""
+"""Seconds from an election until a client that follows the leader is in sync, at most."""
 
 _STATE: Final = {
     "op": "select",
@@ -62,14 +62,15 @@ _STATE: Final = {
 
 class Member(SoakOpenVSwitch):
     """
-    One server of a cluster. All is blocking.
+    One member of a cluster. All its methods block.
 
-    @ivar raft: the address at which the other members find it.
+    @ivar raft: the address that the other members connect to.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        # Another port that nobody gets by chance while this server is down.
+        # A second port that no other program gets by chance while this server
+        # is down.
         spare = SoakOpenVSwitch()
         spare.stop()
         self.raft = f"tcp:127.0.0.1:{spare.port}"
@@ -86,15 +87,15 @@ class Member(SoakOpenVSwitch):
 
     def startServer(self, *options: str, hidden: bool = False) -> None:
         """
-        Start the server and wait until it has joined, or found the others.
+        Start the server and wait until it is connected to the cluster.
         """
         super().startServer(*options, hidden=hidden)
-        _await(lambda: self.state().get("connected") is True, f"{self.raft} joins nobody")
+        _await(lambda: self.state().get("connected") is True, f"{self.raft} does not join")
 
     def state(self) -> dict[str, Any]:
         """
-        C{leader} and C{connected} of its row in _Server.Database; empty while
-        it does not answer.
+        @return: C{leader} and C{connected} of the member's row in
+            _Server.Database; empty if it does not answer.
         """
         assert self.port is not None
         try:
@@ -107,9 +108,11 @@ class Member(SoakOpenVSwitch):
 
 class PrivateCluster:
     """
-    Three servers of one Open_vSwitch database. All is blocking.
+    A cluster of three members with one Open_vSwitch database. All its methods
+    block.
 
-    @ivar members: the servers, of which each may be up or not.
+    @ivar members: all members, running or not.
+    @ivar up: the members that are running.
     """
 
     def __init__(self) -> None:
@@ -135,7 +138,7 @@ class PrivateCluster:
 
     def leader(self) -> Member:
         """
-        Wait until one of those that are up leads.
+        Wait until one of the running members is the leader, and return it.
         """
         found: list[Member] = []
 
@@ -143,26 +146,27 @@ class PrivateCluster:
             found.extend(member for member in self.up if member.state().get("leader"))
             return bool(found)
 
-        _await(look, "nobody leads")
+        _await(look, "no member is the leader")
         return found[0]
 
     def kill(self, member: Member) -> None:
         """
-        kill -9 of one server.
+        Kill a member with SIGKILL.
         """
         self.up.discard(member)
         member.kill("ovsdb-server")
 
     def restart(self, member: Member) -> None:
         """
-        Start a server that is down, and wait until it is one of them again.
+        Start a member that is down, and wait until it has joined the cluster
+        again.
         """
         member.startServer()
         self.up.add(member)
 
     def transact(self, *operations: dict[str, object]) -> list[Any]:
         """
-        Do a transaction on whichever server is up.
+        Run a transaction on any member that is running.
         """
         port = next(iter(self.up)).port
         assert port is not None
@@ -180,10 +184,11 @@ def _await(condition: Any, complaint: str) -> None:
 
 class Witness(Sceptic):
     """
-    Watches a cluster, and believes nothing.
+    Watches a cluster, and checks every event.
 
-    @ivar sources: what the events named as their source.
-    @ivar synchronized: when it was told Synchronized, by the monotonic clock.
+    @ivar sources: the sources that the events named.
+    @ivar synchronized: the times of the Synchronized events, by the monotonic
+        clock.
     """
 
     def __init__(self, reactor: Any, name: str) -> None:
@@ -193,7 +198,7 @@ class Witness(Sceptic):
 
     def eventReceived(self, event: Event) -> None:
         """
-        Check it.
+        Check an event.
         """
         super().eventReceived(event)
         self.sources.add(event.source)
@@ -216,14 +221,14 @@ def watch(
 
 class Failovers:
     """
-    Two clients, one of which follows the leader, while the leader is killed
-    under churn.
+    Two clients watch a cluster whose leader is killed several times under
+    churn. One of the clients follows the leader.
 
-    @ivar anyone: what the client sees that takes any member.
-    @ivar follower: what the client sees that follows the leader.
-    @ivar elections: seconds from each kill until a look at the others finds
-        the new leader.
-    @ivar moves: seconds from then to C{follower}'s Synchronized.
+    @ivar anyone: the observer of the client that connects to any member.
+    @ivar follower: the observer of the client that follows the leader.
+    @ivar elections: for each kill, the seconds until a new leader was found.
+    @ivar moves: for each kill, the seconds from that moment until C{follower}
+        was told Synchronized.
     """
 
     def __init__(self, reactor: Any, cluster: PrivateCluster, seed: int) -> None:
@@ -243,7 +248,10 @@ class Failovers:
 
     async def run(self, kills: int) -> None:
         """
-        Kill and restart the leader so often, and wait for both clients.
+        Kill and restart the leader several times. Before each kill, wait until
+        both clients are in sync.
+
+        @param kills: how many times.
         """
         self.writer.start()
         try:
@@ -256,9 +264,9 @@ class Failovers:
 
     async def settled(self) -> bool:
         """
-        @return: whether both clients come to know exactly what is there.
+        @return: whether both clients get to know exactly what the database has.
         """
-        # A follower may lag behind.
+        # Other members may lag behind the leader.
         leader = await deferToThread(self._cluster.leader)
         protocol = await connectOne(self._reactor, leader.unix)
         table = await readTable(protocol)
@@ -285,7 +293,7 @@ class Failovers:
         await deferToThread(self._cluster.leader)
         elected = time.monotonic()
         if not await until(self._reactor, lambda: len(self.follower.synchronized) > before):
-            raise RuntimeError("the client that follows the leader has found none")
+            raise RuntimeError("the client that follows the leader did not find the new one")
         self.elections.append(elected - killed)
         self.moves.append(max(0.0, self.follower.synchronized[before] - elected))
         await deferToThread(self._cluster.restart, leader)
@@ -297,7 +305,7 @@ class Failovers:
 
 def figuresOf(run: Failovers, settled: bool) -> list[Figure]:
     """
-    What came out.
+    The figures of a run.
     """
     figures = Figures("cluster")
     figures.tell("leaders killed", len(run.moves))
@@ -315,7 +323,7 @@ def figuresOf(run: Failovers, settled: bool) -> list[Figure]:
 
 async def main(reactor: Any, *arguments: str) -> None:
     """
-    The long form: run it and print the figures.
+    Kill leaders and print the figures: the long form of the test.
     """
     parser = argparse.ArgumentParser(prog="python -m tests.live.cluster")
     parser.add_argument("--kills", type=int, default=10)

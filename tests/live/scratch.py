@@ -27,12 +27,13 @@ POOLS: Final[dict[AtomicType, list[Any]]] = {
     AtomicType.STRING: ["", "a", "b", "set", "map", "é€\U0001f600", 'q"\\\n\x01'],
     AtomicType.UUID: [str(uuid.UUID(int=n)) for n in range(5)],
 }
-"""Few values, so that old and new ones often have some in common."""
+"""Few values, so that an old and a new value often have elements in common."""
 
 
 def _columns() -> dict[str, Any]:
     """
-    Every atomic type as every kind of column, and maps of each to each.
+    Columns of every atomic type in every shape, and maps from each type to
+    each.
     """
     columns: dict[str, Any] = {}
     for key in ATOMIC:
@@ -114,7 +115,7 @@ SCHEMA: Final[dict[str, Any]] = {
 
 class ScratchServer(PrivateOpenVSwitch):
     """
-    An ovsdb-server with this database and an empty Open_vSwitch.
+    An ovsdb-server with the database Every and an empty database Open_vSwitch.
     """
 
     def __init__(self) -> None:
@@ -133,10 +134,10 @@ class ScratchServer(PrivateOpenVSwitch):
 
 class Author:
     """
-    Writes random transactions, the same for the same seed.
+    Writes random transactions. The same seed gives the same transactions.
 
-    @ivar rows: the rows that there are, by table and UUID; somebody has to
-        keep it up to date.
+    @ivar rows: the rows that exist, by table and UUID. The caller keeps this
+        up to date.
     """
 
     def __init__(self, schema: DatabaseSchema, seed: int) -> None:
@@ -144,12 +145,15 @@ class Author:
         self.rows: dict[str, dict[str, Any]] = {}
         self.random = random.Random(seed)
         self._names = 0
-        # The server's UUIDs are new ones at each run, the order is the same.
+        # The server makes new UUIDs in each run. The order of the rows stays
+        # the same.
         self._born: dict[str, int] = {}
 
     def transaction(self) -> tuple[str, list[dict[str, Any]]]:
         """
-        What kind of transaction it is, and its operations.
+        Make the next transaction.
+
+        @return: its name, and its operations.
         """
         kinds = [
             *[self.insert, self.update, self.mutate, self.delete, self.refer, self.special] * 2,
@@ -165,7 +169,7 @@ class Author:
 
     def committed(self, results: list[Any]) -> None:
         """
-        A transaction was done, with these results.
+        A transaction was committed, with these results.
         """
         for result in results:
             if "uuid" in result:
@@ -173,7 +177,7 @@ class Author:
 
     def insert(self) -> list[dict[str, Any]]:
         """
-        A new row with a few of its columns, or all.
+        A new row, with values for a few columns or for all.
         """
         if len(self.rows["Main"]) > 12:
             return self.delete()
@@ -201,7 +205,8 @@ class Author:
 
     def mutate(self) -> list[dict[str, Any]]:
         """
-        Arithmetic, elements and pairs that come and go.
+        Arithmetic on numbers; elements of sets and pairs of maps are added or
+        removed.
         """
         table = self.schema.tables["Main"]
         columns = self.random.sample(sorted(table.columns), self.random.choice([1, 2, 5]))
@@ -212,7 +217,7 @@ class Author:
 
     def mutation(self, column: ColumnSchema) -> list[Any] | None:
         """
-        A mutation of this column, None if there is none.
+        A mutation of this column, or None if its type allows none.
         """
         type = column.type
         if type.isMap or type.isSet:
@@ -229,14 +234,15 @@ class Author:
 
     def delete(self) -> list[dict[str, Any]]:
         """
-        A row goes.
+        A row is deleted.
         """
         table = self.random.choice(["Main", "Special", "Special"])
         return [{"op": "delete", "table": table, "where": self.anyRow(table)}]
 
     def nothing(self) -> list[dict[str, Any]]:
         """
-        An update to what is there already, and one that finds no row.
+        An update to the values that a row has already, and an update that
+        matches no row.
         """
         where = [["string_one", "==", "nowhere"]]
         nowhere = {"op": "update", "table": "Main", "where": where, "row": {"integer_one": 5}}
@@ -255,7 +261,7 @@ class Author:
 
     def insertAndDelete(self) -> list[dict[str, Any]]:
         """
-        A row that nobody sees.
+        A row that is inserted and deleted at once: no client is told of it.
         """
         name = self.name()
         return [
@@ -265,7 +271,7 @@ class Author:
 
     def replace(self) -> list[dict[str, Any]]:
         """
-        A row goes, and another comes with what was unique to it.
+        A row is deleted, and another one with the same unique name is inserted.
         """
         if not self.rows["Special"]:
             return self.special()
@@ -283,7 +289,7 @@ class Author:
 
     def special(self) -> list[dict[str, Any]]:
         """
-        A row with references to rows of the same transaction.
+        A row with references to rows that the same transaction inserts.
         """
         if len(self.rows["Special"]) > 8:
             return self.delete()
@@ -316,7 +322,8 @@ class Author:
 
     def refer(self) -> list[dict[str, Any]]:
         """
-        References change: rows that nobody refers to strongly are gone.
+        References change. The server removes each row to which no strong
+        reference is left.
         """
         table = self.schema.tables["Special"]
         row: dict[str, Any] = self.someValues(table, 2, references=False)
@@ -343,7 +350,7 @@ class Author:
         value = self.random.choice(POOLS[AtomicType.REAL])
         return [{"op": "insert", "table": "Few", "row": {"value": encode(value)}}]
 
-    # What they are made of
+    # The parts of transactions
 
     def name(self) -> str:
         """
@@ -354,20 +361,20 @@ class Author:
 
     def inOrder(self, table: str) -> list[str]:
         """
-        The rows of a table, the oldest first.
+        The UUIDs of a table's rows, the oldest first.
         """
         return sorted(self.rows[table], key=self._born.__getitem__)
 
     def uuids(self, table: str) -> list[str]:
         """
-        Some rows of a table.
+        The UUIDs of some rows of a table.
         """
         rows = self.inOrder(table)
         return self.random.sample(rows, self.random.randint(0, min(3, len(rows))))
 
     def anyRow(self, table: str) -> list[Any]:
         """
-        A condition that one row fulfils, or none if there is none.
+        A condition that one row meets. In an empty table, no row meets it.
         """
         rows = self.inOrder(table)
         chosen = self.random.choice(rows) if rows else str(uuid.UUID(int=1))
@@ -377,7 +384,10 @@ class Author:
         self, table: TableSchema, count: int, references: bool = True
     ) -> dict[str, Value]:
         """
-        Values for so many columns.
+        Random values for some columns.
+
+        @param count: how many columns, at most.
+        @param references: whether columns with references may be among them.
         """
         names = [
             name
@@ -389,11 +399,12 @@ class Author:
 
     def value(self, type: ColumnType) -> Any:
         """
-        A value of this type.
+        A random value of this type.
         """
         pool = [atom for atom in POOLS[type.key.type] if _allows(type.key, atom)]
         if self.random.random() < 0.02:
-            # The server judges.
+            # Sometimes a value breaks the constraints. The server then refuses
+            # it.
             pool = POOLS[type.key.type]
         most = len(pool) if type.max is None else min(type.max, len(pool))
         keys = self.random.sample(pool, self.random.randint(type.min, most))
@@ -409,7 +420,7 @@ def _refers(type: ColumnType) -> bool:
 
 def _allows(base: BaseType, atom: Any) -> bool:
     """
-    Whether an atom fulfils the constraints.
+    Whether an atom meets the constraints of a type.
     """
     if base.enum is not None:
         return atom in base.enum

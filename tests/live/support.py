@@ -2,8 +2,8 @@
 # See LICENSE for details.
 
 """
-What the live tests stand on: a private Open vSwitch for each test, an
-observer that records, and the comparison of all that it was told with what
+What all live tests use: a private Open vSwitch for each test, an observer that
+records events, and a comparison of these events with the table that
 C{ovs-vsctl list Interface} shows.
 """
 
@@ -50,7 +50,7 @@ PATIENCE = 10.0
 """Seconds that a test waits for the next event."""
 
 QUIET = 5.0
-"""Seconds without an event after which the table and the fold must agree."""
+"""Seconds without an event, after which the fold of the events must equal the table."""
 
 SCENE = (
     "add-br br-int -- add-br br-ex"
@@ -59,7 +59,7 @@ SCENE = (
     " -- add-port br-int patch-ex -- set Interface patch-ex type=patch options:peer=patch-int"
     " -- add-port br-ex patch-int -- set Interface patch-int type=patch options:peer=patch-ex"
 )
-"""For ovs-vsctl: each kind of interface at least once."""
+"""Commands for ovs-vsctl that make at least one interface of each kind."""
 
 SCENE_KINDS = {
     "br-int": "bridge",
@@ -73,7 +73,7 @@ SCENE_KINDS = {
 
 def requireOpenVSwitch(case: TestCase) -> None:
     """
-    Skip a test where Open vSwitch is missing; in CI that is a failure.
+    Skip a test if Open vSwitch is not installed. In CI, fail it.
     """
     if missing():
         absent = f"not installed: {', '.join(missing())} (see tools/install-openvswitch)"
@@ -84,7 +84,7 @@ def requireOpenVSwitch(case: TestCase) -> None:
 
 async def connect(case: TestCase, path: str) -> OvsdbProtocol:
     """
-    A connection that is closed at the end of the test.
+    Open a connection that is closed at the end of the test.
     """
     endpoint = UNIXClientEndpoint(reactor, path)
     protocol: OvsdbProtocol = await connectProtocol(endpoint, OvsdbProtocol())
@@ -99,9 +99,9 @@ async def connect(case: TestCase, path: str) -> OvsdbProtocol:
 
 class Recorder(Generic[T]):
     """
-    Keeps what comes, and lets a test wait for it.
+    Records items, and lets a test wait for them.
 
-    @ivar everything: all that came.
+    @ivar everything: all items so far.
     """
 
     def __init__(self) -> None:
@@ -111,18 +111,20 @@ class Recorder(Generic[T]):
 
     def record(self, item: T) -> None:
         """
-        Something came.
+        Record one item.
         """
         self.everything.append(item)
         if self._awaited is not None:
             waiter, self._awaited = self._awaited, None
-            # Not from inside the monitor's call.
+            # The test goes on in a later turn of the reactor, not inside the
+            # monitor's call.
             clock: Any = reactor
             clock.callLater(0, waiter.callback, None)
 
     def next(self, patience: float = PATIENCE) -> Deferred[None]:
         """
-        @return: fires when something comes; TimeoutError if nothing does.
+        @return: a Deferred that fires when the next item comes, or fails with
+            TimeoutError.
         """
         assert self._awaited is None, "one test waits for one thing"
         self._awaited = Deferred()
@@ -130,13 +132,14 @@ class Recorder(Generic[T]):
 
     def take(self) -> list[T]:
         """
-        What came and has not been taken yet.
+        Take all items that were not taken before.
         """
         return self._take(len(self.everything))
 
     async def until(self, matches: Callable[[T], bool]) -> list[T]:
         """
-        Take all up to the first that matches, and wait for it if need be.
+        Take all items up to the first one that matches. Wait for it if
+        necessary.
         """
         position = self._taken
         while True:
@@ -147,7 +150,7 @@ class Recorder(Generic[T]):
 
     async def takeSome(self, count: int) -> list[T]:
         """
-        Take so many, and wait for them if need be.
+        Take this many items. Wait for them if necessary.
         """
         end = self._taken + count
         await self._reach(end - 1)
@@ -159,7 +162,7 @@ class Recorder(Generic[T]):
                 await self.next()
             except DeferredTimeout:
                 came = self.everything[self._taken :]
-                raise AssertionError(f"nothing comes after {came}") from None
+                raise AssertionError(f"nothing came after {came}") from None
 
     def _take(self, end: int) -> list[T]:
         new = self.everything[self._taken : end]
@@ -175,20 +178,20 @@ class RecordingObserver(Recorder[Event]):
 
     def eventReceived(self, event: Event) -> None:
         """
-        Record it.
+        Record an event.
         """
         self.record(event)
 
     async def untilSynchronized(self) -> list[Event]:
         """
-        Take all up to the next Synchronized.
+        Take all events up to the next Synchronized.
         """
         return await self.until(lambda event: isinstance(event, Synchronized))
 
 
 def summary(event: Event) -> Summary:
     """
-    An event in short, such as C{("online", "vm", "tap1", "initial")} or
+    An event as a short tuple, such as C{("online", "vm", "tap1", "initial")} or
     C{("changed", "vm", "tap1", "update", {"ofport": (None, 1)})}.
     """
     happened = type(event).__name__.removeprefix("Interface").lower()
@@ -205,21 +208,21 @@ def summary(event: Event) -> Summary:
 
 def summaries(events: Iterable[Event]) -> list[Summary]:
     """
-    Events in short, in their order.
+    Events as short tuples, in their order.
     """
     return [summary(event) for event in events]
 
 
 def isReady(event: Event) -> bool:
     """
-    Whether this tells of an interface that has its OpenFlow port.
+    Whether an event is about an interface that is ready.
     """
     return isinstance(event, InterfaceEvent) and event.interface.ready
 
 
 def foldOf(events: Iterable[Event]) -> dict[str, OvsInterface]:
     """
-    What an observer knows that believes all events, which must fit together.
+    The interfaces that events add up to. No event may contradict the others.
     """
     fold = Fold()
     for event in events:
@@ -234,8 +237,8 @@ class LiveTestCase(TestCase):
     @cvar tcp: whether its server listens on a TCP port too.
     @cvar vswitchd: whether there is an ovs-vswitchd.
     @ivar ovs: the Open vSwitch.
-    @ivar observer: what L{watch} adds to a factory.
-    @ivar log: the lines that are logged.
+    @ivar observer: the observer that L{watch} gives to a factory.
+    @ivar log: the lines that the package logs, without debug lines.
     """
 
     timeout = 30
@@ -260,7 +263,7 @@ class LiveTestCase(TestCase):
 
     async def vsctl(self, commands: str) -> str:
         """
-        Run ovs-vsctl, which waits for ovs-vswitchd, if there is one.
+        Run ovs-vsctl. It waits for ovs-vswitchd, if there is one.
         """
         return await deferToThread(self.ovs.vsctl, *shlex.split(commands))
 
@@ -287,7 +290,7 @@ class LiveTestCase(TestCase):
 
     async def assertTold(self, *expected: Summary) -> list[InterfaceEvent]:
         """
-        Exactly these events come next.
+        Assert that exactly these events come next.
         """
         told = await self.observer.takeSome(len(expected))
         self.assertEqual(summaries(told), list(expected))
@@ -295,7 +298,7 @@ class LiveTestCase(TestCase):
 
     async def table(self) -> dict[str, OvsInterface]:
         """
-        The interfaces that have a class, by UUID, as ovs-vsctl shows them.
+        The interfaces that have a kind, by UUID, as ovs-vsctl shows them.
         """
         rows = InterfaceRows(ClassificationRules())
         text = await self.vsctl(f"-f json --columns=_uuid,{','.join(COLUMNS)} list Interface")
@@ -309,8 +312,8 @@ class LiveTestCase(TestCase):
 
     async def assertFoldEqualsTable(self, observer: RecordingObserver | None = None) -> None:
         """
-        What the events add up to is what is in the database: each live test
-        ends with this.
+        Assert that the events add up to the table in the database. Each live
+        test ends with this.
         """
         observer = observer or self.observer
         while True:

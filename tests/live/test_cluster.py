@@ -2,9 +2,9 @@
 # See LICENSE for details.
 
 """
-What observers are told of a real cluster whose leader goes.
+What observers are told when a real cluster changes its leader.
 
-The long form is C{python -m tests.live.cluster}.
+The long form of these tests is C{python -m tests.live.cluster}.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ TAP1 = "add-br br-int -- add-port br-int tap1 -- set Interface tap1 external_ids
 TAP2 = "add-port br-int tap2 -- set Interface tap2 external_ids:iface-id=port-2"
 
 RESIGN = "cluster/failure-test transfer-leadership"
-"""For ovs-appctl: the leader has another member elected."""
+"""For ovs-appctl: the leader lets the cluster elect another member."""
 
 
 class ClusterTests(TestCase):
@@ -58,9 +58,9 @@ class ClusterTests(TestCase):
 
     async def test_leaderKilled(self) -> None:
         """
-        However often the leader is killed while ports come and go, what the
-        events add up to is what is in the database, and all that an observer
-        sees of it are outages of one source.
+        The leader is killed several times while ports come and go. The events
+        add up to what is in the database, and an observer sees nothing but
+        outages of one source.
         """
         run = Failovers(reactor, self.cluster, seed=5)
         self.addCleanup(run.stop)
@@ -73,9 +73,9 @@ class ClusterTests(TestCase):
 
     async def test_leadershipMoves(self) -> None:
         """
-        A client that follows the leader leaves a server that leads no longer,
-        goes to the one that does, and is told of nothing but an outage;
-        another client stays where it is.
+        A client that follows the leader leaves a member that is the leader no
+        longer, and connects to the new leader. Its observer is told of nothing
+        but an outage. Another client stays connected to its member.
         """
         anyone, follower = RecordingObserver(), RecordingObserver()
         await deferToThread(self.cluster.members[0].vsctl, *TAP1.split())

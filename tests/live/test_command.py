@@ -2,8 +2,8 @@
 # See LICENSE for details.
 
 """
-C{twistd ovsdb-monitor} as its users run it: a process of its own, with pipes
-and files, against a real server.
+C{twistd ovsdb-monitor} as users run it: in its own process, with pipes and
+files, against a real server.
 """
 
 from __future__ import annotations
@@ -72,14 +72,14 @@ class Command(ProcessProtocol):
 
     def processEnded(self, reason: Failure) -> None:
         """
-        It is over.
+        The command has ended.
         """
         ended: Any = reason.value
         self.ended.callback(-ended.signal if ended.signal else ended.exitCode)
 
     def signal(self, number: int) -> None:
         """
-        Send it a signal, as the terminal does to a whole pipeline.
+        Send a signal to all processes of the command, as a terminal does.
         """
         transport: Any = self.transport
         os.killpg(transport.pid, number)
@@ -101,7 +101,7 @@ class CountingRefusal(Protocol):
 
 class CommandTests(LiveTestCase):
     """
-    The whole command.
+    Tests for the whole command.
     """
 
     vswitchd = False
@@ -114,8 +114,8 @@ class CommandTests(LiveTestCase):
 
     def sh(self, text: str) -> Command:
         """
-        Run a shell command, in a process group of its own, until the end of
-        the test at most.
+        Run a shell command in its own process group. If it still runs at the
+        end of the test, it is ended then.
         """
         environment = {
             **os.environ,
@@ -143,8 +143,8 @@ class CommandTests(LiveTestCase):
 
     def assertEvents(self, lines: list[str], *expected: str) -> list[dict[str, Any]]:
         """
-        Each of these lines is an event, with what is expected to be told of
-        it, in this order.
+        Assert that each line is an event, and that these are the events, their
+        kinds and causes, in this order.
         """
         events = [json.loads(line) for line in lines]
         told = [" ".join(e[k] for k in ("event", "kind", "cause") if k in e) for e in events]
@@ -176,8 +176,8 @@ class CommandTests(LiveTestCase):
 
     async def test_standardOutput(self) -> None:
         """
-        Standard output carries JSON Lines and nothing else, across an outage
-        too; Ctrl-C is told as the last of them.
+        Standard output has JSON Lines and nothing else, also over an outage.
+        After Ctrl-C, the last line says that the monitor was stopped.
         """
         command = self.monitor("--events -")
         told = await command.output.takeSome(len(SCENE_KINDS) + 1)
@@ -216,7 +216,8 @@ class CommandTests(LiveTestCase):
 
     async def test_file(self) -> None:
         """
-        C{--events PATH} appends whole lines to a file; Ctrl-C is the end.
+        C{--events PATH} appends whole lines to a file, until Ctrl-C ends the
+        command.
         """
         path = self.folder / "events.jsonl"
         path.write_text('{"event":"earlier"}\n')
@@ -225,7 +226,7 @@ class CommandTests(LiveTestCase):
         )
         await command.output.until(lambda line: "synchronized: 2 bridge, 1 vm" in line)
         command.signal(SIGINT)
-        # twistd ends by the signal that it was stopped with.
+        # twistd ends itself with the signal that stopped it.
         self.assertEqual(await command.ended, -SIGINT)
         events = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
         self.assertEqual(
@@ -237,8 +238,8 @@ class CommandTests(LiveTestCase):
 
     async def test_observers(self) -> None:
         """
-        C{--observer} takes the dotted name of a class or of an instance from
-        a module of one's own; its prints go to the log.
+        C{--observer} takes the dotted name of a class or of an instance in the
+        user's own module. What the observer prints goes to the log.
         """
         (self.folder / "mine.py").write_text(OBSERVERS)
         command = self.monitor("--observer mine.Watching --observer mine.watching")
@@ -250,9 +251,9 @@ class CommandTests(LiveTestCase):
 
     async def test_noServer(self) -> None:
         """
-        A server that is not there is one warning, with a hint for the usual
-        port only; however often it is tried, nothing more is said until it is
-        back.
+        A server that cannot be reached is one warning. The warning has a hint
+        only if the port is the usual one. Nothing more is logged, after any
+        number of attempts, until the server is back.
         """
         refusal: Any = Factory.forProtocol(CountingRefusal)
         refusal.noisy = False

@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-What an observer is told while a real Open vSwitch is driven by ovs-vsctl.
+What an observer is told while ovs-vsctl changes a real Open vSwitch.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ ADD_TAP2 = "add-port br-int tap2 -- set Interface tap2 external_ids:iface-id=por
 
 class EventTests(LiveTestCase):
     """
-    One session, from the first reply on.
+    Tests for one session, from its initial reply on.
     """
 
     async def begin(self, commands: str = SCENE) -> list[Event]:
         """
-        Make a scene, watch it, and take what is told of it.
+        Make a scene, watch it, and take the events up to Synchronized.
         """
         await self.vsctl(commands)
         self.watch()
@@ -33,8 +33,8 @@ class EventTests(LiveTestCase):
 
     async def vsctlWhilePaused(self, commands: str) -> None:
         """
-        Run ovs-vsctl while ovs-vswitchd is held up: otherwise the server may
-        tell both programs' transactions in one update.
+        Run ovs-vsctl while ovs-vswitchd is stopped. Otherwise the server may
+        report the transactions of both programs in one update.
         """
         self.ovs.signal("ovs-vswitchd", SIGSTOP)
         await self.vsctl(f"--no-wait {commands}")
@@ -47,15 +47,16 @@ class EventTests(LiveTestCase):
 
     async def assertEnd(self) -> None:
         """
-        Nothing more came, and the events add up to the table.
+        Assert that no more events came, and that all events add up to the
+        table.
         """
         await self.assertFoldEqualsTable()
         self.assertEqual(summaries(self.observer.take()), [])
 
     async def test_initial(self) -> None:
         """
-        Every interface that exists is online, by its kind; then the snapshot
-        is complete and names the same interfaces.
+        Every interface that exists is told as online, with its kind. Then
+        Synchronized names the same interfaces.
         """
         *online, synchronized = await self.begin()
         self.assertCountEqual(
@@ -77,7 +78,8 @@ class EventTests(LiveTestCase):
 
     async def test_portAdded(self) -> None:
         """
-        A new VM is online without an OpenFlow port, which it then gets.
+        A new VM is online before it has an OpenFlow port. When it gets one, it
+        is changed.
         """
         await self.begin()
         await self.vsctlWhilePaused(ADD_TAP2)
@@ -96,7 +98,7 @@ class EventTests(LiveTestCase):
 
     async def test_portDeleted(self) -> None:
         """
-        A removed VM is offline, and is told as it was last.
+        A removed VM is offline. The event has its latest state.
         """
         await self.begin()
         await self.vsctl("del-port tap1")
@@ -107,7 +109,8 @@ class EventTests(LiveTestCase):
 
     async def test_interfaceIDSetLater(self) -> None:
         """
-        A port without an iface-id is nobody's business until it has one.
+        No event tells of a port without an iface-id. When it gets one, it is
+        online as a VM.
         """
         await self.begin()
         await self.vsctl("add-port br-int tap2")
@@ -118,7 +121,8 @@ class EventTests(LiveTestCase):
 
     async def test_interfaceIDChanged(self) -> None:
         """
-        Another iface-id is another VM: the old is offline, the new online.
+        Another iface-id is another VM: the old one is offline, then the new
+        one is online.
         """
         await self.begin()
         await self.vsctl("set Interface tap1 external_ids:iface-id=port-9")
@@ -132,7 +136,7 @@ class EventTests(LiveTestCase):
 
     async def test_interfaceIDRemoved(self) -> None:
         """
-        Without its iface-id, a port is a VM no longer.
+        A port whose iface-id is removed is no longer a VM: it is offline.
         """
         await self.begin()
         await self.vsctl("remove Interface tap1 external_ids iface-id")
@@ -142,7 +146,7 @@ class EventTests(LiveTestCase):
 
     async def test_otherKeyChanged(self) -> None:
         """
-        Another external_id of a VM is a change of the same VM.
+        When another key of external_ids changes, the same VM is changed.
         """
         await self.begin()
         await self.vsctl("set Interface tap1 external_ids:attached-mac=fa\\:16\\:3e\\:00\\:00\\:01")
@@ -156,8 +160,9 @@ class EventTests(LiveTestCase):
 
     async def test_replacedInOneTransaction(self) -> None:
         """
-        A port that is removed and made anew at once is two interfaces under
-        one name: the old is offline before the new is online.
+        A port that is removed and added again in one transaction is two
+        interfaces with one name. The old one is offline before the new one is
+        online.
         """
         await self.begin()
         await self.vsctl(
@@ -172,7 +177,7 @@ class EventTests(LiveTestCase):
 
     async def test_bridgeDeleted(self) -> None:
         """
-        With a bridge, all its interfaces go offline.
+        When a bridge is deleted, all its interfaces are offline.
         """
         await self.begin()
         await self.vsctl("del-br br-int")
@@ -183,14 +188,15 @@ class EventTests(LiveTestCase):
         self.assertCountEqual(
             summaries(events), [("offline", SCENE_KINDS[name], name, "update") for name in gone]
         )
-        # The other patch port has lost its peer, which ovs-vswitchd may tell.
+        # The other patch port has lost its peer. ovs-vswitchd may write that
+        # into its row.
         await self.assertFoldEqualsTable()
         for event in self.observer.take():
             self.assertEqual(summaries([event])[0][:3], ("changed", "patch", "patch-int"))
 
     async def test_bridgeAdded(self) -> None:
         """
-        A new bridge is online, and gets its local port.
+        A new bridge is online, and then gets its OpenFlow port.
         """
         await self.begin()
         await self.vsctlWhilePaused("add-br br-tun")
@@ -201,7 +207,7 @@ class EventTests(LiveTestCase):
 
     async def test_typeChanged(self) -> None:
         """
-        A VM whose device has another type is the same VM, changed.
+        When the type of a VM's device changes, the same VM is changed.
         """
         await self.begin()
         await self.vsctlWhilePaused("set Interface tap1 type=internal")
@@ -211,8 +217,8 @@ class EventTests(LiveTestCase):
 
     async def test_kindChanged(self) -> None:
         """
-        A type that makes another kind of an interface: it is offline as what
-        it was and online as what it is.
+        When a new type changes the kind of an interface, it is offline as the
+        old kind and then online as the new kind.
         """
         await self.begin()
         await self.vsctl("set Interface tap1 type=geneve options:remote_ip=192.0.2.7")
@@ -224,8 +230,8 @@ class EventTests(LiveTestCase):
 
     async def test_badType(self) -> None:
         """
-        A type that Open vSwitch does not know leaves the VM without a port and
-        with an error: not ready, but not offline.
+        A VM with a type that Open vSwitch does not know has an error and no
+        OpenFlow port. It is not ready, but it is not offline.
         """
         await self.begin()
         await self.vsctlWhilePaused("set Interface tap1 type=nonsense")
@@ -240,8 +246,8 @@ class EventTests(LiveTestCase):
 
     async def test_vswitchdKilled(self) -> None:
         """
-        The end of ovs-vswitchd changes no row and tells nothing; a VM that is
-        added meanwhile has no OpenFlow port until it is back.
+        When ovs-vswitchd is killed, no row changes and no event is told. A VM
+        that is added then has no OpenFlow port until ovs-vswitchd runs again.
         """
         await self.begin("add-br br-int")
         await deferToThread(self.ovs.kill, "ovs-vswitchd")

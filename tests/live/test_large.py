@@ -2,8 +2,8 @@
 # See LICENSE for details.
 
 """
-Initial replies of a real ovsdb-server that are so long that they come in many
-pieces, of which rows are read as they come.
+Long initial replies of a real ovsdb-server. They arrive in many pieces, and
+their rows are read while they arrive.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from twisted_ovsdb import OvsdbProtocol
 from twisted_ovsdb.wire.rowreader import ARRIVED
 
 INTERFACES = 4_000
-"""Of the bridge, beside its own: with 330 bytes each, four times L{ARRIVED}."""
+"""Interfaces of VMs on the bridge. With 330 bytes each, they are four times L{ARRIVED}."""
 
 AWKWARD = 'a "quoted" word, }}," and \\'
-"""A value that is written with escapes."""
+"""A value that needs escapes in JSON."""
 
 
 class LargeTests(LiveTestCase):
     """
-    A bridge with thousands of interfaces.
+    Tests for a bridge with thousands of interfaces.
     """
 
     vswitchd = False
@@ -38,8 +38,8 @@ class LargeTests(LiveTestCase):
 
     async def test_snapshots(self) -> None:
         """
-        All are told once, and are what the database has; also after an
-        outage, when rows were told whose text is awkward.
+        All interfaces are told once, and are what the database has. The same
+        holds after an outage, with values that need escapes.
         """
         received: list[int] = []
         dataReceived = OvsdbProtocol.dataReceived

@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-Real ovsdb-servers that dial in.
+Real ovsdb-servers that connect to a listener.
 """
 
 from __future__ import annotations
@@ -32,31 +32,31 @@ from twisted_ovsdb.lifecycle.service import OvsdbListenService
 SWITCHES = 20
 
 SILENCE = 0.5
-"""Seconds that a silent peer may stay where a test is about one."""
+"""Seconds that a peer may stay silent, in the tests of silent peers."""
 
 SOON = 1.0
-"""Seconds until what was committed has been told."""
+"""Seconds after a commit, within which its events must be told."""
 
 
 def addPort(name: str) -> str:
     """
-    For ovs-vsctl: a VM's port.
+    Commands for ovs-vsctl that add the port of a VM.
     """
     return f"add-port br-int {name} -- set Interface {name} external_ids:iface-id=of-{name}"
 
 
 class DiallingSwitch(PrivateOpenVSwitch):
     """
-    An ovsdb-server that dials in. All is blocking.
+    An ovsdb-server that connects to a listener. All its methods block.
 
-    @ivar system_id: what it has for C{system-id}.
-    @ivar hostname: what it has for C{hostname}.
-    @ivar tap: its first VM's interface.
+    @ivar system_id: its C{system-id}.
+    @ivar hostname: its C{hostname}.
+    @ivar tap: the name of its first VM's interface.
     """
 
     def __init__(self, number: int, controller: int, system_id: str | None = None) -> None:
         """
-        @param controller: the port to dial.
+        @param controller: the port to connect to.
         """
         super().__init__(vswitchd=False)
         self.system_id = system_id or f"system-{number}"
@@ -66,7 +66,7 @@ class DiallingSwitch(PrivateOpenVSwitch):
 
     def prepare(self) -> None:
         """
-        Fill the database while nobody dials.
+        Fill the database before the server connects.
         """
         self.createDatabase()
         ids = f"external_ids:system-id={self.system_id} external_ids:hostname={self.hostname}"
@@ -75,7 +75,7 @@ class DiallingSwitch(PrivateOpenVSwitch):
 
     def changeHidden(self, commands: str) -> None:
         """
-        Change the database while nobody dials.
+        Change the database while the server does not connect.
         """
         self.startServer(hidden=True)
         self.vsctl(*commands.split())
@@ -83,13 +83,14 @@ class DiallingSwitch(PrivateOpenVSwitch):
 
     def dial(self) -> None:
         """
-        Start the server, which dials by itself.
+        Start the server. It connects by itself.
         """
         self.startServer(f"--remote={self.remote}")
 
     def dialOnce(self) -> None:
         """
-        Have a running server dial at once, however often it was refused.
+        Make a running server connect at once. After refusals, it would wait
+        first.
         """
         for verb in ("remove", "add"):
             self.appctl("ovsdb-server", f"ovsdb-server/{verb}-remote", self.remote)
@@ -105,7 +106,7 @@ class ListenTestCase(LiveTestCase):
 
     async def setUp(self) -> None:  # type: ignore[override]
         await super().setUp()
-        # A port that the kernel gives to nobody by itself.
+        # A port that the kernel gives to no program by itself.
         spare = SoakOpenVSwitch()
         spare.stop()
         assert spare.port is not None
@@ -124,7 +125,7 @@ class ListenTestCase(LiveTestCase):
 
     async def switch(self, number: int, system_id: str | None = None) -> DiallingSwitch:
         """
-        Make a switch, which does not dial yet.
+        Make a switch. It does not connect yet.
         """
         switch = DiallingSwitch(number, self.port, system_id)
         self.addCleanup(deferToThread, switch.stop)
@@ -133,13 +134,13 @@ class ListenTestCase(LiveTestCase):
 
     async def lines(self, count: int) -> list[str]:
         """
-        @return: the lines of log that come next, so many.
+        @return: the next lines of the log.
         """
         return await self.log.takeSome(count)
 
     def events(self) -> dict[str | None, list[Event]]:
         """
-        All events by the system-id that they carry.
+        All events, by their system-id.
         """
         events: dict[str | None, list[Event]] = defaultdict(list)
         for event in self.observer.everything:
@@ -148,8 +149,8 @@ class ListenTestCase(LiveTestCase):
 
     async def assertExact(self, *switches: DiallingSwitch) -> None:
         """
-        What the events of each switch add up to is what it has, and they
-        carry its hostname.
+        Assert that the events of each switch add up to what its database has,
+        and that they have its hostname.
         """
         for switch in switches:
             await self._assertExact(switch)
@@ -167,7 +168,7 @@ class ListenTestCase(LiveTestCase):
 
 async def tableOf(switch: PrivateOpenVSwitch) -> dict[str, OvsInterface]:
     """
-    What a switch has.
+    The interfaces in a switch's database, by UUID.
     """
     protocol = await connectOne(reactor, switch.unix)
     table = await readTable(protocol)
@@ -177,20 +178,20 @@ async def tableOf(switch: PrivateOpenVSwitch) -> dict[str, OvsInterface]:
 
 def inThreads(calls: list[Deferred[None]]) -> Deferred[list[None]]:
     """
-    @return: fires when all have.
+    @return: a Deferred that fires when all calls have ended.
     """
     return gatherResults(calls, consumeErrors=True)
 
 
 class TwentySwitchesTests(ListenTestCase):
     """
-    Twenty at once.
+    Tests for twenty switches at once.
     """
 
     async def test_twenty(self) -> None:
         """
-        Each event carries the identity of the switch that it is of; one that
-        restarts is known again, and nobody else notices.
+        Each event has the identity of its switch. A switch that restarts is
+        recognized, and no other switch is affected.
         """
         self.listen()
         switches = [DiallingSwitch(number, self.port) for number in range(SWITCHES)]
@@ -218,7 +219,7 @@ class TwentySwitchesTests(ListenTestCase):
 
     async def changeAll(self, switches: list[DiallingSwitch]) -> None:
         """
-        One port goes and another comes, on all at once.
+        Remove a port and add another one, on all switches at once.
         """
         self.observer.take()
         commands = [f"del-port {s.tap} -- {addPort(f'new-{s.tap}')}".split() for s in switches]
@@ -239,7 +240,8 @@ class TwentySwitchesTests(ListenTestCase):
 
     async def restartOne(self, switch: DiallingSwitch) -> None:
         """
-        One is killed, changes while it is away, and comes back.
+        Kill a switch, change its database during the outage, and start it
+        again.
         """
         await deferToThread(switch.kill, "ovsdb-server")
         (gone,) = await self.observer.takeSome(1)
@@ -263,12 +265,12 @@ class TwentySwitchesTests(ListenTestCase):
 
 class ReturnTests(ListenTestCase):
     """
-    Other ways to come, to go and to come back.
+    Tests for other ways in which switches connect and return.
     """
 
     async def test_setManager(self) -> None:
         """
-        A running Open vSwitch dials in after C{ovs-vsctl set-manager}.
+        A running Open vSwitch connects after C{ovs-vsctl set-manager}.
         """
         self.listen()
         switch = await self.switch(1)
@@ -281,8 +283,8 @@ class ReturnTests(ListenTestCase):
 
     async def test_stopAndStart(self) -> None:
         """
-        When the listener stops, its switches are disconnected; when it starts
-        again, they come back by themselves and are known.
+        When the listener stops, its switches are disconnected. When it starts
+        again, they connect again by themselves and are recognized.
         """
         self.listen()
         switch = await self.switch(1)
@@ -299,13 +301,14 @@ class ReturnTests(ListenTestCase):
 
 class CloneTests(ListenTestCase):
     """
-    Two switches of one system-id.
+    Tests for two switches with the same system-id.
     """
 
     async def test_clone(self) -> None:
         """
-        The second is refused with a warning that names both addresses as long
-        as the first one answers, and replaces it when it does not.
+        As long as the first switch answers, the second one is refused, with a
+        warning that names both addresses. When the first one does not answer,
+        the second one replaces it.
         """
         self.listen(probeInterval=2.0)
         first = await self.switch(1)
@@ -341,12 +344,13 @@ class CloneTests(ListenTestCase):
 
 class RefusalTests(ListenTestCase):
     """
-    Who may not stay is dropped with one line, and observers hear nothing.
+    Tests for peers that are refused. Each is dropped with one line in the log,
+    and observers are told nothing.
     """
 
     async def assertDropped(self, reason: str, how: str = "dropped") -> None:
         """
-        One warning with this reason, and nothing else.
+        Assert that there is one warning with this reason, and nothing else.
         """
         (line,) = await self.lines(1)
         self.assertRegex(line, rf"^warn: tcp:127\.0\.0\.1:\d+: {how}: {reason}")
@@ -356,7 +360,8 @@ class RefusalTests(ListenTestCase):
 
     def dial(self, data: bytes) -> socket.socket:
         """
-        A peer that says this and then listens, for 5 s at most.
+        Connect as a peer that sends this data and then reads. Each step may
+        take 5 s.
         """
         peer = socket.create_connection(("127.0.0.1", self.port), 5)
         self.addCleanup(peer.close)
@@ -365,7 +370,7 @@ class RefusalTests(ListenTestCase):
 
     async def assertCut(self, peer: socket.socket) -> None:
         """
-        The peer is cut off.
+        Assert that the peer's connection is closed.
         """
 
         def read() -> None:
@@ -378,7 +383,7 @@ class RefusalTests(ListenTestCase):
 
     async def test_noSystemId(self) -> None:
         """
-        A switch that does not say who it is.
+        A switch without a system-id is refused.
         """
         self.listen()
         remote = f"tcp:127.0.0.1:{self.port}"
@@ -387,7 +392,7 @@ class RefusalTests(ListenTestCase):
 
     async def test_otherProtocol(self) -> None:
         """
-        A peer that speaks HTTP.
+        A peer that speaks HTTP is dropped.
         """
         self.listen()
         peer = await deferToThread(self.dial, b"GET / HTTP/1.1\r\nHost: controller\r\n\r\n")
@@ -396,7 +401,7 @@ class RefusalTests(ListenTestCase):
 
     async def test_silent(self) -> None:
         """
-        A peer that says nothing.
+        A peer that sends nothing is dropped.
         """
         self.listen(snapshotTimeout=SILENCE)
         peer = await deferToThread(self.dial, b"")
@@ -405,7 +410,8 @@ class RefusalTests(ListenTestCase):
 
     async def test_tooMany(self) -> None:
         """
-        One switch more than there may be; those that are there stay.
+        One switch above the limit is refused. The switches that are connected
+        stay.
         """
         self.listen(maxSwitches=1)
         switch, another = await self.switch(1), await self.switch(2)
@@ -418,7 +424,7 @@ class RefusalTests(ListenTestCase):
 
     async def test_tooManyStrangers(self) -> None:
         """
-        One silent peer more than there may be is refused at once.
+        One unidentified peer above the limit is refused at once.
         """
         self.listen(maxSwitches=1, snapshotTimeout=SILENCE)
         silent = await deferToThread(self.dial, b"")

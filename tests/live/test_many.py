@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-Several real ovsdb-servers in one process, of which one is in trouble.
+One process watches several real ovsdb-servers, and one of the servers fails.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from twisted_ovsdb import Disconnected, EndpointConnector, OvsdbError, OvsdbMoni
 SERVERS = 3
 
 SOON = 1.0
-"""Seconds until what was committed has been told."""
+"""Seconds after a commit, within which its events must be told."""
 
 
 class ManyTests(LiveTestCase):
     """
-    Three servers, and one observer of all.
+    Tests for three servers with one observer.
     """
 
     vswitchd = False
@@ -55,7 +55,7 @@ class ManyTests(LiveTestCase):
 
     async def assertOthersTold(self, troubled: SoakOpenVSwitch) -> None:
         """
-        What happens on the others is told while this one is in trouble.
+        Assert that changes on the other servers are told while this one fails.
         """
         for switch in self.switches:
             if switch is troubled:
@@ -71,8 +71,8 @@ class ManyTests(LiveTestCase):
 
     async def test_stoppedInTurn(self) -> None:
         """
-        A server that does not answer delays nobody else, and is told of again
-        when it goes on.
+        A server that does not answer delays no events of the others. When it
+        goes on, its own changes are told again.
         """
         for switch in self.switches:
             switch.signal("ovsdb-server", signal.SIGSTOP)
@@ -84,7 +84,8 @@ class ManyTests(LiveTestCase):
 
     async def test_killedInTurn(self) -> None:
         """
-        The loss and the return of a server are told as its own.
+        The loss and the return of a server are told with this server as their
+        source.
         """
         for switch in self.switches:
             await deferToThread(switch.kill, "ovsdb-server")
@@ -99,14 +100,14 @@ class ManyTests(LiveTestCase):
 
     async def assertExact(self) -> None:
         """
-        The events of each server add up to what it has.
+        Assert that the events of each server add up to what its database has.
         """
         for switch in self.switches:
             await self.assertExactOf(switch)
 
     async def assertExactOf(self, switch: SoakOpenVSwitch) -> None:
         """
-        The events of this server add up to what it has.
+        Assert that the events of this server add up to what its database has.
         """
         protocol = await connectOne(reactor, switch.unix)
         table = await readTable(protocol)
@@ -117,13 +118,13 @@ class ManyTests(LiveTestCase):
 
     def foldOf(self, source: str) -> object:
         """
-        What the events of one server add up to.
+        The interfaces that the events of one server add up to.
         """
         return foldOf(event for event in self.observer.everything if event.source == source)
 
 
 def sourceOf(switch: SoakOpenVSwitch) -> str:
     """
-    What the events of a server name as their source.
+    The source of a server's events.
     """
     return f"tcp:127.0.0.1:{switch.port}"

@@ -2,8 +2,8 @@
 # See LICENSE for details.
 
 """
-The server in memory beside the real ovsdb-server: the same operations on both
-give the same results and the same notifications.
+The server in memory is compared with the real ovsdb-server: the same
+operations on both give the same results and the same notifications.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ SEED: Final = int(os.environ.get("TWISTED_OVSDB_SEED", "1"))
 REQUESTS: Final = {
     name: {"columns": list(table["columns"])} for name, table in SCHEMA["tables"].items()
 }
-"""All that the server in memory has."""
+"""All tables and columns of the server in memory."""
 
 NARROW: Final = {
     "Interface": [
@@ -43,7 +43,7 @@ NARROW: Final = {
         {"columns": ["ofport"], "select": {"initial": False, "delete": False}},
     ]
 }
-"""What a monitor may ask besides."""
+"""Another monitor request: two requests for one table, each with C{select}."""
 
 Operations = list[dict[str, Any]]
 
@@ -77,12 +77,13 @@ WRONG: Final[list[Operations]] = [
     [{"op": "mutate", "table": "Interface", "where": [], "mutations": [["zz", "insert", "x"]]}],
     [{"op": "comment", "comment": "x"}, {"op": "abort"}, {"op": "comment", "comment": "y"}],
 ]
-"""Transactions of which nothing is done."""
+"""Transactions that fail and change nothing."""
 
 
 class Author:
     """
-    Random transactions. Rows are referred to as C{@PORT}, by labels.
+    Writes random transactions. In these, a label such as C{@tap1} stands for
+    the UUID of a row.
     """
 
     def __init__(self, seed: int) -> None:
@@ -104,7 +105,7 @@ class Author:
         return self.random.choice(kinds)()
 
     def addBridge(self) -> Operations:
-        """A bridge without ports."""
+        """A new bridge without ports."""
         name = f"br{self._number}"
         self.bridges.append(name)
         return [
@@ -118,7 +119,7 @@ class Author:
         ]
 
     def deleteBridge(self) -> Operations:
-        """A bridge and all its ports."""
+        """A bridge is removed, with all its ports."""
         bridge = self.random.choice(self.bridges)
         self.bridges.remove(bridge)
         self.ports = {port: on for port, on in self.ports.items() if on != bridge}
@@ -132,7 +133,7 @@ class Author:
         ]
 
     def addPort(self, name: str | None = None) -> Operations:
-        """A port with one interface."""
+        """A new port with one interface."""
         name = name or f"tap{self._number}"
         bridge = self.random.choice(self.bridges)
         self.ports[name] = bridge
@@ -145,7 +146,7 @@ class Author:
         ]
 
     def delete(self) -> Operations:
-        """A port, by removing the reference to it."""
+        """A port is removed, by deleting the reference to it."""
         if not self.ports:
             return self.addPort()
         name = self.random.choice(list(self.ports))
@@ -153,7 +154,7 @@ class Author:
         return [mutate("Bridge", bridge, "ports", "delete", ["uuid", f"@{name}"])]
 
     def recreate(self) -> Operations:
-        """A port goes and comes again under its name, in one transaction."""
+        """A port is removed and added again with its name, in one transaction."""
         if not self.ports:
             return self.addPort()
         name = self.random.choice(list(self.ports))
@@ -162,17 +163,17 @@ class Author:
         return [gone, *self.addPort(name)]
 
     def batch(self) -> Operations:
-        """Several ports at once."""
+        """Several new ports at once."""
         ports = [self.addPort(f"tap{self._number}x{n}") for n in range(self.random.randint(2, 6))]
         return [operation for operations in ports for operation in operations]
 
     def set(self) -> Operations:
-        """Columns of an interface, or of none, also to what they are already."""
+        """New values for columns of an interface, or of none. Some values are the old ones."""
         row = self.columns()
         return [{"op": "update", "table": "Interface", "where": self.where(), "row": row}]
 
     def mutate(self) -> Operations:
-        """Pairs of a map come and go."""
+        """Pairs of a map are added or removed."""
         column = self.random.choice(["external_ids", "options", "other_config"])
         pairs = encode({self.random.choice("abc"): self.random.choice("xy")})
         keys = ["set", self.random.sample("abc", self.random.randint(0, 3))]
@@ -189,7 +190,7 @@ class Author:
         ]
 
     def select(self) -> Operations:
-        """What is there, by one condition."""
+        """A select of the interfaces that meet one condition."""
         columns = ["name", "ofport", "external_ids"]
         where = self.random.choice(
             [
@@ -203,35 +204,35 @@ class Author:
         return [{"op": "select", "table": "Interface", "where": where, "columns": columns}]
 
     def wrong(self) -> Operations:
-        """Something that is refused."""
+        """A transaction that fails."""
         return self.random.choice(WRONG)
 
     def twice(self) -> Operations:
-        """A name that there is already."""
+        """A port with a name that exists already."""
         before = dict(self.ports)
         operations = self.addPort(self.port())
         self.ports = before
         return operations if before else self.set()
 
     def dangling(self) -> Operations:
-        """A reference to what is not there."""
+        """A reference to a row that does not exist."""
         nowhere = ["uuid", "00000000-1111-4111-8111-000000000000"]
         return [mutate("Bridge", self.random.choice(self.bridges), "ports", "insert", nowhere)]
 
     def unreferenced(self) -> Operations:
-        """A row that is gone at once."""
+        """A row to which nothing refers: the server removes it at once."""
         return [insert("Interface", "i", {"name": f"gone{self._number}"})]
 
     def port(self) -> str:
-        """A port that there is, or none."""
+        """The name of a port that exists, or of none."""
         return self.random.choice([*self.ports, "none"])
 
     def where(self) -> list[Any]:
-        """One interface."""
+        """A condition that one interface meets, or none."""
         return [["name", "==", self.port()]]
 
     def columns(self) -> dict[str, Any]:
-        """Some columns of an interface."""
+        """Values for some columns of an interface."""
         choices: dict[str, list[object]] = {
             "ofport": [None, 1, 7, -1],
             "type": ["", "internal", "vxlan"],
@@ -246,14 +247,14 @@ class Author:
 
 def insert(table: str, name: str, row: dict[str, Any]) -> dict[str, Any]:
     """
-    An insert.
+    An operation that inserts a row.
     """
     return {"op": "insert", "table": table, "uuid-name": name, "row": row}
 
 
 def mutate(table: str, name: str, column: str, mutator: str, value: Any) -> dict[str, Any]:
     """
-    A mutation of the row with this name.
+    An operation that mutates the row with this name.
     """
     where = [["name", "==", name]]
     return {"op": "mutate", "table": table, "where": where, "mutations": [[column, mutator, value]]}
@@ -261,9 +262,11 @@ def mutate(table: str, name: str, column: str, mutator: str, value: Any) -> dict
 
 class Side:
     """
-    One of the two servers, with two connections: one writes, both monitor.
+    One of the two servers, with two connections. One of them writes, and both
+    monitor.
 
-    @ivar heard: what came, in its order, UUIDs replaced by labels.
+    @ivar heard: the replies and notifications since the latest L{take}, in
+        their order.
     """
 
     def __init__(self) -> None:
@@ -274,7 +277,7 @@ class Side:
 
     async def connect(self, case: TestCase, path: str) -> None:
         """
-        Connect twice and monitor.
+        Make both connections, and start the monitors.
         """
         self.path = path
         self.writer, self.reader = [await connect(case, path) for _ in range(2)]
@@ -290,9 +293,10 @@ class Side:
 
     def hear(self, who: object, what: Any) -> None:
         """
-        Note what came.
+        Record the rows that a monitor reports.
         """
-        # By what it says, not by what the server calls the row.
+        # The two servers give a row different UUIDs, so its label is made of
+        # its name.
         for rows in what.values():
             for key, row in rows.items():
                 if key not in self._labels:
@@ -302,7 +306,8 @@ class Side:
 
     async def transact(self, operations: Operations) -> None:
         """
-        Do a transaction, and wait until both connections have heard of it.
+        Run a transaction, and wait until both connections have its
+        notifications.
         """
         wanted = json.loads(json.dumps(operations), object_hook=self._resolve)
         results: Any
@@ -330,7 +335,7 @@ class Side:
 
     def take(self) -> list[Any]:
         """
-        What came since the last time.
+        What was recorded since the last call, with labels in place of UUIDs.
         """
         heard, self.heard = self.heard, []
         return [self._labelled(item) for item in heard]
@@ -340,7 +345,8 @@ class Side:
             return {self._labels.get(key, key): self._labelled(value[key]) for key in value}
         if isinstance(value, (list, tuple)):
             items = [self._labelled(item) for item in value]
-            # Sets of UUIDs are written in the order of these.
+            # A server sorts a set by its UUIDs, which are others on the other
+            # server.
             if len(items) == 2 and items[0] == "set":
                 return ["set", sorted(items[1], key=str)]
             return items
@@ -349,7 +355,7 @@ class Side:
 
 def _summary(result: Any) -> Any:
     """
-    A result without the words that explain an error.
+    A result without the text that explains an error.
     """
     if isinstance(result, dict) and "error" in result:
         return {"error": result["error"]}
@@ -360,7 +366,7 @@ def _summary(result: Any) -> Any:
 
 class DifferentialTests(TestCase):
     """
-    Two servers, and the same operations on both.
+    Tests that run the same operations on both servers.
     """
 
     timeout = 120
@@ -377,15 +383,15 @@ class DifferentialTests(TestCase):
         self.real, self.ours = Side(), Side()
         await self.real.connect(self, switch.unix)
         await self.ours.connect(self, path)
-        # ovs-vsctl has initialized one of them.
+        # ovs-vsctl has initialized only the real one.
         for side in (self.real, self.ours):
             await side.transact(list(blank()))
             side.take()
 
     async def test_transactions(self) -> None:
         """
-        After each of many transactions, right and wrong ones, results and
-        notifications are the same, and so is their order.
+        After each of many transactions, valid and invalid ones, both servers
+        give the same results and notifications, in the same order.
         """
         author = Author(SEED)
         compared = 0
@@ -394,15 +400,16 @@ class DifferentialTests(TestCase):
             for side in (self.real, self.ours):
                 await side.transact(operations)
             real, ours = self.real.take(), self.ours.take()
-            # Notifications of two monitors come in the order of a hash.
+            # Notifications of two monitors come in the order of a hash table.
             self.assertEqual(_ordered(ours), _ordered(real), f"{number}: {operations}")
             compared += len(real)
         self.assertGreater(compared, 2 * TRANSACTIONS)
-        print(f"\n{TRANSACTIONS} transactions, {compared} answers and notifications: the same")
+        print(f"\n{TRANSACTIONS} transactions, {compared} replies and notifications: all the same")
 
     async def test_firstReplies(self) -> None:
         """
-        Who comes later is told the same, too.
+        A client that connects later gets the same initial reply from both
+        servers.
         """
         author = Author(SEED + 1)
         for _ in range(60):
@@ -420,7 +427,7 @@ class DifferentialTests(TestCase):
 
     async def test_errors(self) -> None:
         """
-        What is refused is refused in the same words.
+        Both servers refuse the same requests with the same error texts.
         """
         for method, params in REFUSED:
             told = []
@@ -431,7 +438,8 @@ class DifferentialTests(TestCase):
 
     async def test_rest(self) -> None:
         """
-        Databases, echo, and a monitor that is canceled, are the same.
+        Both servers give the same databases, the same reply to echo, and the
+        same updates after a monitor was cancelled.
         """
         told = []
         for side in (self.real, self.ours):
@@ -447,7 +455,8 @@ class DifferentialTests(TestCase):
 
 def blank() -> Iterator[dict[str, Any]]:
     """
-    The operation after which both servers' one row of Open_vSwitch is alike.
+    The operation that gives the row of Open_vSwitch the same values on both
+    servers.
     """
     columns = SCHEMA["tables"]["Open_vSwitch"]["columns"]
     row: dict[str, Any] = {"next_cfg": 0, "cur_cfg": 0}
@@ -458,7 +467,7 @@ def blank() -> Iterator[dict[str, Any]]:
 
 def _ordered(heard: list[Any]) -> list[Any]:
     """
-    What was heard, in an order that does not depend on hashes: what a
-    connection hears between two results comes in any order of its monitors.
+    What was recorded, sorted. Between two results, the monitors of a
+    connection may report in any order.
     """
     return sorted(heard, key=lambda item: str(item[0]))

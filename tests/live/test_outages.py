@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-What an observer is told when a real ovsdb-server goes and comes back.
+What an observer is told when a real ovsdb-server is lost and returns.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from twisted_ovsdb import (
 from twisted_ovsdb.events import Event
 
 SOON = 0.2
-"""Seconds between attempts where a test is not about them."""
+"""Seconds between attempts, at most, in tests that are not about these times."""
 
 TAP2 = "add-port br-int tap2 -- set Interface tap2 external_ids:iface-id=port-2"
 
@@ -41,19 +41,20 @@ CHANGES = (
     " -- add-port br-int tap3 -- set Interface tap3 external_ids:iface-id=port-3"
     " -- set Interface tap2 external_ids:iface-id=port-9"
 )
-"""What another client does to L{SCENE} and tap2 during an outage."""
+"""Commands for ovs-vsctl: what another client changes in L{SCENE} and tap2 during an outage."""
 
 
 class OutageTestCase(LiveTestCase):
     """
-    A server alone: nothing changes a row behind the test's back.
+    Runs ovsdb-server without ovs-vswitchd, so that only the tests change rows.
     """
 
     vswitchd = False
 
     async def begin(self, **options: Any) -> OvsdbMonitorFactory:
         """
-        Watch L{SCENE} and tap2, and take what is told first.
+        Make L{SCENE} and tap2, watch them, and take the events up to
+        Synchronized.
         """
         await self.vsctl(f"{SCENE} -- {TAP2}")
         factory = self.watch(**{"maxDelay": SOON, **options})
@@ -62,7 +63,7 @@ class OutageTestCase(LiveTestCase):
 
     async def killServer(self) -> None:
         """
-        kill -9 of ovsdb-server.
+        Kill ovsdb-server with SIGKILL.
         """
         await deferToThread(self.ovs.kill, "ovsdb-server")
 
@@ -82,8 +83,9 @@ class OutageTestCase(LiveTestCase):
 
     async def assertResync(self, *differences: tuple[object, ...], replayed: set[str]) -> None:
         """
-        The whole bracket of an outage comes next: Disconnected, these
-        differences, a replay of those interfaces in any order, Synchronized.
+        Assert that all events of one outage come next: Disconnected, these
+        differences, a replay of those interfaces in any order, and
+        Synchronized.
         """
         events = await self.observer.untilSynchronized()
         end = 1 + len(differences)
@@ -103,17 +105,21 @@ DIFFERENCES = (
     ("online", "vm", "tap2", "resync"),
     ("online", "vm", "tap3", "resync"),
 )
-"""What L{CHANGES} are to an observer, but for the order within each group."""
+"""
+The events that L{CHANGES} lead to. Offline events may come in any order, and online
+events, too.
+"""
 
 
 class KillMixin:
     """
-    kill -9 of ovsdb-server and its return, with changes in between.
+    Tests in which ovsdb-server is killed, another client changes the database,
+    and the server starts again.
     """
 
     async def killAndReturn(self: Any, **options: Any) -> list[Event]:
         """
-        @return: what comes between Disconnected and Synchronized.
+        @return: the events between the differences and Synchronized.
         """
         await self.begin(**options)
         await self.killServer()
@@ -135,8 +141,8 @@ class KillMixin:
 
     async def test_kill(self: Any) -> None:
         """
-        What the outage hid is told once the server is back, as differences;
-        the rest is replayed.
+        When the server is back, what changed during the outage is told as
+        differences, and the rest is replayed.
         """
         replays = await self.killAndReturn()
         self.assertCountEqual(
@@ -149,14 +155,14 @@ class KillMixin:
 
     async def test_killWithoutReplay(self: Any) -> None:
         """
-        Without replays, the differences are all that is told.
+        Without replays, only the differences are told.
         """
         self.assertEqual(await self.killAndReturn(replay=False), [])
 
 
 class UNIXEndpointTests(KillMixin, OutageTestCase):
     """
-    Through C{unix:}.
+    Tests over C{unix:}.
     """
 
     def source(self) -> str:
@@ -165,7 +171,7 @@ class UNIXEndpointTests(KillMixin, OutageTestCase):
 
 class TCPEndpointTests(KillMixin, OutageTestCase):
     """
-    Through C{tcp:}.
+    Tests over C{tcp:}.
     """
 
     tcp = True
@@ -180,7 +186,7 @@ class TCPEndpointTests(KillMixin, OutageTestCase):
 
 class ConnectTCPTests(KillMixin, OutageTestCase):
     """
-    Through C{reactor.connectTCP}.
+    Tests with C{reactor.connectTCP}.
     """
 
     tcp = True
@@ -195,7 +201,7 @@ class ConnectTCPTests(KillMixin, OutageTestCase):
 
 class CutOffTests(LiveTestCase):
     """
-    Outages while ovs-vswitchd is at work.
+    Tests for outages while ovs-vswitchd runs.
     """
 
     tcp = True
@@ -206,8 +212,9 @@ class CutOffTests(LiveTestCase):
 
     async def test_remoteRemoved(self) -> None:
         """
-        Who is cut off while everybody else goes on is told the result: a VM
-        that got its OpenFlow port meanwhile is online with it.
+        The monitor loses the server, and all other clients stay connected.
+        When the monitor is back, it tells what has changed: a VM that was
+        added meanwhile is online with its OpenFlow port.
         """
         await self.vsctl(SCENE)
         self.watch(maxDelay=SOON)
@@ -230,8 +237,8 @@ class CutOffTests(LiveTestCase):
 
     async def test_kill(self) -> None:
         """
-        After kill -9 of ovsdb-server, ovs-vswitchd comes back too, and goes on
-        to give new VMs their ports.
+        After ovsdb-server was killed and started again, ovs-vswitchd connects
+        to it again, and gives a new VM its OpenFlow port.
         """
         await self.vsctl(SCENE)
         self.watch(maxDelay=SOON)

@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-Remotes as Open vSwitch writes them, with a real ovsdb-server at their end.
+Remotes in the notation of Open vSwitch, with a real ovsdb-server.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from twisted_ovsdb.endpoints.remotes import clientFromRemote
 
 class RemoteTests(LiveTestCase):
     """
-    Each kind of remote leads to the server.
+    Tests that a client reaches the server with each form of remote.
     """
 
     vswitchd = False
@@ -28,10 +28,11 @@ class RemoteTests(LiveTestCase):
 
     async def assertReached(self, remote: str, listening: str = "") -> None:
         """
-        The remote leads to the server, before and after its restart, and is
-        what events name as their source.
+        Assert that the remote connects to the server, before and after a
+        restart of the server, and that events name the remote as their source.
 
-        @param listening: where the server listens, if it does not yet.
+        @param listening: the passive remote that the server must add for that;
+            empty if it listens there already.
         """
         if listening:
             await self.appctl(f"ovsdb-server/add-remote {listening}")
@@ -56,7 +57,8 @@ class RemoteTests(LiveTestCase):
 
     async def test_unixWithColon(self) -> None:
         """
-        C{unix:PATH} with what Twisted has its own meaning for.
+        C{unix:PATH} with characters that are special in Twisted's endpoint
+        strings.
         """
         path = self.ovs.folder / "a:b=c.sock"
         await self.assertReached(f"unix:{path}", f"punix:{path}")
@@ -81,14 +83,15 @@ class RemoteTests(LiveTestCase):
 
     async def test_name(self) -> None:
         """
-        C{tcp:NAME:PORT}, where the name may have an address of either family
-        and the server listens on one.
+        C{tcp:NAME:PORT}. The name may have addresses of IPv4 and of IPv6, and
+        the server listens on one of them.
         """
         await self.assertReached(f"tcp:localhost:{self.ovs.port}")
 
     async def test_unknownName(self) -> None:
         """
-        A name that nobody knows is told of, also one that containers have.
+        A name that DNS does not know is a warning in the log. The name may
+        have an underscore, as names of containers have.
         """
         for name in ("host.invalid", "my_host.invalid"):
             factory = OvsdbMonitorFactory([self.observer], source=name, maxDelay=0.2)

@@ -2,8 +2,8 @@
 # See LICENSE for details.
 
 """
-The ways in which a server goes, is there or is not, beside kill -9; and who
-comes late.
+What an observer is told when a server exits, is replaced or is missing, and
+when the observer itself is added late.
 """
 
 from __future__ import annotations
@@ -19,13 +19,12 @@ from twisted_ovsdb import Disconnected, OvsdbMonitorFactory, OvsdbMonitorService
 
 class ServerTests(OutageTestCase):
     """
-    One server, found again however it went.
+    Tests that the monitor finds a server again, in whatever way it was lost.
     """
 
     async def test_usualDelays(self) -> None:
         """
-        With the usual delays between attempts, too, the server is found
-        again.
+        The server is also found again with the default delays between attempts.
         """
         await self.begin(maxDelay=8.0)
         await self.killServer()
@@ -34,7 +33,7 @@ class ServerTests(OutageTestCase):
 
     async def test_twoOutages(self) -> None:
         """
-        Each outage has its own bracket.
+        Each of two outages is told with its own Disconnected and Synchronized.
         """
         await self.begin()
         for _ in range(2):
@@ -44,7 +43,8 @@ class ServerTests(OutageTestCase):
 
     async def test_gracefulExit(self) -> None:
         """
-        A server that is stopped and started in good order is no other case.
+        A graceful exit of the server and a start are told like any other
+        outage.
         """
         await self.begin()
         await deferToThread(self.ovs.exit, "ovsdb-server")
@@ -54,7 +54,7 @@ class ServerTests(OutageTestCase):
 
     async def test_reconnectCommand(self) -> None:
         """
-        A server that sends its clients away is connected to again.
+        When the server closes all its connections, the monitor connects again.
         """
         await self.begin()
         await self.appctl("ovsdb-server/reconnect")
@@ -62,7 +62,7 @@ class ServerTests(OutageTestCase):
 
     async def test_databaseEmptied(self) -> None:
         """
-        Where the database is replaced by an empty one, all is offline.
+        When an empty database replaces the old one, all interfaces are offline.
         """
         await self.begin()
         await self.killServer()
@@ -78,8 +78,9 @@ class ServerTests(OutageTestCase):
 
     async def test_databaseRebuilt(self) -> None:
         """
-        The same names in a new database are other interfaces: all that was is
-        offline, then all that is is online, and nothing is a replay.
+        Interfaces with the same names in a new database are other interfaces.
+        All old ones are offline, then all new ones are online, and none is
+        replayed.
         """
         await self.begin()
         await self.killServer()
@@ -94,7 +95,8 @@ class ServerTests(OutageTestCase):
 
     async def test_serverAppears(self) -> None:
         """
-        A server that is not there yet is waited for, after one warning.
+        The monitor waits for a server that does not run yet, and logs one
+        warning.
         """
         await self.vsctl(SCENE)
         await self.killServer()
@@ -121,7 +123,7 @@ class ServerTests(OutageTestCase):
         self.assertIn("warn: ", warning)
         self.assertIn("unknown database", warning)
         self.assertIn("trying again", warning)
-        # It tries again, with the right name as soon as it has one.
+        # The next attempt uses the right name.
         factory.database = "Open_vSwitch"
         events = await self.observer.untilSynchronized()
         self.assertEqual(summaries(events), [("synchronized", "initial")])
@@ -156,8 +158,9 @@ class ServerTests(OutageTestCase):
 
     async def test_lateObserver(self) -> None:
         """
-        An observer that is added while in sync first gets what exists, which
-        the others do not hear again; then all get the same.
+        An observer that is added while the monitor is in sync is first told
+        all interfaces. The other observers are not told them again. Then all
+        observers are told the same.
         """
         factory = await self.begin()
         late = RecordingObserver()

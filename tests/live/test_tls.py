@@ -2,8 +2,9 @@
 # See LICENSE for details.
 
 """
-TLS with a real ovsdb-server, and every way in which it fails: each with its
-reason in the log, without an event, and no oftener than the back-off has it.
+TLS with a real ovsdb-server, and the ways in which it can fail. After each
+failure, the log has the reason, observers are told nothing, and the next
+attempt waits as long as the back-off requires.
 """
 
 from __future__ import annotations
@@ -35,16 +36,16 @@ from twisted_ovsdb.endpoints.secure import SecureServerFactory
 from twisted_ovsdb.endpoints.tls import TLSOptions
 
 MAX_DELAY = 0.2
-"""Seconds between two attempts in these tests."""
+"""Seconds between two attempts in these tests, at most."""
 
 SHORTEST = 0.75 * MAX_DELAY
-"""Seconds: the least of it, after the jitter."""
+"""The shortest such wait, in seconds: jitter takes away up to a quarter."""
 
 
 @implementer(IStreamClientEndpoint)
 class Counted:
     """
-    An endpoint whose attempts are recorded, with the time of each.
+    An endpoint that records the time of each attempt to connect.
     """
 
     def __init__(self, endpoint: IStreamClientEndpoint) -> None:
@@ -78,7 +79,7 @@ class TLSTestCase(LiveTestCase):
 
     async def serve(self, pair: KeyPair, caCert: str) -> None:
         """
-        Start the server anew, with this certificate.
+        Start the server again, with this certificate.
         """
         await deferToThread(self.ovs.kill, "ovsdb-server")
         await deferToThread(
@@ -107,7 +108,7 @@ class TLSTestCase(LiveTestCase):
 
     async def assertInSync(self) -> None:
         """
-        All is told, and true.
+        Assert that all interfaces are told, as they are in the database.
         """
         events = await self.observer.untilSynchronized()
         self.assertEqual(len(events), len(SCENE_KINDS) + 1)
@@ -115,14 +116,15 @@ class TLSTestCase(LiveTestCase):
 
     async def assertRefused(self, endpoint: Counted, *words: str) -> None:
         """
-        The log says why, and warns once; nobody is told of anything; and
-        attempts keep the distance that the back-off sets.
+        Assert that the log has the reason and one warning, that observers are
+        told nothing, and that attempts wait as long as the back-off requires.
         """
         times = await endpoint.attempts.takeSome(6)
         self.assertGreaterEqual(times[-1] - times[0], 5 * SHORTEST)
         warning, *others = self.log.take()
         self.assertTrue(warning.startswith("warn: "), warning)
-        # A closing connection may also be reset, which is another reason.
+        # A closing connection may also be reset. That is another reason,
+        # logged as info.
         self.assertFalse([line for line in others if not line.startswith("info: ")], others)
         told = "\n".join([warning, *others])
         for word in words:
@@ -169,8 +171,9 @@ class OpenVSwitchPKITests(TLSTestCase):
 
     async def test_good(self) -> None:
         """
-        We are a controller, the server a switch: each trusts the authority of
-        the other. After an outage it is the same.
+        We have a certificate for controllers and the server has one for
+        switches. Each trusts the other's authority, and they connect, also
+        after an outage.
         """
         await self.serve(self.pair("switch"), self.authorityOf("controller"))
         ours = self.pair("controller")
@@ -182,8 +185,8 @@ class OpenVSwitchPKITests(TLSTestCase):
 
     async def test_otherAuthority(self) -> None:
         """
-        The authority of controllers does not vouch for a switch, although its
-        name may be the same but for a word.
+        If we trust only the authority for controllers, the switch is refused,
+        although the names of the two authorities differ in one word only.
         """
         await self.serve(self.pair("switch"), self.authorityOf("controller"))
         ours = self.pair("controller")
@@ -194,7 +197,8 @@ class OpenVSwitchPKITests(TLSTestCase):
 
     async def test_verifyHostname(self) -> None:
         """
-        Certificates of ovs-pki are for a name that no host has.
+        With verifyHostname, certificates of ovs-pki are refused: they are for
+        a name that no host has.
         """
         await self.serve(self.pair("switch"), self.authorityOf("controller"))
         ours = self.pair("controller")
@@ -206,12 +210,12 @@ class OpenVSwitchPKITests(TLSTestCase):
 
 class PeerTests(TLSTestCase):
     """
-    Tests for servers and clients that are not to be trusted.
+    Tests for servers and clients that must not be trusted.
     """
 
     async def test_wrongAuthority(self) -> None:
         """
-        A server with a certificate of somebody else.
+        A server with a certificate of another authority is refused.
         """
         other = Authority(self.folder / "other", "other")
         await self.serve(other.issue("server"), self.authority.caCert)
@@ -222,7 +226,7 @@ class PeerTests(TLSTestCase):
 
     async def test_expired(self) -> None:
         """
-        A server whose certificate has expired.
+        A server whose certificate has expired is refused.
         """
         await self.serve(self.authority.issue("server", expired=True), self.authority.caCert)
         await self.assertRefused(
@@ -231,7 +235,7 @@ class PeerTests(TLSTestCase):
 
     async def test_clientRefused(self) -> None:
         """
-        A server that does not trust us.
+        The log says that the server does not trust our authority.
         """
         other = Authority(self.folder / "other", "other")
         await self.serve(self.authority.issue("server"), other.caCert)
@@ -241,7 +245,7 @@ class PeerTests(TLSTestCase):
 
     async def test_clientExpired(self) -> None:
         """
-        A server that tells us that our certificate has expired.
+        The log says that the server refuses our certificate as expired.
         """
         await self.serve(self.authority.issue("server"), self.authority.caCert)
         ours = self.authority.options(self.authority.issue("late", expired=True))
@@ -251,7 +255,7 @@ class PeerTests(TLSTestCase):
 
     async def test_plaintextToTLS(self) -> None:
         """
-        C{tcp:} where the server speaks TLS.
+        C{tcp:} fails where the server speaks TLS.
         """
         await self.serve(self.authority.issue("server"), self.authority.caCert)
         await self.assertRefused(
@@ -261,7 +265,7 @@ class PeerTests(TLSTestCase):
 
     async def test_TLSToPlaintext(self) -> None:
         """
-        C{ssl:} where the server speaks none.
+        C{ssl:} fails where the server does not speak TLS.
         """
         await self.assertRefused(
             self.watchRemote(f"ssl:127.0.0.1:{self.ovs.port}", self.ours),
@@ -284,21 +288,21 @@ class HostnameTests(TLSTestCase):
 
     async def test_address(self) -> None:
         """
-        An address that the certificate is for.
+        A certificate that names the server's address is accepted.
         """
         await self.watchNamed("192.0.2.1", "127.0.0.1")
         await self.assertInSync()
 
     async def test_name(self) -> None:
         """
-        A name that the certificate is for.
+        A certificate that names the server's host is accepted.
         """
         await self.watchNamed("localhost", remote="localhost")
         await self.assertInSync()
 
     async def test_otherAddress(self) -> None:
         """
-        A certificate for another address.
+        A certificate for another address is refused.
         """
         endpoint = await self.watchNamed("192.0.2.1", "switch.example")
         await self.assertRefused(
@@ -307,14 +311,14 @@ class HostnameTests(TLSTestCase):
 
     async def test_otherName(self) -> None:
         """
-        A certificate for another name.
+        A certificate for another name is refused.
         """
         endpoint = await self.watchNamed("switch.example", "127.0.0.1", remote="localhost")
         await self.assertRefused(endpoint, "is for switch.example, 127.0.0.1, not for localhost")
 
     async def test_none(self) -> None:
         """
-        A certificate without subjectAltName is for nobody.
+        A certificate without subjectAltName is refused: it names no host.
         """
         endpoint = await self.watchNamed()
         await self.assertRefused(endpoint, "the certificate has no subjectAltName")
@@ -327,8 +331,8 @@ class ReplacedTests(TLSTestCase):
 
     async def test_refusedThenGood(self) -> None:
         """
-        A certificate that was missing its trust is replaced, and the next
-        attempt succeeds.
+        The server does not trust our certificate. When the files are replaced
+        by a good key and certificate, the next attempt succeeds.
         """
         await self.serve(self.authority.issue("server"), self.authority.caCert)
         other = Authority(self.folder / "other", "other")
@@ -342,8 +346,8 @@ class ReplacedTests(TLSTestCase):
 
     async def test_everythingReplaced(self) -> None:
         """
-        Between two connections each side gets a new key, a new certificate
-        and a new authority.
+        Between two connections, each side gets a new key, a new certificate
+        and a new authority. The second connection succeeds.
         """
         await self.serve(self.authority.issue("server"), self.authority.caCert)
         self.watchTLS(self.ours)
@@ -356,8 +360,8 @@ class ReplacedTests(TLSTestCase):
 
     async def test_unreadable(self) -> None:
         """
-        A file that is gone when it is needed is the reason of failed
-        attempts, until it is there again.
+        While a file is missing, attempts fail and the log names the file. When
+        the file is back, an attempt succeeds.
         """
         await self.serve(self.authority.issue("server"), self.authority.caCert)
         hidden = f"{self.ours.privateKey}.hidden"
@@ -373,7 +377,7 @@ class ReplacedTests(TLSTestCase):
 @implementer(IHandshakeListener)
 class Controller(OvsdbProtocol):
     """
-    What a server dials in to.
+    The protocol for a server that connects to us.
     """
 
     def handshakeCompleted(self) -> None:
@@ -385,7 +389,7 @@ class Controller(OvsdbProtocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """
-        Record why.
+        Record the reason.
         """
         super().connectionLost(reason)
         factory: Any = self.factory
@@ -394,7 +398,7 @@ class Controller(OvsdbProtocol):
 
 class ControllerFactory(Factory):
     """
-    Records what becomes of the servers that dial in.
+    Records which servers are verified, and why connections are lost.
     """
 
     protocol = Controller
@@ -407,7 +411,7 @@ class ControllerFactory(Factory):
 
 class ListenTests(TLSTestCase):
     """
-    Tests for the other direction: an ovsdb-server that dials in.
+    Tests for the other direction: an ovsdb-server connects to us.
     """
 
     async def setUp(self) -> None:  # type: ignore[override]
@@ -422,7 +426,7 @@ class ListenTests(TLSTestCase):
 
     async def dial(self, pair: KeyPair, scheme: str = "ssl") -> None:
         """
-        Have a server connect to us that has this certificate.
+        Make a server with this certificate connect to us.
         """
         await deferToThread(self.ovs.kill, "ovsdb-server")
         await deferToThread(
@@ -435,7 +439,7 @@ class ListenTests(TLSTestCase):
 
     async def test_good(self) -> None:
         """
-        A server that is verified answers.
+        A verified server answers requests.
         """
         await self.dial(self.authority.issue("switch"))
         [protocol] = await self.factory.verified.takeSome(1)
@@ -444,7 +448,7 @@ class ListenTests(TLSTestCase):
 
     async def test_wrongAuthority(self) -> None:
         """
-        A server with a certificate of somebody else is refused.
+        A server with a certificate of another authority is refused.
         """
         await self.dial(Authority(self.folder / "other", "other").issue("switch"))
         [reason] = await self.factory.lost.takeSome(1)
@@ -453,8 +457,8 @@ class ListenTests(TLSTestCase):
 
     async def test_plaintext(self) -> None:
         """
-        A server that speaks plain text says nothing for a while, but is not
-        verified by that; then it is told of as what it is.
+        A server that connects in plain text is never verified. Its connection
+        is lost after a while, and the reason asks whether TLS is spoken there.
         """
         await self.dial(self.authority.issue("switch"), "tcp")
         [reason] = await self.factory.lost.takeSome(1)
@@ -503,8 +507,8 @@ class CommandTests(TLSTestCase):
 
     async def test_refused(self) -> None:
         """
-        Files that do not belong together are told of before anything is
-        done, in one line.
+        If the files do not belong together, the command says so in one line,
+        before it does anything else.
         """
         self.authority.issue("other")
         command = self.run_(

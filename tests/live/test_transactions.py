@@ -2,8 +2,8 @@
 # See LICENSE for details.
 
 """
-Live tests for the requests of RFC 7047 and the replicas of any tables,
-against a real ovsdb-server.
+Live tests for the requests of RFC 7047 and for replicas of any tables, against
+a real ovsdb-server.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ TRANSACTIONS = int(os.environ.get("TWISTED_OVSDB_TRANSACTIONS", "600"))
 """How many random transactions there are."""
 
 SEED = int(os.environ.get("TWISTED_OVSDB_SEED", "1"))
-"""What they are made from."""
+"""The seed of the random transactions."""
 
 Tables = dict[str, dict[str, Row]]
 
@@ -55,12 +55,12 @@ class ServerTestCase(TestCase):
 
 class ReplicaTests(ServerTestCase):
     """
-    C{monitor} and C{monitor_cond} side by side.
+    Tests that compare the dialects C{monitor} and C{monitor_cond}.
     """
 
     async def select(self, protocol: OvsdbProtocol, schema: DatabaseSchema) -> Tables:
         """
-        All that is in the database.
+        All rows of the database.
         """
         operations = [
             {
@@ -80,13 +80,14 @@ class ReplicaTests(ServerTestCase):
 
     def assertSame(self, replica: DatabaseReplica, tables: Tables, told: str) -> None:
         """
-        The replica has exactly these rows.
+        Assert that the replica has exactly these rows.
         """
         self.assertEqual({name: dict(rows) for name, rows in replica.tables.items()}, tables, told)
 
     def assertSameTypes(self, replica: DatabaseReplica, tables: Tables) -> None:
         """
-        And the values have exactly these types: 1 and 1.0 are equal.
+        Assert that the values have exactly these types. 1 and 1.0 are equal,
+        so equal rows do not show that.
         """
         for name, rows in tables.items():
             for uuid, row in rows.items():
@@ -97,9 +98,10 @@ class ReplicaTests(ServerTestCase):
 
     async def test_side_by_side(self) -> None:
         """
-        After each of many transactions of every kind, both replicas and what
-        the changes add up to equal a select of everything; at the end, so do
-        new replicas, and one that a second connection brings up to date.
+        After each of many random transactions, both replicas equal a select of
+        everything, and so does the sum of all changes. At the end, new
+        replicas on another connection are equal, too, and the old replicas
+        find no change there.
         """
         writers = [await self.connect(), await self.connect()]
         schema = await writers[0].getSchema("Every")
@@ -122,7 +124,7 @@ class ReplicaTests(ServerTestCase):
                 done[kind] += 1
             except TransactionFailed as e:
                 done[f"{kind}: {e.error}"] += 1
-            # The server tells a connection of a change before it replies.
+            # The server sends a connection all updates before its next reply.
             author.rows = await self.select(other, schema)
             for replica, fold in zip(replicas, folds, strict=True):
                 self.assertSame(replica, author.rows, told)
@@ -137,7 +139,7 @@ class ReplicaTests(ServerTestCase):
         self, schema: DatabaseSchema, replicas: list[DatabaseReplica], tables: Tables
     ) -> None:
         """
-        Snapshots of what is there, into new replicas and into the old ones.
+        Read snapshots into new replicas, and again into the old ones.
         """
         protocol = await self.connect()
         columns = {name: list(next(iter(rows.values()), {})) for name, rows in tables.items()}
@@ -151,7 +153,8 @@ class ReplicaTests(ServerTestCase):
 
     async def test_largeSnapshot(self) -> None:
         """
-        A snapshot that is decoded row by row is the same, in both kinds.
+        A snapshot that is decoded row by row has the same rows, in both
+        dialects.
         """
         protocol = await self.connect()
         schema = await protocol.getSchema("Every")
@@ -187,7 +190,7 @@ class ReplicaTests(ServerTestCase):
 
 class Fold:
     """
-    What the changes add up to.
+    The rows that all changes add up to.
     """
 
     def __init__(self, schema: DatabaseSchema) -> None:
@@ -195,7 +198,7 @@ class Fold:
 
     def receive(self, changes: Iterable[RowChange]) -> None:
         """
-        Some changes, each of which has to fit.
+        Apply some changes. Each must fit the row as it was before.
         """
         for change in changes:
             rows = self.tables[change.table]
@@ -216,12 +219,12 @@ def _types(value: Any) -> object:
 
 class MethodTests(ServerTestCase):
     """
-    The requests, one by one.
+    Tests for each request alone.
     """
 
     async def failure(self, result: Deferred[Any]) -> RpcError:
         """
-        How a request is refused.
+        @return: the error with which a request is refused.
         """
         try:
             answer = await result
@@ -239,8 +242,8 @@ class MethodTests(ServerTestCase):
 
     async def test_getSchema(self) -> None:
         """
-        The schemas of all databases can be read; one that there is not is
-        refused.
+        The schemas of all databases can be read. The request is refused for a
+        database that does not exist.
         """
         protocol = await self.connect()
         every = await protocol.getSchema("Every")
@@ -254,7 +257,7 @@ class MethodTests(ServerTestCase):
 
     async def test_echo(self) -> None:
         """
-        What is sent comes back.
+        The server sends back what it was sent.
         """
         protocol = await self.connect()
         self.assertEqual(await protocol.echo(), [])
@@ -262,8 +265,9 @@ class MethodTests(ServerTestCase):
 
     async def test_transactErrors(self) -> None:
         """
-        An operation that fails, a commit that fails, and a transaction that
-        is none.
+        An operation that fails, a commit that fails and an aborted transaction
+        are each a TransactionFailed. A request for an unknown database is
+        another error.
         """
         protocol = await self.connect()
         insert = {"op": "insert", "table": "Few", "row": {}}
@@ -289,8 +293,8 @@ class MethodTests(ServerTestCase):
 
     async def test_cancel(self) -> None:
         """
-        A transaction that waits and is cancelled is never done, though what
-        it waited for comes.
+        A waiting transaction that is cancelled is never run, not even when its
+        condition is met later.
         """
         protocol, other = await self.connect(), await self.connect()
         wait = {
@@ -317,8 +321,9 @@ class MethodTests(ServerTestCase):
 
     async def test_locks(self) -> None:
         """
-        A lock goes from one to the next, by unlock, by steal and by the loss
-        of a connection, and each is told.
+        A lock passes from one connection to the next by unlock, by steal and
+        by the loss of a connection. Connections are told when they get it and
+        when it is stolen.
         """
         first, second = await self.connect(), await self.connect()
         told: list[tuple[str, bool]] = []
@@ -350,7 +355,8 @@ class MethodTests(ServerTestCase):
 
     async def test_monitorCancel(self) -> None:
         """
-        A cancelled monitor tells nothing more, and its name is free.
+        A cancelled monitor reports nothing more, and its name can be used
+        again.
         """
         protocol, other = await self.connect(), await self.connect()
         schema = await protocol.getSchema("Every")
@@ -377,7 +383,8 @@ class MethodTests(ServerTestCase):
 
     async def test_conditions(self) -> None:
         """
-        Rows that come to fulfil a condition, and cease to.
+        A row is inserted when it begins to meet a condition, and deleted when
+        it no longer meets it.
         """
         protocol = await self.connect()
         schema = await protocol.getSchema("Every")

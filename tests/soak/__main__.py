@@ -32,14 +32,15 @@ TRANSACTIONS: Final = 20_000
 
 async def chaos(reactor: Any, seed: int) -> list[Figure]:
     """
-    Everything at once.
+    All faults, under churn.
     """
     return await Chaos(reactor, KILLS, FAULTS, TRANSACTIONS, seed).run()
 
 
 async def growthAlone(reactor: Any, seed: int) -> list[Figure]:
     """
-    L{growth} in a process that has done nothing else.
+    Run L{growth} in a new process, so that no other section has used memory
+    there.
     """
     command = ["-m", "tests.soak", "--json", "--only", "growth", "--seed", str(seed)]
     output, errors, _ = await getProcessOutputAndValue(
@@ -61,12 +62,12 @@ SECTIONS: Final[dict[str, Callable[[Any, int], Awaitable[list[Figure]]]]] = {
 
 async def main(reactor: Any, *arguments: str) -> None:
     """
-    Run the sections that are asked for.
+    Run the chosen sections.
     """
     parser = argparse.ArgumentParser(prog="python -m tests.soak")
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
-    parser.add_argument("--only", choices=SECTIONS, help="one section")
-    parser.add_argument("--json", action="store_true", help="figures for programs")
+    parser.add_argument("--only", choices=SECTIONS, help="run this section only")
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     options = parser.parse_args(arguments)
     if missing():
         raise SystemExit(f"not installed: {', '.join(missing())}")

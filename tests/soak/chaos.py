@@ -2,8 +2,8 @@
 # See LICENSE for details.
 
 """
-Everything goes wrong at once, again and again, under churn; and then what the
-observers were told has to add up to what the server has.
+Faults of the server and of the network, one after another, under churn. After
+them, the events that observers were told must add up to what the server has.
 """
 
 from __future__ import annotations
@@ -32,19 +32,19 @@ CHECK_EVERY: Final = 20
 """Faults between two comparisons of the folds with the table."""
 
 CONVERGENCE: Final = 30.0
-"""Seconds after which what is not equal counts as a difference."""
+"""Seconds in which all folds must become equal to the table. What then differs is a failure."""
 
 LATENCY: Final = 0.008
-"""Seconds that a slow observer takes for an event at most."""
+"""Seconds that a slow observer is busy with an event, at most."""
 
 HOPELESS: Final = 20
-"""Tracebacks after which there is nothing more to learn."""
+"""Tracebacks after which the run is ended early."""
 
 SHOWN: Final = 10
-"""Texts of each sort of trouble that are printed."""
+"""Failures of each sort that are printed, at most."""
 
 LINES: Final = 4.0
-"""Log lines for each fault and endpoint, on average at most."""
+"""Log lines for each fault and endpoint: the limit of the average."""
 
 TIMES: Final[dict[str, Any]] = {
     "maxDelay": 0.3,
@@ -52,20 +52,20 @@ TIMES: Final[dict[str, Any]] = {
     "snapshotTimeout": 2.0,
     "probeInterval": 0.7,
 }
-"""How the factories are set, so that many faults fit into a minute."""
+"""Options of all factories. The times are short, so that many faults fit into a minute."""
 
 COMPLAINTS: Final = re.compile(
     r"bad JSON-RPC|unexpected|must (?:be|have)|Protocol error|error parsing|syntax error"
 )
-"""What ovsdb-server logs of a client that breaks the protocol."""
+"""What ovsdb-server logs about a client that breaks the protocol."""
 
 
 class Chaos:
     """
-    One run.
+    One run of all faults.
 
-    @ivar seed: what the run is repeated with, as far as a run with a real
-        server and a real clock can be.
+    @ivar seed: the same seed gives the same faults in the same order. Their
+        effects may differ, because the server and the clock are real.
     """
 
     def __init__(
@@ -79,10 +79,10 @@ class Chaos:
         writers: int = 3,
     ) -> None:
         """
-        @param kills: how often the server is killed with -9, at least.
+        @param kills: how often the server is killed with SIGKILL, at least.
         @param faults: how many other faults there are.
         @param transactions: how many transactions are committed, at least.
-        @param longestStop: seconds that the server is stopped at most.
+        @param longestStop: seconds that the server is stopped, at most.
         """
         self.seed = seed
         self._reactor = reactor
@@ -124,7 +124,9 @@ class Chaos:
 
     async def run(self) -> list[Figure]:
         """
-        Do it all.
+        Make all faults.
+
+        @return: the figures.
         """
         began = time.monotonic()
         print(f"chaos: seed {self.seed}", flush=True)
@@ -164,7 +166,7 @@ class Chaos:
                 return
             self._log.fault = number
             self._kinds[fault.__name__] += 1
-            # Also while the latest fault is not got over.
+            # Not always enough to recover from the latest fault.
             await wait(self._reactor, self._rng.choice((0.05, 0.3, 0.7)))
             await fault(self._faults)
             if number % CHECK_EVERY == 0:
@@ -179,7 +181,7 @@ class Chaos:
 
     def _inviteGuest(self) -> None:
         """
-        One observer goes, whatever it is busy with, another one comes.
+        Remove the latest guest, which may be busy, and add another observer.
         """
         factory = self._factories[len(self._guests) % len(self._factories)]
         if self._guests:
@@ -195,8 +197,8 @@ class Chaos:
 
     async def _check(self) -> None:
         """
-        Let everything settle, and compare what the observers were told with
-        what the server has.
+        Pause the writers, and compare what the observers were told with what
+        the server has.
         """
         for writer in self._writers:
             await writer.pause()
@@ -266,19 +268,19 @@ class Chaos:
         figures.tell("longest SIGSTOP, s", self._faults.longest)
         figures.atLeast("transactions committed", self._committed, self._transactions)
         figures.tell("transactions refused", sum(w.refused for w in self._writers))
-        figures.tell("transactions of unknown end", sum(w.uncertain for w in self._writers))
+        figures.tell("transactions with unknown result", sum(w.uncertain for w in self._writers))
         figures.atLeast("comparisons of folds and table", self._checks, 1)
         figures.tell("most interfaces in a comparison", self._largest)
         figures.tell("slowest convergence, s", self._slowest)
         for observer in self._observers:
             told = f"{observer.transitions:,} in {observer.synchronizations:,} sessions"
             figures.tell(f"events told: {observer.name}", told)
-        figures.equal("differences of fold and table", len(self._differences), 0)
+        figures.equal("differences between fold and table", len(self._differences), 0)
         figures.equal("events that contradict others", len(contradictions), 0)
         figures.equal("violations of alternation", len(violations), 0)
         figures.equal("tracebacks", len(self._log.failures), 0)
-        figures.equal("complaints of ovsdb-server", len(complaints), 0)
-        figures.atMost("log lines a fault and endpoint", sum(lines) / faults / endpoints, LINES)
+        figures.equal("complaints in the log of ovsdb-server", len(complaints), 0)
+        figures.atMost("log lines per fault and endpoint", sum(lines) / faults / endpoints, LINES)
         figures.tell("log lines of the worst fault, all endpoints", max(lines))
         figures.tell("run time, s", seconds)
         return figures.all
@@ -292,7 +294,7 @@ def _differences(observer: Sceptic, table: dict[str, OvsInterface]) -> list[str]
     told = observer.fold.interfaces
     texts = [] if observer.fold.inSync else [f"{observer.name}: not in sync"]
     return texts + [
-        f"{observer.name}: told {told.get(uuid)}, is {table.get(uuid)}"
+        f"{observer.name}: told {told.get(uuid)}, the server has {table.get(uuid)}"
         for uuid in sorted(told.keys() | table.keys())
         if told.get(uuid) != table.get(uuid)
     ]

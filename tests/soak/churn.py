@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-A writer that does everything that can happen to an interface.
+A writer that makes every sort of change to interfaces.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from tests.soak.database import jsonMap
 from tests.soak.writer import Writer
 
 BATCH: Final = 100
-"""Interfaces of one transaction at most."""
+"""Interfaces of one transaction, at most."""
 
 PLENTY: Final = 120
-"""Interfaces of one writer from which on it rather removes than adds."""
+"""From this many interfaces on, a writer removes more than it adds."""
 
 NAMES: Final = 300
-"""Names that one writer uses, again and again."""
+"""How many names a writer has for its ports. It uses them many times."""
 
 _TEXTS: Final = ("x", 'q"\\uote', "tab\tnew\nline", "zwölf €", "\U0001f600\ufeff", "]}[{", "")
 
 
 def randomExternalIds(rng: random.Random) -> list[Any]:
     """
-    With an iface-id or without.
+    A value of external_ids, with an iface-id or without.
     """
     items = {"note": rng.choice(_TEXTS), "attached-mac": f"fa:16:3e:00:00:{rng.randrange(99):02}"}
     if rng.random() < 0.7:
@@ -38,8 +38,7 @@ def randomExternalIds(rng: random.Random) -> list[Any]:
 
 def randomKind(rng: random.Random) -> dict[str, Any]:
     """
-    The columns that make an interface a VM's, a tunnel, a patch port, a
-    bridge's or nothing.
+    The columns that decide on the kind of an interface, or on none.
     """
     kind = rng.choice(("", "", "", "", "vxlan", "geneve", "patch", "internal"))
     options: dict[str, str] = {}
@@ -52,14 +51,14 @@ def randomKind(rng: random.Random) -> dict[str, Any]:
 
 def randomOfport(rng: random.Random) -> Any:
     """
-    A number, none yet, or what stands for an error and for a local port.
+    A port number, no value, -1 for an error, or 65534 for a local port.
     """
     return rng.choice((["set", []], -1, 65534, *(rng.randrange(1, 60000) for _ in range(8))))
 
 
 def randomRow(rng: random.Random) -> dict[str, Any]:
     """
-    All of an interface but its name.
+    All columns of an interface except its name.
     """
     return {
         **randomKind(rng),
@@ -72,8 +71,8 @@ class Churn(Writer):
     """
     Adds, removes and changes ports at random.
 
-    @ivar most: interfaces that one transaction touches at most.
-    @ivar done: counts each kind of transaction.
+    @ivar most: interfaces that one transaction changes, at most.
+    @ivar done: counts each sort of transaction.
     """
 
     most = BATCH
@@ -84,7 +83,7 @@ class Churn(Writer):
 
     async def change(self) -> None:
         """
-        Do something.
+        Run one random transaction.
         """
         present = list(self.ports)
         if not present or self.rng.random() < 0.3 * (1 - len(present) / PLENTY):
@@ -100,7 +99,7 @@ class Churn(Writer):
 
     def _sample(self, names: Sequence[str]) -> list[str]:
         """
-        Mostly one of them, sometimes a batch.
+        Mostly one of the names, sometimes a batch.
         """
         count = 1 if self.rng.random() < 0.9 else self.rng.randint(2, self.most)
         return self.rng.sample(names, min(count, len(names)))
@@ -133,11 +132,11 @@ class Churn(Writer):
             (
                 {"mtu": self.rng.randrange(1500, 9000)},  # not monitored
                 {"error": self.rng.choice((["set", []], "could not open network device"))},
-                {},  # nothing at all
+                {},  # no column at all
             )
         )
         await self.update(names, row)
 
     def _name(self, number: int) -> str:
-        # Some of the names are those that bridges have.
+        # Some of the names are like those of bridges.
         return f"{'br-' if number % 9 == 0 else ''}{self.name}-{number}"

@@ -2,8 +2,8 @@
 # See LICENSE for details.
 
 """
-The database from a client that only asks and changes: the package's protocol
-without its monitor.
+A client that only reads and changes the database: it uses the package's
+protocol without a monitor.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ async def transact(protocol: OvsdbProtocol, *operations: Operation) -> list[Any]
 
 async def readTable(protocol: OvsdbProtocol) -> dict[str, OvsInterface]:
     """
-    What the server has: the interfaces that have a class, by UUID.
+    Read from the server all interfaces that have a kind, by UUID.
     """
     (result,) = await transact(protocol, {"op": "select", "table": TABLE, "where": []})
     interfaces: dict[str, OvsInterface] = {}
@@ -82,6 +82,6 @@ async def readTable(protocol: OvsdbProtocol) -> dict[str, OvsInterface]:
 
 def jsonMap(items: dict[str, str]) -> list[Any]:
     """
-    A map as OVSDB has it.
+    A map in the notation of OVSDB.
     """
     return ["map", [list(item) for item in items.items()]]

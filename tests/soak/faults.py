@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-What can happen to a server and to the network before it.
+The faults of a server, and of the network between it and its clients.
 """
 
 from __future__ import annotations
@@ -24,19 +24,20 @@ from tools.openvswitch import SCHEMA, PrivateOpenVSwitch
 SERVER: Final = "ovsdb-server"
 
 DROPPED: Final = ("error", "error", "options", "ofport", "external_ids")
-"""Columns of the Interface table that a database may do without."""
+"""Columns of the Interface table that a database may lack."""
 
 
 class Faults:
     """
-    Each method that L{KINDS} names is one fault, from its beginning until the
-    server and the network are well again.
+    Each method that L{KINDS} lists is one fault. It ends when the server and
+    the network work again.
 
-    @ivar kills: counts kill -9 that clients have seen.
-    @ivar freezes: counts SIGSTOP.
-    @ivar longest: seconds that the longest of these took.
-    @ivar onReplaced: called when rows have changed without a lost connection.
-    @ivar onConverted: awaited while the database lacks a column.
+    @ivar kills: counts the kills by SIGKILL that clients can notice.
+    @ivar freezes: counts the stops by SIGSTOP.
+    @ivar longest: seconds of the longest stop.
+    @ivar onReplaced: called when rows were replaced while connections stayed
+        open.
+    @ivar onConverted: awaited while the database has another schema.
     """
 
     def __init__(
@@ -48,7 +49,7 @@ class Faults:
         longestStop: float,
     ) -> None:
         """
-        @param longestStop: seconds that the server is stopped at most.
+        @param longestStop: seconds that the server is stopped, at most.
         """
         self.kills = self.freezes = 0
         self.longest = 0.0
@@ -62,8 +63,9 @@ class Faults:
 
     async def kill(self) -> None:
         """
-        kill -9, and a while later a start; sometimes the database changes
-        while only the writers find it.
+        The server is killed with SIGKILL and started a while later. Sometimes
+        it first runs for a while where only the writers find it, and they
+        change the database.
         """
         self.kills += 1
         await deferToThread(self._ovs.kill, SERVER)
@@ -76,7 +78,7 @@ class Faults:
 
     async def restart(self) -> None:
         """
-        A graceful end and a start.
+        The server exits gracefully and is started again.
         """
         await deferToThread(self._ovs.exit, SERVER)
         await self._linger(0, 0.3)
@@ -84,7 +86,7 @@ class Faults:
 
     async def freeze(self) -> None:
         """
-        SIGSTOP and SIGCONT.
+        The server is stopped with SIGSTOP and continued with SIGCONT.
         """
         self.freezes += 1
         most = (0.5, 0.5, 3.0, self._longestStop)[self.freezes % 4]
@@ -102,7 +104,8 @@ class Faults:
 
     async def convert(self) -> None:
         """
-        A schema with one column more, or with one less, and back.
+        The schema gets one column more or one column less, and then is as
+        before.
         """
         schema = json.loads(SCHEMA.read_text("utf-8"))
         columns = schema["tables"]["Interface"]["columns"]
@@ -121,7 +124,7 @@ class Faults:
 
     async def removeDatabase(self) -> None:
         """
-        The server no longer serves the database, and then does again.
+        The server stops serving the database, and later serves it again.
         """
         await self._appctl("remove-db", DATABASE)
         await self._linger(0, 0.6)
@@ -129,7 +132,7 @@ class Faults:
 
     async def replaceByEmpty(self) -> None:
         """
-        The server comes back with an empty database.
+        The server is started again with an empty database.
         """
         await deferToThread(self._ovs.exit, SERVER)
         await deferToThread(self._ovs.createDatabase)
@@ -149,14 +152,14 @@ class Faults:
 
     async def delay(self) -> None:
         """
-        The network holds up what it carries.
+        The network delays all bytes.
         """
         self._proxy.delay = self._rng.uniform(0.01, 0.4)
         await self._badNetwork(0.3, 1.5)
 
     async def trickle(self) -> None:
         """
-        One byte at a time, also of a snapshot.
+        The network passes one byte at a time, sometimes also during a snapshot.
         """
         self._proxy.trickling = True
         if self._rng.random() < 0.5:
@@ -165,14 +168,14 @@ class Faults:
 
     async def cut(self) -> None:
         """
-        The connection ends behind any byte of the updates.
+        The connection is closed after a random byte of the updates.
         """
         self._proxy.cutAfter(self._rng.randint(1, 3000), Direction.DOWN)
         await self._badNetwork(0.2, 0.6)
 
     async def cutSnapshot(self) -> None:
         """
-        The connection ends behind any byte of the next snapshot.
+        The connection is closed after a random byte of the next snapshot.
         """
         self._proxy.reset()
         self._proxy.cutAfter(self._rng.randint(1, 40000), Direction.DOWN)
@@ -180,7 +183,7 @@ class Faults:
 
     async def cutRequest(self) -> None:
         """
-        The connection ends behind any byte of the next request.
+        The connection is closed after a random byte of the next request.
         """
         self._proxy.reset()
         self._proxy.cutAfter(self._rng.randint(1, 150), Direction.UP)
@@ -202,14 +205,15 @@ class Faults:
 
     async def reset(self) -> None:
         """
-        RST.
+        The network resets all connections.
         """
         self._proxy.reset()
 
     async def compact(self) -> None:
         """
-        No fault, for clients do not notice: without it the server takes ever
-        longer to read its file at each start.
+        Make the file of the database small. This is not a fault: clients do
+        not notice it. Without it, each start of the server would take longer
+        than the one before.
         """
         await self._appctl("compact")
 
@@ -251,4 +255,4 @@ KINDS: Final[tuple[Callable[[Faults], Awaitable[None]], ...]] = (
     Faults.blackholeUp,
     Faults.reset,
 )
-"""Every fault but kill -9."""
+"""Every fault except L{Faults.kill}."""

@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-What a soak shows: figures, each with what it has to be.
+The results of a soak: figures, and the limits that they must keep.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ class Figure:
     """
     One figure.
 
-    @ivar section: which part of the soak it is of.
+    @ivar section: the part of the soak that measured it.
     @ivar what: what was measured.
-    @ivar value: what came out, with its unit.
-    @ivar wanted: what it has to be; empty if it is only told.
-    @ivar holds: whether it is.
+    @ivar value: the result, with its unit.
+    @ivar wanted: the limit or the required value; empty if there is none.
+    @ivar holds: whether the value is as wanted.
     """
 
     section: str
@@ -42,27 +42,27 @@ class Figures:
 
     def tell(self, what: str, value: object) -> None:
         """
-        A figure without a limit.
+        Add a figure without a limit.
         """
         self.all.append(Figure(self.section, what, _text(value)))
 
     def atMost(self, what: str, value: float, limit: float, unit: str = "") -> None:
         """
-        A figure with an upper limit.
+        Add a figure with an upper limit.
         """
         wanted = f"<= {_text(limit)}{unit}"
         self.all.append(Figure(self.section, what, f"{_text(value)}{unit}", wanted, value <= limit))
 
     def atLeast(self, what: str, value: float, limit: float, unit: str = "") -> None:
         """
-        A figure with a lower limit.
+        Add a figure with a lower limit.
         """
         wanted = f">= {_text(limit)}{unit}"
         self.all.append(Figure(self.section, what, f"{_text(value)}{unit}", wanted, value >= limit))
 
     def equal(self, what: str, value: object, wanted: object) -> None:
         """
-        A figure that has to be exactly this.
+        Add a figure that must be exactly as wanted.
         """
         self.all.append(Figure(self.section, what, _text(value), _text(wanted), value == wanted))
 

@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-Whether anything grows with time.
+Measures whether memory grows with time.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ GROWTH: Final = 5.0
 
 def residentMebibytes() -> float:
     """
-    The memory of this process, as proc(5) tells it.
+    The resident memory of this process in MiB, from proc(5).
     """
     pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
@@ -45,7 +45,7 @@ def residentMebibytes() -> float:
 
 async def growth(reactor: Any, seed: int) -> list[Figure]:
     """
-    Many transactions and many reconnections.
+    Measure the memory during many transactions and many reconnections.
     """
     began = time.monotonic()
     ovs = SoakOpenVSwitch()
@@ -94,7 +94,7 @@ async def growth(reactor: Any, seed: int) -> list[Figure]:
 
 async def _run(reactor: Any, proxy: Proxy, observer: Sceptic, writers: list[Steady]) -> list[float]:
     """
-    @return: the memory after each tenth.
+    @return: the memory after each tenth of the run, in MiB.
     """
     sizes: list[float] = []
     for writer in writers:

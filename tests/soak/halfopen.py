@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-A server that is there and does not answer.
+A server that keeps its connections open but does not answer.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ STEADY: Final = 3.0
 @implementer(IOvsdbEventObserver)
 class Stopwatch:
     """
-    When it was told last that the session is up, and that it is down.
+    Notes the times of the latest Synchronized and of the latest Disconnected.
     """
 
     def __init__(self) -> None:
@@ -50,7 +50,7 @@ class Stopwatch:
 
     def eventReceived(self, event: Event) -> None:
         """
-        Look at the clock.
+        Note the time.
         """
         if isinstance(event, Synchronized):
             self.up = time.monotonic()
@@ -60,7 +60,7 @@ class Stopwatch:
 
 class FreezingFactory(OvsdbMonitorFactory):
     """
-    Stops the server as soon as the first connection is made, before anything
+    Stops the server as soon as the first connection is made, before any byte
     has been sent.
 
     @ivar made: when each connection was made.
@@ -87,7 +87,7 @@ class FreezingFactory(OvsdbMonitorFactory):
 
 async def halfOpen(reactor: Any, seed: int) -> list[Figure]:
     """
-    The server stops in steady state, and while the snapshot is awaited.
+    Stop the server while sessions are in sync, and while a snapshot is awaited.
     """
     figures = Figures("half-open")
     began = time.monotonic()

@@ -2,11 +2,11 @@
 # See LICENSE for details.
 
 """
-A network that misbehaves: a TCP proxy in front of ovsdb-server that delays,
-trickles, cuts, goes silent in one direction, or resets.
+A bad network: a TCP proxy in front of ovsdb-server. It can delay bytes, pass
+them one at a time, pass none in one direction, and close or reset connections.
 
-It never alters, drops or reorders a byte of a stream that goes on: TCP does
-not either.
+Like TCP, it never changes, drops or reorders bytes of a connection that stays
+open.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from tests.soak.waiting import until
 
 HIGH_WATER: Final = 65536
 """
-Bytes that wait here before the sender has to wait: then the kernel's buffers
-fill, and ovsdb-server merges its updates.
+When more bytes than this wait here, the proxy stops reading. Then the kernel's
+buffers fill, and ovsdb-server merges its updates.
 """
 
 
 class Direction(enum.Enum):
     """
-    Which way bytes go.
+    The direction in which bytes go.
     """
 
     DOWN = "to the client"
@@ -40,12 +40,12 @@ class Direction(enum.Enum):
 
 class Proxy(Factory):
     """
-    Listens on a port of 127.0.0.1 and leads to a unix socket.
+    Listens on a port of 127.0.0.1, and forwards to a unix socket.
 
     @ivar port: the port.
-    @ivar delay: seconds that bytes are held up at most.
+    @ivar delay: seconds that bytes are delayed, at most.
     @ivar trickling: whether bytes go one at a time.
-    @ivar silent: the direction in which nothing goes at present.
+    @ivar silent: the direction in which no bytes go at present, or None.
     @ivar accepted: counts the connections.
     """
 
@@ -66,7 +66,7 @@ class Proxy(Factory):
 
     def buildProtocol(self, addr: Any) -> Protocol:
         """
-        A client has come.
+        A client has connected.
         """
         self.accepted += 1
         link = _Link(self)
@@ -75,8 +75,8 @@ class Proxy(Factory):
 
     def cutAfter(self, count: int, direction: Direction) -> None:
         """
-        Close the connection that carries the last of so many bytes, counted
-        from now, behind that byte.
+        Count bytes from now on. When this many have passed, close the
+        connection that the last of them went through.
         """
         self._cut[direction] = count
 
@@ -89,7 +89,7 @@ class Proxy(Factory):
 
     def heal(self) -> None:
         """
-        Be a good network again; what was held up goes out.
+        Be a good network again, and pass on all bytes that wait.
         """
         self.delay = 0.0
         self.trickling = False
@@ -108,7 +108,8 @@ class Proxy(Factory):
 
     def allowed(self, count: int, direction: Direction) -> tuple[int, bool]:
         """
-        How many of so many bytes may pass, and whether the cut is then due.
+        @return: how many of these bytes may pass, and whether the connection
+            must be closed after them.
         """
         left = self._cut.get(direction)
         if left is None or count < left:
@@ -145,7 +146,7 @@ class _End(Protocol):
 
 class _ServerEnds(Factory):
     """
-    Gives an endpoint the link's end towards the server.
+    Gives an endpoint the protocol for the link's connection to the server.
     """
 
     noisy = False
@@ -159,7 +160,8 @@ class _ServerEnds(Factory):
 
 class _Link:
     """
-    One client's connection and the one that was made for it.
+    A client's connection to the proxy, and the proxy's connection to the
+    server that belongs to it.
     """
 
     def __init__(self, proxy: Proxy) -> None:
@@ -169,7 +171,7 @@ class _Link:
 
     def made(self, end: _End) -> None:
         """
-        One of the two connections is there.
+        One of the two connections is made.
         """
         if end is self.client:
             end.transport.setTcpNoDelay(True)
@@ -186,7 +188,7 @@ class _Link:
 
     def lost(self, end: _End) -> None:
         """
-        One of the two connections is gone.
+        One of the two connections is lost.
         """
         if end.pipe is not None:
             end.pipe.pump()
@@ -203,7 +205,7 @@ class _Link:
 
     def pump(self) -> None:
         """
-        Let go on what may go on.
+        Pass on what may be passed on now.
         """
         for end in (self.client, self.server):
             if end.pipe is not None:
@@ -250,7 +252,7 @@ class _Pipe:
 
     def close(self) -> None:
         """
-        Both ends are gone.
+        Both connections are lost.
         """
         if self._timer is not None:
             self._timer.cancel()
@@ -258,11 +260,11 @@ class _Pipe:
 
     def pump(self) -> None:
         """
-        Pass bytes on, now or as late as the network is bad.
+        Pass bytes on, at once or with the delay of a bad network.
         """
         proxy = self._proxy
         if self._sink.gone:
-            # Nobody is left to read: end the other side too.
+            # The reader is gone: end the other connection, too.
             self._waiting.clear()
             if not self._source.gone:
                 self._source.transport.abortConnection()

@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-An observer that never ends, beside one that is prompt.
+An observer that stays busy, and another one that is prompt.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ WRITERS: Final = 10
 
 class Hanging(Sceptic):
     """
-    Is done with the snapshot at once, and with the first update never.
+    Is never busy during the snapshot, and stays busy from the first update on.
 
-    @ivar hanging: what it never ends with.
-    @ivar told: how many interfaces it was told when it began to hang.
+    @ivar hanging: what it returned for that update; None before.
+    @ivar told: how many interfaces it knew when it became busy.
     """
 
     def __init__(self, reactor: Any) -> None:
@@ -56,7 +56,7 @@ class Hanging(Sceptic):
 
     def eventReceived(self, event: Event) -> Deferred[None] | None:
         """
-        Hang at the first update.
+        Check the event, and become busy at the first update.
         """
         super().eventReceived(event)
         if self.hanging is None and getattr(event, "cause", None) is Cause.UPDATE:
@@ -69,10 +69,12 @@ class Hanging(Sceptic):
 @implementer(IOvsdbEventObserver)
 class Measuring:
     """
-    Looks at each event how much waits for another observer.
+    At each event, measures how many interfaces wait to be told to another
+    observer.
 
-    @ivar most: the most that it has seen.
-    @ivar beyond: how often it was more than what is told and what is present.
+    @ivar most: the most that have waited.
+    @ivar beyond: how often more waited than there are told and present ones
+        together.
     """
 
     def __init__(self, hanging: Hanging) -> None:
@@ -82,7 +84,7 @@ class Measuring:
 
     def eventReceived(self, event: Event) -> None:
         """
-        Look.
+        Measure.
         """
         if self.tracker is not None:
             waiting = self.tracker.waiting
@@ -92,7 +94,7 @@ class Measuring:
 
 async def slowObserver(reactor: Any, seed: int) -> list[Figure]:
     """
-    Many transactions while one observer hangs; then it goes on.
+    Run many transactions while one observer is busy. Then it goes on.
     """
     began = time.monotonic()
     ovs = SoakOpenVSwitch()
@@ -111,7 +113,7 @@ async def slowObserver(reactor: Any, seed: int) -> list[Figure]:
     log.start()
     try:
         await deferToThread(ovs.start)
-        await _commit(reactor, writers, WRITERS)  # each makes its interfaces
+        await _commit(reactor, writers, WRITERS)  # each writer makes its interfaces
         EndpointConnector(UNIXClientEndpoint(reactor, ovs.unix), factory).connect()
         await factory.whenSynchronized()
         measuring.tracker = factory.monitor._audience.deliveries[0].tracker

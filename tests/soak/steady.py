@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-A writer that knows what observers have to be told for each transaction.
+A writer that knows which events observers must be told for each transaction.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ class Steady(Writer):
     """
     Changes one VM's interface after another, each time in another way.
 
-    It expects to be alone with its ports and never to lose the server.
+    No other writer may change its ports, and its connection must not be lost.
 
-    @ivar expected: the events that its transactions amount to, by the name
-        of their class.
-    @ivar limit: the transactions to commit.
+    @ivar expected: counts the events that its transactions must lead to, by
+        the names of their Python classes.
+    @ivar limit: how many transactions to commit.
     """
 
     def __init__(self, *arguments: Any, interfaces: int = 100, **options: Any) -> None:
@@ -35,19 +35,19 @@ class Steady(Writer):
 
     def begin(self, transactions: int) -> None:
         """
-        Commit so many more.
+        Commit this many more transactions.
         """
         self.limit = self.committed + transactions
         self.start()
 
     @property
     def done(self) -> bool:
-        """Whether all are committed."""
+        """Whether all transactions are committed."""
         return self.committed >= self.limit
 
     async def change(self) -> None:
         """
-        Do the next one.
+        Run the next transaction.
         """
         if not self.ports:
             rows = {name: self._row() for name in self._names}

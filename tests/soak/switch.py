@@ -15,7 +15,7 @@ from tools.openvswitch import PrivateOpenVSwitch
 
 class SoakOpenVSwitch(PrivateOpenVSwitch):
     """
-    An ovsdb-server without an ovs-vswitchd, on a TCP port too.
+    An ovsdb-server without an ovs-vswitchd. It listens on a TCP port, too.
     """
 
     def __init__(self) -> None:
@@ -25,9 +25,10 @@ class SoakOpenVSwitch(PrivateOpenVSwitch):
 
 def _quietPort() -> int:
     """
-    A TCP port that the kernel gives to nobody by itself. Among the others, a
-    client that tries again and again while the server is down once comes from
-    the very port that it goes to, and is connected to itself.
+    A TCP port that the kernel gives to no program by itself. With any other
+    port, a client can connect to itself: while the server is down, the client
+    makes many attempts, and the kernel may give one of them the server's own
+    port as its source.
     """
     while True:
         port = random.randrange(20000, 32000)

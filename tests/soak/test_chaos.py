@@ -22,15 +22,15 @@ SEED = int(os.environ.get("SOAK_SEED", "20261122"))
 
 class ChaosTests(TestCase):
     """
-    Tests for everything at once.
+    Tests for all faults in one run.
     """
 
     timeout = 180
 
     async def test_chaos(self) -> None:
         """
-        Whatever happens to the server and the network, what the observers
-        were told adds up to what the server has.
+        After all faults of the server and of the network, the events that
+        observers were told add up to what the server has.
         """
         if missing():
             absent = f"not installed: {', '.join(missing())} (see tools/install-openvswitch)"

@@ -13,15 +13,15 @@ from typing import Any, Final
 from twisted.internet.defer import Deferred
 
 POLL: Final = 0.02
-"""Seconds between two looks at a condition that nothing signals."""
+"""Seconds between two checks of a condition."""
 
 PATIENCE: Final = 60.0
-"""Seconds: whatever a test waits for takes a fraction of that."""
+"""Seconds to wait for a condition. Most take a fraction of that."""
 
 
 def wait(reactor: Any, seconds: float) -> Deferred[None]:
     """
-    @return: fires after so many seconds.
+    @return: a Deferred that fires after this many seconds.
     """
     late: Deferred[None] = Deferred(lambda _: call.cancel())
     call = reactor.callLater(seconds, late.callback, None)
@@ -34,7 +34,7 @@ async def until(
     """
     Wait for a condition.
 
-    @return: whether it came to hold in time.
+    @return: whether the condition was met in time.
     """
     deadline = reactor.seconds() + patience
     while not condition():

@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-Observers that believe nothing, and a count of what is logged.
+Observers that check every event, and a count of what is logged.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from twisted_ovsdb.events import Event
 
 class Alternation:
     """
-    Whether online and offline alternate for each UUID, replays left out, and
-    no two interfaces of one name are online at once; written without a look
-    at L{Fold}.
+    Checks that online and offline alternate for each UUID, without replays,
+    and that no two interfaces with one name are online at once. It shares no
+    code with L{Fold}, so that each can find errors of the other.
 
     @ivar violations: what was wrong.
     """
@@ -44,19 +44,19 @@ class Alternation:
 
     def receive(self, event: Event) -> None:
         """
-        Look at an event.
+        Check an event.
         """
         if isinstance(event, InterfaceOnline) and event.cause is not Cause.REPLAY:
             uuid, name = event.interface.uuid, event.interface.name
             if uuid in self._online:
                 self.violations.append(f"online twice: {event.interface}")
             if name in self._names:
-                self.violations.append(f"two of one name: {self._names[name]}, {event.interface}")
+                self.violations.append(f"two online: {self._names[name]}, {event.interface}")
             self._online.add(uuid)
             self._names[name] = uuid
         elif isinstance(event, InterfaceOffline):
             if event.interface.uuid not in self._online:
-                self.violations.append(f"offline of what is not online: {event.interface}")
+                self.violations.append(f"offline but was not online: {event.interface}")
             self._online.discard(event.interface.uuid)
             self._names.pop(event.interface.name, None)
 
@@ -68,9 +68,10 @@ class Sceptic:
 
     @ivar fold: what the events add up to.
     @ivar contradictions: events that do not fit.
-    @ivar counts: events by the name of their class.
-    @ivar latency: seconds that each event takes at most; 0: it is prompt.
-    @ivar gone: whether it observes no more.
+    @ivar counts: counts events, by the names of their Python classes.
+    @ivar latency: seconds that it is busy with an event, at most; 0 if it is
+        prompt.
+    @ivar gone: whether it was removed, so that no more events may come.
     """
 
     def __init__(self, name: str, replay: bool, reactor: Any, latency: float = 0.0) -> None:
@@ -87,11 +88,11 @@ class Sceptic:
 
     def eventReceived(self, event: Event) -> Deferred[None] | None:
         """
-        Check it, and take one's time.
+        Check the event, and be busy for a while if this observer is slow.
         """
         self.counts[type(event).__name__] += 1
         if self.gone:
-            self.contradictions.append(f"{self.name}: told when removed: {summary(event)}")
+            self.contradictions.append(f"{self.name}: told after its removal: {summary(event)}")
         if self._busy is not None and not self._busy.called:
             self.contradictions.append(f"{self.name}: told while busy: {summary(event)}")
         try:
@@ -108,7 +109,7 @@ class Sceptic:
 
     def close(self) -> None:
         """
-        Be done with the present event.
+        End the work on the present event.
         """
         if self._busy is not None and not self._busy.called:
             self._late.cancel()
@@ -130,9 +131,10 @@ class LogCount:
     """
     Counts what is logged, from L{start} to L{stop}.
 
-    @ivar lines: the package's lines from info on, by the number of the fault
-        during or after which they came.
-    @ivar failures: what was logged with a traceback, by anybody.
+    @ivar lines: counts the package's lines, without debug lines, by the number
+        of the latest fault.
+    @ivar failures: all that was logged with a traceback, also by other
+        packages.
     """
 
     def __init__(self) -> None:
@@ -144,13 +146,13 @@ class LogCount:
 
     def start(self) -> None:
         """
-        Begin.
+        Begin to count.
         """
         self._publisher.addObserver(self._logged)
 
     def stop(self) -> None:
         """
-        End.
+        End counting.
         """
         self._publisher.removeObserver(self._logged)
 

@@ -2,8 +2,8 @@
 # See LICENSE for details.
 
 """
-Those who change the database: each has a connection of its own, straight to
-the server, and connects again by itself.
+Writers that change the database. Each has its own connection, directly to the
+server, and connects again by itself.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ RETRY: Final = 0.03
 
 class Writer:
     """
-    Owns some bridges and the ports on them, by their names, and changes them
-    one transaction after another. Subclasses say how.
+    Owns some bridges and the ports on them, by their names. It changes them in
+    one transaction after another. Subclasses define the changes.
 
     @ivar committed: counts the transactions that the server has committed.
-    @ivar refused: counts those that it has not.
-    @ivar uncertain: counts those whose reply was lost.
+    @ivar refused: counts the transactions that the server has refused.
+    @ivar uncertain: counts the transactions whose reply was lost.
     @ivar ports: the UUID of each port that exists, by name.
-    @ivar stale: set to make it read anew what exists.
+    @ivar stale: set it to make the writer read again what exists.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Writer:
 
     async def change(self) -> None:
         """
-        Do the next transaction.
+        Run the next transaction.
         """
         raise NotImplementedError
 
@@ -107,7 +107,7 @@ class Writer:
 
     async def add(self, rows: dict[str, dict[str, Any]], without: Sequence[str] = ()) -> None:
         """
-        Add interfaces, in the same transaction remove others.
+        Add interfaces, and remove others in the same transaction.
         """
         operations = self._removal(without)
         for number, (name, row) in enumerate(rows.items()):
@@ -194,7 +194,7 @@ class Writer:
 
     async def _load(self) -> None:
         """
-        Read what there is, and make what is missing.
+        Read which ports exist, and make the bridges that are missing.
         """
         assert self._protocol is not None
         switches, bridges, ports = (
