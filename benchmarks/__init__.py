@@ -2,5 +2,5 @@
 # See LICENSE for details.
 
 """
-What the package costs, measured beside its peers: C{make bench}.
+Measures what the package costs, beside other clients: C{make bench}.
 """

@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-C{make bench}: measures this package beside its peers and prints a report.
+C{make bench}: measures this package beside other clients, and prints a report.
 """
 
 from __future__ import annotations
@@ -33,20 +33,20 @@ PARTS = {
 }
 
 NO_PYOVS = """\
-python-ovs is not there, so nothing can be compared with it. To install it:
+python-ovs is not installed, so its columns stay empty. To install it:
     apt-get install python3-openvswitch"""
 
-SLOW_PYOVS = "python-ovs has only its Python parser: it is slower than with the C parser"
+SLOW_PYOVS = "python-ovs has only its parser in Python, which is slower than the one in C"
 
 
 def main() -> int:
     """
-    Measure what is asked for and print the report.
+    Measure the chosen parts and print the report.
     """
     options = _options()
     lacking = [*missing(), *(p for p in ("ovsdb-client",) if shutil.which(p) is None)]
     if lacking:
-        note(f"Open vSwitch is not there (missing: {', '.join(lacking)}). To install it:")
+        note(f"Open vSwitch is not installed (missing: {', '.join(lacking)}). To install it:")
         note("    apt-get install openvswitch-switch")
         return 1
     parser = parserOfPyovs()
@@ -68,14 +68,14 @@ def main() -> int:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m benchmarks", description=main.__doc__)
     parser.add_argument("--only", choices=[*PARTS], help="measure one part only")
-    parser.add_argument("--quick", action="store_true", help="one round, 15 s for a minute")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
+    parser.add_argument("--quick", action="store_true", help="one round, and 15 s for a minute")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to FILE")
     return parser.parse_args()
 
 
 def _surroundings(parser: str | None, quick: bool) -> dict[str, str]:
     """
-    What the figures were measured on.
+    The machine and the software with which the figures were measured.
     """
     server = subprocess.run(["ovsdb-server", "--version"], capture_output=True, text=True)
     return {
@@ -85,7 +85,7 @@ def _surroundings(parser: str | None, quick: bool) -> dict[str, str]:
         "system": f"{platform.system()} {platform.release()}",
         "server": server.stdout.splitlines()[0],
         "this package": f"Python {platform.python_version()}, Twisted {version('twisted')}",
-        "python-ovs": "not there" if parser is None else f"with the {parser} parser",
+        "python-ovs": "not installed" if parser is None else f"with the {parser} parser",
         "rounds": "one (--quick)" if quick else f"{ROUNDS}, of which the best counts",
     }
 

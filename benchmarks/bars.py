@@ -2,7 +2,8 @@
 # See LICENSE for details.
 
 """
-What the figures have to be, beside their peers' of the same run.
+The bars: limits for figures. Many of these are ratios to the figures of
+another client in the same run.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import attrs
 Results = dict[str, Any]
 
 ROUNDS = 3
-"""Of which the best counts."""
+"""Rounds of the whole measurement. Of each figure, the best round counts."""
 
 
 @attrs.frozen
@@ -25,10 +26,10 @@ class Bar:
     One figure and what it may be at most.
 
     @ivar title: the figure's name.
-    @ivar limit: what it may be at most.
-    @ivar unit: of both; empty for a ratio.
-    @ivar of: takes the figure from the results; KeyError if it, or the peer
-        that it is compared with, was not measured.
+    @ivar limit: what the figure may be at most.
+    @ivar unit: the unit of figure and limit; empty for a ratio.
+    @ivar of: takes the figure from the results. It raises KeyError if the
+        figure, or another client's that it is compared with, was not measured.
     """
 
     title: str
@@ -38,8 +39,8 @@ class Bar:
 
     def row(self, results: Results) -> tuple[str, ...]:
         """
-        The bar's row in the table: figure, measured, at most, verdict, and
-        what it would be by each round alone.
+        The bar's row in the table: the figure's name, the measured value, the
+        limit, the verdict, and the value of each round alone.
         """
         limit = f"{self.limit:g} {self.unit}".strip()
         try:
@@ -59,7 +60,7 @@ class Bar:
 
 def _ofRound(results: Any, number: int) -> Any:
     """
-    The results as if there had been this round only.
+    The results of this round alone.
     """
     if not isinstance(results, dict):
         return results
@@ -71,7 +72,7 @@ def _ofRound(results: Any, number: int) -> Any:
 
 def significant(value: float) -> str:
     """
-    A value with three digits that count.
+    A value with three significant digits.
     """
     if value == 0:
         return "0"
@@ -124,4 +125,4 @@ BARS = (
     Bar("CPU an interface from the first byte on, at 100,000 / at 10,000", 1.2, "", _linear),
     Bar("bytes in a minute with statistics, default / all columns", 0.01, "", _bytes),
 )
-"""What has to hold for each change to what runs for every row or byte."""
+"""All bars. A change to code that runs for each row or each byte must keep them."""

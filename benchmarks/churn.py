@@ -2,9 +2,9 @@
 # See LICENSE for details.
 
 """
-Ports that come and go, singly and in bursts: an interface is inserted, gets
-its ofport in a transaction of its own, as from ovs-vswitchd, and is removed.
-That is three events.
+Ports that come and go, one at a time and in bursts. An interface is inserted,
+gets its ofport in a second transaction, as from ovs-vswitchd, and is removed.
+These are three events.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from benchmarks.database import (
 from benchmarks.processes import Figures, average, best, client, note, rest, server
 
 PRESENT = 1_000
-"""Interfaces that stay."""
+"""Interfaces that exist all the time."""
 
 VISITS = 5
-"""How often each client comes in a round, in turns; the mean counts."""
+"""How often each client is measured in a round. The clients take turns; the mean counts."""
 
 SINGLES = 200
-"""Ports that come and go alone, in each visit."""
+"""Ports that come and go one at a time, in each visit."""
 
 BURSTS = 30
-"""Transactions that bring a burst, in each visit."""
+"""Bursts of ports that come and go, in each visit."""
 
 BURST = 50
 
@@ -42,7 +42,7 @@ WARMUP = 5
 """Bursts that are not counted."""
 
 PAUSE = 0.003
-"""Seconds between two transactions, in which the client comes to rest."""
+"""Seconds between two transactions, in which the client finishes its work."""
 
 REST = 0.2
 """Seconds between two phases."""
@@ -53,7 +53,7 @@ PHASES = (
     (f"{MARK}burst", BURSTS, BURST),
     (LAST_MARK, 0, 0),
 )
-"""The mark that begins a phase, how many transactions, and of how many ports."""
+"""Of each phase: the mark that begins it, the number of bursts, and the ports in each burst."""
 
 
 def measure(quick: bool, pyovs: bool) -> dict[str, Any]:
@@ -121,11 +121,11 @@ def _comeAndGo(connection: Connection, size: int) -> None:
 
 def _mark(connection: Connection, name: str) -> str:
     """
-    Have a port with this name, which no other port has, come.
+    Add a port with this name, which no other port has.
 
     @return: the UUID of the port.
     """
-    # Time for what the client has still to do: marks part the CPU, too.
+    # Let the client finish its work: at a mark, it also reads its CPU time.
     time.sleep(REST)
     results = connection.transact(insertPorts([[{**interfaceRow(0), "name": name}]]))
     time.sleep(REST)

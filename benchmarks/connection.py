@@ -15,16 +15,17 @@ from types import TracebackType
 from typing import Any
 
 STAMP = "@the time of sending@"
-"""Replaced in every request by the time, CLOCK_MONOTONIC, just before it is sent."""
+"""In requests, stands for the time (CLOCK_MONOTONIC) at which the request is sent."""
 
 ENDS = (b'"error":null}', b'"params":[]}')
 """
-How replies and echo requests end: with such an end, decoding is worth trying.
-In a string the quotes would be escaped, and no column holds a null.
+How replies and echo requests end. When the received bytes end so, decoding is
+tried. Other text cannot look like this: in a string, the quotes would be
+escaped, and no column has null.
 """
 
 SILENCE = 0.05
-"""Seconds after which it is tried with any other end."""
+"""Seconds without new bytes after which decoding is tried with any other end."""
 
 CHUNK = 1 << 18
 
@@ -75,7 +76,8 @@ class Connection:
 
     def transact(self, operations: list[dict[str, object]]) -> list[Any]:
         """
-        Do a transaction on Open_vSwitch and return what its operations yield.
+        Run a transaction on Open_vSwitch and return the results of its
+        operations.
         """
         results: list[Any] = self.request("transact", "Open_vSwitch", *operations)
         for result in results:
@@ -85,7 +87,7 @@ class Connection:
 
     def listen(self, seconds: float) -> None:
         """
-        Count what comes for so long.
+        Receive messages for this many seconds, and count their bytes.
         """
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
@@ -100,9 +102,9 @@ class Connection:
 
     def _receive(self, deadline: float) -> dict[str, Any] | None:
         """
-        Wait for one message; echo requests are answered here.
+        Wait for one message. Echo requests are answered here.
 
-        @return: None if there is none until the deadline.
+        @return: the message, or None if there is none until the deadline.
         """
         while True:
             message = self._decode() if self._worthTrying(deadline) else None

@@ -2,8 +2,8 @@
 # See LICENSE for details.
 
 """
-Interfaces as OpenStack makes them, thousands in a second: raw transactions
-instead of an ovs-vsctl for each.
+Makes interfaces like those of OpenStack, thousands in a second: with
+transactions, and not with one ovs-vsctl for each interface.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ BRIDGE = "br-int"
 
 PORT_SIZE = 1000
 """
-Interfaces of one Port in a filled database: with a Port for each, most of the
-time would go into the other tables.
+Interfaces of one Port in a filled database. With a Port for each interface,
+the server would spend most of the time on the other tables.
 """
 
 _random = random.Random(6640)
@@ -29,7 +29,7 @@ Operation = dict[str, object]
 
 def newUUID() -> str:
     """
-    A UUID, the same ones in every run.
+    A new UUID. Every run gets the same UUIDs in the same order.
     """
     return str(uuid.UUID(int=_random.getrandbits(128), version=4))
 
@@ -38,7 +38,7 @@ def interfaceRow(number: int, ofport: bool = True, **extra: str) -> Operation:
     """
     The row of a VM's interface as os-vif writes it.
 
-    @param extra: more C{external_ids}, with C{_} for C{-}.
+    @param extra: more C{external_ids}. In their keys, C{_} stands for C{-}.
     """
     port = newUUID()
     ids = {
@@ -57,8 +57,9 @@ def interfaceRow(number: int, ofport: bool = True, **extra: str) -> Operation:
 
 def insertPorts(ports: Sequence[Sequence[Operation]]) -> list[Operation]:
     """
-    The operations that make one Port for each sequence of interfaces. The
-    results have the UUIDs of the interfaces of each Port and then its own.
+    The operations that make one Port for each sequence of interfaces. For each
+    Port, the results have the UUIDs of its interfaces, and then the UUID of
+    the Port.
     """
     operations: list[Operation] = []
     for number, rows in enumerate(ports):
@@ -76,16 +77,16 @@ def insertPorts(ports: Sequence[Sequence[Operation]]) -> list[Operation]:
 
 def deletePorts(uuids: Sequence[str]) -> list[Operation]:
     """
-    The operation that takes Ports from the bridge, upon which the server
-    removes them and their interfaces.
+    The operation that removes Ports from the bridge. The server then deletes
+    the Ports and their interfaces.
     """
     return [_mutateBridge("delete", [["uuid", port] for port in uuids])]
 
 
 def assignOfports(uuids: Sequence[str]) -> list[Operation]:
     """
-    The operations that give interfaces an OpenFlow port, as ovs-vswitchd does
-    in a transaction after the one that made them.
+    The operations that give interfaces an OpenFlow port. ovs-vswitchd does
+    that in a transaction after the one that made the interfaces.
     """
     return [
         {
@@ -100,7 +101,7 @@ def assignOfports(uuids: Sequence[str]) -> list[Operation]:
 
 def makeBridge(server: Connection) -> None:
     """
-    Make the one bridge, without its local port.
+    Make the only bridge, without its local port.
     """
     server.transact(
         [

@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-What one session costs when nothing happens: the probes of both sides.
+What one session costs while nothing happens but the probes of both sides.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ QUICK_SECONDS = 15
 
 def measure(quick: bool, pyovs: bool) -> dict[str, Any]:
     """
-    The CPU of this package's client and of the server, a minute.
+    The CPU of this package's client and of the server, in a minute.
     """
     seconds = QUICK_SECONDS if quick else SECONDS
     with server() as (switch, port):

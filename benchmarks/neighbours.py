@@ -2,9 +2,9 @@
 # See LICENSE for details.
 
 """
-Whether one switch's trouble delays another's: three servers in one process,
-of which one is stopped, continued, killed and started again, while ports come
-and go on the two others.
+Measures whether one switch that fails delays the events of others. One process
+watches three servers. One of them is stopped, continued, killed and started
+again, while ports come and go on the two others.
 
     python -m benchmarks.neighbours [--seconds 10]
 """
@@ -30,7 +30,7 @@ from twisted_ovsdb import InterfaceOnline, IOvsdbEventObserver, OvsdbMonitorFact
 from twisted_ovsdb.events import Event
 
 SENT = "sent"
-"""The key in external_ids under which a port says when it was made."""
+"""The key in external_ids for the time at which a port was made."""
 
 PAUSE = 0.005
 """Seconds between two changes of one writer."""
@@ -39,7 +39,7 @@ PAUSE = 0.005
 @implementer(IOvsdbEventObserver)
 class Latencies:
     """
-    How long it takes from the transaction to the event.
+    Measures the time from each transaction to its event.
     """
 
     def __init__(self) -> None:
@@ -56,7 +56,8 @@ class Latencies:
 
     def take(self) -> tuple[int, float, float]:
         """
-        Count, median and 99th percentile since the last time.
+        @return: count, median and 99th percentile since the last call, in
+            milliseconds.
         """
         taken, self.milliseconds = self.milliseconds, []
         return len(taken), median(taken), quantiles(taken, n=100)[98]

@@ -2,8 +2,8 @@
 # See LICENSE for details.
 
 """
-Clients as processes: starting them, hearing what they say, and a server that
-has come to rest before each.
+Starts clients as processes and reads the lines that they print; starts
+servers, and waits until a server is at rest.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ from tools.openvswitch import PrivateOpenVSwitch
 ROOT: Final = Path(__file__).resolve().parent.parent
 
 SYSTEM_PYTHON: Final = "/usr/bin/python3"
-"""Which has Debian's python3-openvswitch; a virtual environment has not."""
+"""The Python that has Debian's python3-openvswitch; a virtual environment does not have it."""
 
 PATIENCE: Final = 300.0
 """Seconds that a client may be silent."""
 
 GOODBYE: Final = 20.0
-"""Seconds that a client may need to end: it may have much memory to give back."""
+"""Seconds that a client may need to end, because it may have much memory to free."""
 
 REST: Final = 0.1
-"""Seconds in which a server at rest uses next to no CPU."""
+"""Seconds in which a server at rest uses almost no CPU."""
 
 Figures = dict[str, Any]
 
@@ -76,7 +76,7 @@ class Client:
         ready, _, _ = select.select([self._process.stdout], [], [], PATIENCE)
         line = self._process.stdout.readline() if ready else b""
         if not line:
-            raise RuntimeError(f"{self.name} said nothing; its status: {self._process.poll()}")
+            raise RuntimeError(f"{self.name} printed nothing; its status: {self._process.poll()}")
         figures: Figures = json.loads(line)
         if "error" in figures:
             raise RuntimeError(f"{self.name}: {figures['error']}")
@@ -85,7 +85,8 @@ class Client:
 
     def end(self) -> None:
         """
-        Wait for its end if it has given its figures; else end it.
+        Wait until the client ends, if it has printed its figures. Otherwise
+        end it.
         """
         assert self._process.stdout is not None
         if not self._done:
@@ -112,7 +113,7 @@ def client(name: str, *arguments: object) -> Iterator[Client]:
 
 def figuresOf(name: str, *arguments: object) -> Figures:
     """
-    The last line of a client.
+    Run a client to its end, and return its last line.
     """
     with client(name, *arguments) as process:
         figures = process.hear()
@@ -123,8 +124,8 @@ def figuresOf(name: str, *arguments: object) -> Figures:
 
 def rest(switch: PrivateOpenVSwitch) -> None:
     """
-    Wait until ovsdb-server is at rest: it works on for a while after a client
-    has gone that had many rows.
+    Wait until ovsdb-server is at rest. After a client with many rows has
+    disconnected, the server works on for a while.
     """
     pid = switch.pid("ovsdb-server")
     used = processorTime(pid)
@@ -151,7 +152,7 @@ def server() -> Iterator[tuple[PrivateOpenVSwitch, int]]:
 @contextlib.contextmanager
 def running(switch: PrivateOpenVSwitch) -> Iterator[tuple[PrivateOpenVSwitch, int]]:
     """
-    Start it, and stop it in the end.
+    Start a switch, and stop it when the block is left.
     """
     try:
         switch.start()
@@ -163,8 +164,8 @@ def running(switch: PrivateOpenVSwitch) -> Iterator[tuple[PrivateOpenVSwitch, in
 
 def parserOfPyovs() -> str | None:
     """
-    Which JSON parser python-ovs has, C{C} or C{PYTHON}; None if there is no
-    python-ovs.
+    Which JSON parser python-ovs has, C{C} or C{PYTHON}; None if python-ovs is
+    not installed.
     """
     try:
         found = subprocess.run(
@@ -182,8 +183,9 @@ def parserOfPyovs() -> str | None:
 
 def average(runs: Sequence[Figures]) -> Figures:
     """
-    The mean of each figure: what takes a second is a mean of good and bad
-    moments of the machine by itself, and what takes less has to be made one.
+    The mean of each figure. The speed of a machine changes from moment to
+    moment. A run of a second is a mean of such moments by itself; a shorter
+    run is not, so it is repeated.
     """
     return {
         name: None if value is None else statistics.fmean(run[name] for run in runs)
@@ -193,7 +195,7 @@ def average(runs: Sequence[Figures]) -> Figures:
 
 def best(rounds: Sequence[Figures]) -> Figures:
     """
-    The smallest value of each figure, and under C{rounds} all that were.
+    The smallest value of each figure. C{rounds} has the figures of all rounds.
     """
     figures: Figures = {
         name: min(figures[name] for figures in rounds)
@@ -205,6 +207,7 @@ def best(rounds: Sequence[Figures]) -> Figures:
 
 def note(text: str) -> None:
     """
-    Tell who waits what is going on; standard output has the tables only.
+    Print a line of progress to standard error: standard output has only the
+    tables.
     """
     print(text, file=sys.stderr, flush=True)

@@ -27,7 +27,7 @@ SYNC_FIGURES = {
     "memory": ("peak RSS (MB)", 1e-6),
     "stall": ("longest stall (s)", 1.0),
 }
-"""The figure's title, and what it is multiplied by."""
+"""The title of each figure, and the factor by which it is multiplied."""
 
 CHURN_FIGURES = {
     "p50": ("latency of a single port, p50 (ms)", 1e3),

@@ -6,11 +6,16 @@ Many sessions in one process, against a few real servers:
 
     python -m benchmarks.scale [--sessions 1000] [--quick]
 
-Three clients, each a process of its own, one after another: all sessions
-while the servers have no interfaces; all sessions with 100 interfaces each;
-and ten sessions with as many interfaces as those have together, for what the
-interfaces alone cost. (Not one: what a single message of 30 MB leaves behind
-would count as theirs.) The figures go to standard output, as Markdown.
+Three clients are measured, one after another, each in its own process:
+
+  - all sessions, while the servers have no interfaces;
+  - all sessions, with 100 interfaces each;
+  - ten sessions that have as many interfaces as all sessions of the second
+    client together. They show what the interfaces alone cost. (A single
+    session would receive one message of 30 MB, and the memory left from that
+    would count, too.)
+
+The figures go to standard output, as Markdown.
 """
 
 from __future__ import annotations
@@ -43,25 +48,25 @@ from twisted_ovsdb.events import Event
 SERVERS: Final = 5
 
 INTERFACES: Final = 100
-"""Of each session."""
+"""Interfaces of each session."""
 
 FEW: Final = 10
-"""Sessions that have the interfaces of all."""
+"""Sessions of the third client."""
 
 IDLE: Final = 60
 QUICK_IDLE: Final = 15
 
 CHANGES: Final = 200
-"""Ports that come, and as many that go, of which each is told to the sessions of its server."""
+"""Ports that come and go. Each change is told to all sessions of its server."""
 
 PAUSE: Final = 0.05
-"""Seconds between two of these."""
+"""Seconds between two changes."""
 
 SETTLE: Final = 2.0
 """Seconds from the last Synchronized until the memory is read."""
 
 SPARE_FILES: Final = 500
-"""Files that a process has open beside its sessions."""
+"""Files that a process may have open besides its sessions."""
 
 MEMORY_BAR: Final = 150.0
 IDLE_BAR: Final = 5.0
@@ -77,7 +82,7 @@ class Crowd:
     """
     Observes all sessions at once.
 
-    @ivar synchronized: fires when all are.
+    @ivar synchronized: fires when all sessions are in sync.
     @ivar latencies: seconds from the sending of a change to each event of it.
     """
 
@@ -88,7 +93,7 @@ class Crowd:
 
     def eventReceived(self, event: Event) -> None:
         """
-        Count it.
+        Count a Synchronized, or note the latency of a change.
         """
         if isinstance(event, Synchronized):
             self._awaited -= 1
@@ -102,9 +107,11 @@ class Crowd:
 
 async def watch(reactor: Any, sessions: str, changes: str, *ports: str) -> None:
     """
-    Synchronize all, tell it, and go on until all changes have been seen.
+    Synchronize all sessions, print the figures, and go on until all changes
+    have been seen.
 
-    @param changes: how many events of changes there will be; with none, stay.
+    @param changes: how many events of changes will come; with 0, go on without
+        end.
     """
     count = int(sessions)
     crowd = Crowd(count)
@@ -120,20 +127,21 @@ async def watch(reactor: Any, sessions: str, changes: str, *ports: str) -> None:
         await deferLater(reactor, PAUSE)
     p50, p99 = (percentile(crowd.latencies, share) for share in (0.5, 0.99))
     say(events=len(crowd.latencies), p50=p50, p99=p99, worst=max(crowd.latencies))
-    # The factories would say goodbye to a thousand; the figures are there.
+    # The figures are printed. A regular end would first close a thousand
+    # connections.
     sys.stdout.flush()
     os._exit(0)
 
 
 def residentMemory() -> int:
     """
-    What this process has in memory, in bytes.
+    The resident memory of this process, in bytes.
     """
     pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
     return pages * resource.getpagesize()
 
 
-# Who starts it and the servers
+# The program that starts the client and the servers
 
 
 class Watcher(Client):
@@ -157,7 +165,9 @@ class Watcher(Client):
 @contextlib.contextmanager
 def watcher(sessions: int, changes: int, switches: Switches) -> Iterator[tuple[Watcher, Figures]]:
     """
-    A client that is in sync, and its figures.
+    Start a client, and wait until it is in sync.
+
+    @return: a context manager that gives the client and its figures.
     """
     note(f"{sessions} sessions with {len(switches)} servers")
     process = Watcher(sessions, changes, switches)
@@ -171,7 +181,7 @@ def watcher(sessions: int, changes: int, switches: Switches) -> Iterator[tuple[W
 
 def measure(sessions: int, quick: bool) -> Figures:
     """
-    All figures.
+    Measure all figures.
     """
     figures: Figures = {"before": os.getloadavg()}
     with contextlib.ExitStack() as stack:
@@ -203,7 +213,7 @@ def measure(sessions: int, quick: bool) -> Figures:
 
 def _idle(pid: int, seconds: int) -> float:
     """
-    @return: which part of a core a process uses while nothing happens.
+    @return: the share of a core that a process uses while nothing happens.
     """
     note(f"idle: {seconds} s")
     before = processorTime(pid)
@@ -213,7 +223,7 @@ def _idle(pid: int, seconds: int) -> float:
 
 def change(ports: Sequence[int]) -> None:
     """
-    Have ports come and go, on one server after another.
+    Add and remove ports, on one server after another.
     """
     note(f"{CHANGES} ports come and go")
     with contextlib.ExitStack() as stack:
@@ -273,14 +283,14 @@ def main() -> int:
     """
     parser = argparse.ArgumentParser("python -m benchmarks.scale", description=main.__doc__)
     parser.add_argument("--sessions", type=int, default=1000)
-    parser.add_argument("--quick", action="store_true", help="15 s for a minute")
+    parser.add_argument("--quick", action="store_true", help="measure 15 s in place of a minute")
     options = parser.parse_args()
     if missing():
-        note(f"Open vSwitch is not there (missing: {', '.join(missing())})")
+        note(f"Open vSwitch is not installed (missing: {', '.join(missing())})")
         return 1
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = options.sessions + SPARE_FILES
-    # Who is started inherits it.
+    # The clients inherit this limit.
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, hard), hard))
     print(markdown(options.sessions, measure(options.sessions, options.quick)), flush=True)
     return 0

@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-The initial sync: everything that the server has, once.
+The initial sync: how long it takes until a client has all that the server has.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from tools.openvswitch import PrivateOpenVSwitch
 
 SIZES = {1_000: 9, 10_000: 9, 100_000: 3}
 """
-How many interfaces, and how often each client comes in a round, in turns, of
-which the mean counts. Each size has a server of its own.
+How many interfaces there are, and how often each client is measured in a
+round. The clients take turns; the mean counts. Each size has its own server.
 """
 
 POLLS = ("vsctl", "select")
@@ -32,8 +32,8 @@ def measure(quick: bool, pyovs: bool) -> dict[str, Any]:
     """
     The figures of every client at every size.
 
-    A round has all sizes in it, so that they are compared at one time, and a
-    bad minute of the machine is no more than one round's.
+    Each round measures all sizes. So all are measured at about the same time,
+    and a slow minute of the machine spoils one round only.
 
     @param quick: one round only.
     @param pyovs: whether there is a python-ovs to compare with.
@@ -81,8 +81,8 @@ def _clients(port: int, size: int, pyovs: bool) -> dict[str, Callable[[], Figure
 
 def _once(switch: PrivateOpenVSwitch, port: int, size: int) -> dict[str, Figures]:
     """
-    What is measured once: the heap, which is no matter of time, and the polls,
-    which are slow and have no bar.
+    What is measured once: the heap, which does not depend on the machine's
+    speed, and the polls, which are slow and have no bar.
     """
     runs = {name: functools.partial(figuresOf, "polling", name, port) for name in POLLS}
     runs["heap"] = functools.partial(figuresOf, "ours", "heap", switch.unix)

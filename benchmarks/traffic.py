@@ -3,8 +3,9 @@
 
 """
 Ports with traffic: ovs-vswitchd writes their statistics every five seconds.
-Who monitors the default columns does not hear of it, who monitors all does,
-and who polls pays in any case.
+The server reports that to a client that monitors all columns, and not to a
+client that monitors the default columns. A client that polls has costs in any
+case.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ SECONDS = 60
 QUICK_SECONDS = 15
 
 INTERVAL = 1.0
-"""Seconds between two packets of one port: several in each interval of statistics."""
+"""Seconds between two packets of one port. Several packets come between two statistics."""
 
 PACKET = "ffffffffffff" + "fa163e000001" + "0800" + "00" * 50
 """An Ethernet frame in hexadecimal digits."""
@@ -50,7 +51,7 @@ def measure(quick: bool, pyovs: bool) -> dict[str, Any]:
             note(f"statistics: CPU of this package's monitor in {seconds} s")
             found["cpu"]["ours"] = _cpuOfOurs(switch, port, seconds)
             for name in ("vsctl", "select"):
-                # Half the time: polls are all alike.
+                # Half the time is enough, because all polls cost the same.
                 note(f"statistics: CPU of polling with {name} in {seconds // 2} s")
                 found["cpu"][name] = _cpuOfPolling(switch, port, name, seconds // 2)
     return found
@@ -74,7 +75,7 @@ def _addPorts(switch: PrivateOpenVSwitch) -> list[str]:
 @contextlib.contextmanager
 def _traffic(switch: PrivateOpenVSwitch, names: list[str]) -> Iterator[None]:
     """
-    Packets on all ports while the block runs.
+    Send packets to all ports while the block runs.
     """
     ended = threading.Event()
     failures: list[Exception] = []
@@ -84,13 +85,13 @@ def _traffic(switch: PrivateOpenVSwitch, names: list[str]) -> Iterator[None]:
             while not ended.is_set():
                 for name in names:
                     _receivePacket(control, name)
-                    # Spread, so that they do not come all at once.
+                    # Spread the packets over the interval.
                     if ended.wait(INTERVAL / len(names)):
                         return
         except Exception as e:
             failures.append(e)
 
-    # What ovs-appctl would do, without a process for each packet.
+    # This does what ovs-appctl does, without a process for each packet.
     with socket.socket(socket.AF_UNIX) as control:
         control.connect(str(switch.folder / "ovs-vswitchd.ctl"))
         thread = threading.Thread(target=send, daemon=True)

@@ -2,7 +2,8 @@
 # See LICENSE for details.
 
 """
-The clients that are compared. Each module is run as a process of its own and
-prints JSON lines, the last of which has its figures. All but L{ours
-<benchmarks.clients.ours>} need nothing but the standard library.
+The clients that are compared. Each module is run in its own process and prints
+JSON lines; the last line has its figures. L{ours <benchmarks.clients.ours>}
+needs this package, and L{pyovs <benchmarks.clients.pyovs>} needs python-ovs.
+The others need only the standard library.
 """

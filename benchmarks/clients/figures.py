@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-What every client says about itself, and how it says it.
+What all clients measure of themselves, and how they print it.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 COLUMNS = ("name", "type", "ofport", "error", "external_ids", "options")
-"""What every client asks for: what this package monitors by default."""
+"""The columns that every client asks for: those that this package monitors by default."""
 
 SENT = "bench-sent"
 """The key in external_ids for the time of sending, by CLOCK_MONOTONIC."""
 
 MARK = "mark-"
-"""How the names of the interfaces begin that begin and end a phase."""
+"""The prefix of a mark: the name of an interface that begins or ends a phase."""
 
 LAST_MARK = "mark-end"
 
@@ -44,10 +44,10 @@ def peakMemory(pid: int | str = "self") -> int:
 
 def processorTime(pid: int) -> float:
     """
-    The seconds of CPU that a process has used, all its threads together, to
-    the nanosecond.
+    The CPU time of a process with all its threads, in seconds, exact to the
+    nanosecond.
     """
-    # clock_getcpuclockid(3), which Python lacks, computes nothing but this.
+    # This is what clock_getcpuclockid(3) computes, which Python does not have.
     return time.clock_gettime((~pid << 3) | 2)
 
 
@@ -80,7 +80,7 @@ class Phases:
         """
         End the present phase and begin another.
 
-        @return: whether that was the last one; L{tell} is due.
+        @return: whether that was the last mark. Then L{tell} is to be called.
         """
         cpu = time.process_time()
         if self.events:

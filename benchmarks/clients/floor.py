@@ -2,11 +2,11 @@
 # See LICENSE for details.
 
 """
-The bare socket: the same request as this package's, and nothing is parsed.
+The bare socket: it sends the same request as this package, and parses nothing.
 
-    floor sync PORT BYTES             until so many bytes have come
-    floor count PORT COLUMNS SECONDS  bytes that come after the first reply,
-                                      COLUMNS being default or all
+    floor sync PORT BYTES             until this many bytes have come
+    floor count PORT COLUMNS SECONDS  the bytes that come after the initial reply;
+                                      COLUMNS is default or all
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def monitorParams(columns: bool = True) -> list[object]:
 
 def sync(port: int, expected: int) -> None:
     """
-    Until the last byte.
+    Measure the time until the last byte.
     """
     request = json.dumps({"method": "monitor", "params": monitorParams(), "id": 1}).encode()
     buffer = bytearray(BUFFER)
@@ -56,7 +56,7 @@ def sync(port: int, expected: int) -> None:
 
 def count(port: int, columns: str, seconds: float) -> None:
     """
-    Bytes that come in so many seconds after the first reply.
+    Count the bytes that come in this many seconds after the initial reply.
     """
     with Connection(port) as server:
         server.request("monitor", *monitorParams(columns == "default"))

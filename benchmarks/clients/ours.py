@@ -5,9 +5,9 @@
 This package, through its public API.
 
     ours sync PORT       until Synchronized
-    ours heap SOCKET     the same, and what then is alive (slow)
+    ours heap SOCKET     the same, and the heap that is then in use (slow)
     ours churn PORT      counts events between marks
-    ours stay PORT       synchronizes and stays until it is ended
+    ours stay PORT       synchronizes, and stays until it is ended
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ from twisted_ovsdb import (
 from twisted_ovsdb.events import Event
 
 TICK = 0.005
-"""Seconds between two calls of what measures how long the reactor stalls."""
+"""Seconds between two calls of L{Stalls.tick}."""
 
 readEveryField = operator.attrgetter(
     *("uuid", "name", "type", "ofport", "error", "external_ids", "options", "kind", "extra"),
-    # These look into the two mappings.
+    # These two read the mappings external_ids and options.
     *("iface_id", "remote_ip"),
 )
 
@@ -49,7 +49,8 @@ class Reader:
     """
     Counts the interfaces it is told of and reads every field of each.
 
-    @ivar synchronized: fires with the times of clock and CPU at Synchronized.
+    @ivar synchronized: fires at Synchronized, with the time of the clock and
+        the CPU time.
     """
 
     def __init__(self) -> None:
@@ -63,7 +64,8 @@ class Reader:
         if isinstance(event, Synchronized):
             self.synchronized.callback((time.monotonic(), time.process_time()))
         elif isinstance(event, Disconnected):
-            # Before the figures, this is instead of them; afterwards, nobody hears it.
+            # Before the figures, this line replaces them. After them, it is
+            # not read.
             say(error=f"disconnected: {event.reason}")
         else:
             readEveryField(event.interface)
@@ -85,7 +87,7 @@ class Counter(Reader):
 
     def eventReceived(self, event: Event) -> None:
         """
-        Read the event, and when it was sent.
+        Read the event, and note its latency.
         """
         if isinstance(event, (Synchronized, Disconnected)):
             super().eventReceived(event)
@@ -112,7 +114,7 @@ class TimedFactory(OvsdbMonitorFactory):
 
     def buildProtocol(self, addr: IAddress | None) -> OvsdbProtocol | None:
         """
-        Listen to the first chunk only.
+        Note the time at the first chunk, and at no other.
         """
         protocol = super().buildProtocol(addr)
         if protocol is not None:
@@ -130,7 +132,7 @@ class TimedFactory(OvsdbMonitorFactory):
 
 class Stalls:
     """
-    The longest time for which the reactor did not call.
+    Measures the longest time for which the reactor did not call L{tick}.
     """
 
     def __init__(self) -> None:
@@ -139,7 +141,7 @@ class Stalls:
 
     def tick(self) -> None:
         """
-        To be called every L{TICK}.
+        Note a call. It is due every L{TICK} seconds.
         """
         now = time.monotonic()
         self.longest = max(self.longest, now - self._latest - TICK)
@@ -148,7 +150,7 @@ class Stalls:
 
 async def sync(reactor: IReactorTCP, port: int) -> None:
     """
-    Until Synchronized.
+    Measure the time until Synchronized.
     """
     reader = Reader()
     stalls = Stalls()
@@ -158,7 +160,7 @@ async def sync(reactor: IReactorTCP, port: int) -> None:
     factory = TimedFactory([reader])
     reactor.connectTCP("127.0.0.1", port, factory)
     end, cpu = await reader.synchronized
-    # The stall that Synchronized itself may be a part of.
+    # A stall in which Synchronized was told must be measured, too.
     await deferLater(IReactorTime(reactor), 2 * TICK)
     ticking.stop()
     say(
@@ -174,11 +176,11 @@ async def sync(reactor: IReactorTCP, port: int) -> None:
 
 async def heap(reactor: IReactorUNIX, path: str) -> None:
     """
-    What is alive after Synchronized.
+    Measure the heap that is in use after Synchronized.
 
-    It is no matter of time, and tracemalloc makes it take long: hence the
-    unix socket, on which ovsdb-server never probes. On TCP it would close a
-    connection from which it has heard nothing for ten seconds.
+    tracemalloc makes this slow, and the time is not measured. On TCP,
+    ovsdb-server would close a connection that is silent for ten seconds. On a
+    unix socket it sends no probes.
     """
     tracemalloc.start()
     reader = Reader()
@@ -187,7 +189,7 @@ async def heap(reactor: IReactorUNIX, path: str) -> None:
     before, _ = tracemalloc.get_traced_memory()
     reactor.connectUNIX(path, factory)
     await reader.synchronized
-    # What only the delivery needed is to go first.
+    # First, what only the delivery needed must be freed.
     await deferLater(IReactorTime(reactor), 0.2)
     gc.collect()
     after, _ = tracemalloc.get_traced_memory()

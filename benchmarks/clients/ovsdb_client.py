@@ -2,8 +2,8 @@
 # See LICENSE for details.
 
 """
-C{ovsdb-client monitor}, whose output is read until the first table is
-complete: in the format C{json} that is one line.
+C{ovsdb-client monitor}. Its output is read until the first table is complete,
+which is one line in the format C{json}.
 
     ovsdb_client sync PORT
 """
@@ -22,7 +22,7 @@ CHUNK = 1 << 20
 
 def main(port: int) -> None:
     """
-    Until the first table is printed.
+    Measure the time until the first table is printed.
     """
     start = time.monotonic()
     client = subprocess.Popen(

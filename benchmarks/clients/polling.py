@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-What this package replaces: asking again and again.
+What this package replaces: polling.
 
     polling vsctl PORT           one C{ovs-vsctl list Interface}
     polling select PORT          one C{select} over a fresh connection
@@ -45,7 +45,7 @@ def select(port: int) -> None:
 
 def cpuTime(who: int) -> float:
     """
-    Seconds of CPU, of this process or of those that it has waited for.
+    Seconds of CPU of this process, or of its children that have ended.
     """
     usage = resource.getrusage(who)
     return usage.ru_utime + usage.ru_stime
@@ -53,9 +53,9 @@ def cpuTime(who: int) -> float:
 
 def main(poll: Callable[[int], None], port: int, seconds: int = 0) -> None:
     """
-    Ask once, or once a second.
+    Poll once, or once a second.
     """
-    # Of ovs-vsctl the program alone, not what it takes to start it.
+    # For ovs-vsctl, the CPU of the program counts, and not the CPU to start it.
     who = resource.RUSAGE_CHILDREN if poll is vsctl else resource.RUSAGE_SELF
     say(ready=True)
     start, cpu = time.monotonic(), cpuTime(who)
@@ -67,7 +67,7 @@ def main(poll: Callable[[int], None], port: int, seconds: int = 0) -> None:
         wall=wall,
         cpu=cpuTime(who) - cpu,
         polls=max(1, seconds),
-        # Of a child, it could be this process's, from before the exec.
+        # A child's peak could be that of this process, from before the exec.
         memory=peakMemory() if poll is select else None,
     )
 

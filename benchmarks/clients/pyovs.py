@@ -2,13 +2,12 @@
 # See LICENSE for details.
 
 """
-python-ovs' IDL, whose changes are counted through C{Idl.notify}. It is run
-with the Python that has it: Debian's python3-openvswitch is for
-/usr/bin/python3.
+The IDL of python-ovs. Changes are counted in C{Idl.notify}. /usr/bin/python3
+runs this module, because Debian's python3-openvswitch is made for it.
 
     pyovs parser                  which JSON parser it has
     pyovs sync PORT INTERFACES    until that many interfaces are there
-    pyovs churn PORT INTERFACES   then counts events between marks
+    pyovs churn PORT INTERFACES   the same, then counts events between marks
 """
 
 from __future__ import annotations
@@ -28,12 +27,12 @@ SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
 
 class CountingIdl(ovs.db.idl.Idl):  # type: ignore[misc]
     """
-    Counts what it is told and, unlike L{ours <benchmarks.clients.ours>},
-    reads no more than it must: no field for a sync, and for the churn the name
-    and the time of sending.
+    Counts changes. Unlike L{ours <benchmarks.clients.ours>}, it reads only the
+    fields that it needs: none for a sync, the name and the time of sending for
+    the churn.
 
-    @ivar longestRun: the longest that C{run} has taken: for so long the
-        program that it lives in stands still.
+    @ivar longestRun: the longest time that C{run} has taken. For so long, the
+        whole program does nothing else.
     """
 
     def __init__(self, port: int) -> None:
@@ -50,7 +49,7 @@ class CountingIdl(ovs.db.idl.Idl):  # type: ignore[misc]
         Count one change of one row.
         """
         if row._table is not self.tables["Interface"]:
-            return  # it watches the server's own database, too
+            return  # the IDL watches the server's own database, too
         if self.marking and event == ovs.db.idl.ROW_CREATE:
             if row.name.startswith(MARK):
                 self.ended = self.phases.mark(row.name) or self.ended
@@ -79,9 +78,9 @@ class CountingIdl(ovs.db.idl.Idl):  # type: ignore[misc]
 
 def synchronize(port: int, interfaces: int) -> tuple[CountingIdl, float, float]:
     """
-    Connect and wait for so many interfaces.
+    Connect and wait for this many interfaces.
 
-    @return: with the seconds of clock and of CPU that it took.
+    @return: the IDL, and the seconds of clock and of CPU that this took.
     """
     start, cpu = time.monotonic(), time.process_time()
     idl = CountingIdl(port)
