@@ -35,7 +35,7 @@ def result(report: dict[str, Any], row: dict[str, Any]) -> str:
     How a session ended, in one word.
     """
     if report["result"] == "skipped":
-        return "not here"
+        return "not installed"
     return "ok" if report["result"] == "success" and row.get("passed") else "FAILED"
 
 

@@ -65,7 +65,7 @@ class PrivateOpenVSwitch:
 
     def createDatabase(self) -> None:
         """
-        Make an empty database. One that is there already is replaced.
+        Make an empty database. It replaces an existing one.
         """
         for leftover in (self.database, self.folder / ".conf.db.~lock~"):
             Path(leftover).unlink(missing_ok=True)
@@ -75,8 +75,8 @@ class PrivateOpenVSwitch:
         """
         Start ovsdb-server and wait until it answers.
 
-        @param hidden: whether it listens only for L{vsctl}. Changes can so be
-            made during an outage of all other clients.
+        @param hidden: whether it listens only for L{vsctl}. Then the database
+            can be changed during an outage of all other clients.
         """
         self._listening = str(self.folder / "hidden.sock") if hidden else self.unix
         Path(self._listening).unlink(missing_ok=True)

@@ -24,8 +24,8 @@ too, C{make soak} runs soak. Every other file of tests is a unit test.
 
 ONCE: Final = ("test_documentation", "test_types", "test_wheel")
 """
-Tests of what is shipped and not of the interpreter. They are slow and need
-other tools, so the matrix leaves them to C{make unit}.
+Tests of what is shipped. They do not depend on the interpreter, are slow and
+need other tools, so only C{make unit} runs them.
 """
 
 
