@@ -2,12 +2,12 @@
 # See LICENSE for details.
 
 """
-Installs flows for each VM as it becomes ready, and removes them when it goes.
+Install flows for each VM when it becomes ready, and remove them when it goes.
 
     python examples/flows.py tcp:127.0.0.1:6640
 
-This one prints what it would send to the switch: put your OpenFlow channel in
-the place of C{print}. Ctrl-C ends it.
+The program prints what it would send to the switch: put your OpenFlow channel
+in the place of C{print}. Ctrl-C ends it.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ class Flows(OvsdbEventObserver):
     """
     Keeps the flows of all VMs in step with the ports that they have.
 
-    Each flow is kept by the UUID of its interface, so that it does not matter
-    how often something is told: what is the same after an outage stays.
+    Each flow is kept under the UUID of its interface. An interface that is told
+    again after an outage, and is unchanged, keeps its flow.
     """
 
     def __init__(self, write: Callable[[str], object] = print) -> None:
@@ -68,7 +68,7 @@ class Flows(OvsdbEventObserver):
 
     def synchronized(self, event: Synchronized) -> None:
         """
-        All that there is has been told.
+        Every VM that exists has been told.
         """
         self._write(f"in sync: flows for {len(self._installed)} VMs")
 

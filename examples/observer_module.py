@@ -2,8 +2,8 @@
 # See LICENSE for details.
 
 """
-An observer for C{--observer}. It writes how many VMs are ready to the log of
-twistd.
+An observer for C{--observer}. In the log of twistd it says how many VMs are
+ready.
 
     PYTHONPATH=examples twistd -n ovsdb-monitor --observer observer_module.ReadyVMs
 """
@@ -29,8 +29,8 @@ class ReadyVMs:
     """
     Knows which VMs are ready.
 
-    It implements the interface itself: one method takes all events, and those
-    that it does not know are ignored.
+    The class implements the interface itself. Its one method takes all events,
+    and ignores those that it does not know.
     """
 
     _log = Logger()
@@ -55,7 +55,7 @@ class ReadyVMs:
                 self._ready.add(vm)
             else:
                 self._ready.discard(vm)
-            # Before the first Synchronized, the count would grow one by one.
+            # No line before the first Synchronized: until then, not all VMs are known.
             if len(self._ready) != before and event.source in self._complete:
                 self._tell()
 

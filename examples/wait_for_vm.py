@@ -2,11 +2,11 @@
 # See LICENSE for details.
 
 """
-Waits until one VM has its OpenFlow port, and prints the port.
+Wait until one VM has its OpenFlow port, and print the port.
 
     python examples/wait_for_vm.py IFACE_ID [SERVER [SECONDS]]
 
-The exit status is 1 if that takes longer than so many seconds (60).
+The exit status is 1 if the VM is not ready after SECONDS (60 if not given).
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 # See LICENSE for details.
 
 """
-Tests for README.md and docs/: every example is run, and every command line and
-every line of JSON is what the package takes and gives.
+Tests for README.md and docs/. Every example runs, twistd accepts every command
+line, and every line of JSON has the keys that the package writes.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ class Page:
     """
     A page whose examples are run, one after another, as in one module.
 
-    @ivar names: what its examples have defined.
-    @ivar ran: how many there were.
+    @ivar names: the names that its examples have defined.
+    @ivar ran: how many examples have been run.
     """
 
     def __init__(self, path: Path) -> None:
@@ -54,7 +54,7 @@ class Page:
 
     def run(self) -> None:
         """
-        Run all, and compare what they print with what the page says.
+        Run all examples, and compare what they print with what the page says.
         """
         printed = io.StringIO()
         for block in blocks(self.path):
@@ -70,7 +70,7 @@ class Page:
                 )
 
     def _execute(self, block: Block) -> None:
-        # So that a traceback shows the page and its line.
+        # With these empty lines before it, a traceback shows the line of the page.
         code = compile("\n" * (block.line - 1) + block.text, str(self.path), "exec")
         exec(code, self.names)
 
@@ -95,7 +95,7 @@ def ran(path: Path) -> Page:
 
 class Hasty:
     """
-    A reactor that does at once what examples do after a minute.
+    A reactor that makes a call at once if an example wants it after a minute.
     """
 
     def __init__(self, reactor: Any) -> None:
@@ -134,19 +134,19 @@ class PythonTests(TestCase):
 
     def test_observers(self) -> None:
         """
-        What is said of observers, ready ports and slow observers is so.
+        The examples about observers, ready ports and slow observers work.
         """
         self.assertRuns("docs/observers.rst", 5)
 
     def test_events(self) -> None:
         """
-        What is said of classes and of an outage is so.
+        The examples about kinds of interfaces and about an outage work.
         """
         self.assertRuns("docs/events.rst", 3)
 
     def test_testing(self) -> None:
         """
-        The vocabulary of the server in memory is what the page shows.
+        The examples about the server in memory work.
         """
         self.assertRuns("docs/testing.rst", 5)
 
@@ -158,8 +158,9 @@ class PythonTests(TestCase):
 
     def test_complete(self) -> None:
         """
-        No example is overlooked: what is marked as Python was found, is on a
-        page that is run, and none is shown as something else.
+        No example is left out. Every block that is marked as Python is found,
+        and is on a page whose examples are run. No Python stands in a block
+        without a mark.
         """
         total = 0
         for path in PAGES:
@@ -229,7 +230,7 @@ class CommandTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         """
-        Have the modules that C{--observer} names in the texts.
+        Provide the modules that C{--observer} names in the texts.
         """
         self.patch(sys, "path", [str(CHECKOUT / "examples"), *sys.path])
         self.addCleanup(sys.modules.pop, "observer_module", None)
@@ -240,13 +241,13 @@ class CommandTests(SynchronousTestCase):
 
     def test_parse(self) -> None:
         """
-        Every command line that the texts show is one that twistd takes.
+        twistd accepts every command line that the texts show.
         """
         count = 0
         for path in [*PAGES, UNIT]:
             for own, ours in commands(path):
                 if "--events" in ours and (place := ours.index("--events") + 1):
-                    # No file of this machine is written to.
+                    # Events go to a file of the test, not to the file that the text names.
                     ours[place] = ours[place] if ours[place] == "-" else self.mktemp()
                 if "--help" in ours:
                     continue
@@ -269,8 +270,8 @@ class CommandTests(SynchronousTestCase):
 
 def oneOfEach() -> dict[str, list[dict[str, Any]]]:
     """
-    Objects of JSON Lines by their C{event}, from a session in which
-    everything happens.
+    Objects of JSON Lines by their C{event}, from a session that has each event
+    at least once.
     """
     server, observer = MemoryServer(), RecordingObserver()
     server.addBridge("br-int")
@@ -288,7 +289,7 @@ def oneOfEach() -> dict[str, list[dict[str, Any]]]:
 
 def asJSON(event: Event) -> dict[str, Any]:
     """
-    An event as a line of JSON holds it.
+    The object that a line of JSON has for an event.
     """
     value: dict[str, Any] = json.loads(json.dumps(eventToJSON(event, "...")))
     return value
@@ -308,7 +309,7 @@ class LinesTests(SynchronousTestCase):
 
     def test_docs(self) -> None:
         """
-        The samples in docs/ have the keys that are written, all of them.
+        Each sample in docs/ has exactly the keys that the observer writes.
         """
         real = oneOfEach()
         samples = [
@@ -325,8 +326,8 @@ class LinesTests(SynchronousTestCase):
 
     def test_readme(self) -> None:
         """
-        The samples in README.md, which are shortened, name keys that are
-        written, and miss none.
+        The samples in README.md are shortened. Together they have exactly the
+        keys that the observer writes.
         """
         section = README.read_text("utf-8").split("## JSON Lines")[1].split("\n## ")[0]
         shown = set(re.findall(r'"(\w+)":', section))
@@ -336,7 +337,8 @@ class LinesTests(SynchronousTestCase):
 
     def test_identity(self) -> None:
         """
-        What the texts say of system_id and hostname is so.
+        Events have the identity of the switch, and their JSON has the keys
+        system_id and hostname, as the texts say.
         """
         server, observer = MemoryServer(), RecordingObserver()
         server.transact(
@@ -363,8 +365,8 @@ class HouseTests(SynchronousTestCase):
 
     def layers(self) -> list[set[str]]:
         """
-        The rooms of import-linter's contract, the uppermost first. Several of
-        one layer have C{|} or C{:} between them.
+        The rooms in the contract of import-linter, from the top layer down.
+        C{|} or C{:} separates the rooms of one layer.
         """
         contracts = (CHECKOUT / "pyproject.toml").read_text("utf-8")
         found = re.search(r"^layers = \[(.*?)^\]", contracts, re.M | re.S)
@@ -375,8 +377,7 @@ class HouseTests(SynchronousTestCase):
 
     def test_picture(self) -> None:
         """
-        The picture has every room, one above the other in the order that
-        import-linter holds.
+        The picture shows every room, in the order that import-linter checks.
         """
         picture = (DOCS / "_static" / "rooms.svg").read_text("utf-8")
         drawn: dict[int, set[str]] = {}
@@ -387,7 +388,8 @@ class HouseTests(SynchronousTestCase):
 
     def test_table(self) -> None:
         """
-        So has the table, and every room is a folder or a module.
+        The table lists every room in the same order, and every room is a folder
+        or a module.
         """
         table = self.page.split("\nroom  ")[1].split("\n\n")[0]
         rooms = re.findall(r"^``(\w+)``", table, re.M)
@@ -400,8 +402,8 @@ class HouseTests(SynchronousTestCase):
 
     def test_modules(self) -> None:
         """
-        A newcomer is sent to ten modules, in the order in which data flows,
-        and every module that the page names is there.
+        The page sends a newcomer to ten modules, and every module that it names
+        exists.
         """
         hour = self.page.split("The newcomer's hour\n")[1]
         self.assertEqual(len(re.findall(r"^\d+\. ``\S+\.py``:", hour, re.M)), 10)
@@ -417,8 +419,8 @@ class FilesTests(SynchronousTestCase):
 
     def test_pages(self) -> None:
         """
-        Every page is in the table of contents, and every file that is
-        included or named is there.
+        Every page is in the table of contents, and every file that a page
+        includes or names exists.
         """
         index = (DOCS / "index.rst").read_text("utf-8")
         for path in DOCS.glob("*.rst"):
@@ -445,9 +447,9 @@ class FilesTests(SynchronousTestCase):
 
     def test_links(self) -> None:
         """
-        A public name in the text of a page is a link to the reference, every
-        link leads somewhere, and every word that is said to be in the glossary
-        is there.
+        A public name in the text of a page is a link to the reference. Every
+        link to the reference has a target, and every link to the glossary has
+        an entry there.
         """
         import twisted_ovsdb
         from twisted_ovsdb import testing
@@ -471,7 +473,7 @@ class FilesTests(SynchronousTestCase):
 
     def isPublic(self, name: str) -> bool:
         """
-        Whether a dotted name leads from one of the public modules to something.
+        Whether a dotted name exists in one of the public modules.
         """
         import twisted_ovsdb
         from twisted_ovsdb import testing

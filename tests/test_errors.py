@@ -39,7 +39,8 @@ class ErrorTests(SynchronousTestCase):
 
     def test_tree(self) -> None:
         """
-        One C{except} catches all, and none is another.
+        C{except OvsdbError} catches every error, and none of them is a subclass
+        of another one.
         """
         classes = OvsdbError.__subclasses__()
         expected = {
@@ -57,7 +58,7 @@ class ErrorTests(SynchronousTestCase):
 
     def test_rpcError(self) -> None:
         """
-        A refusal has the server's short error and its details.
+        The error for a refusal has the server's short text and its details.
         """
         error = RpcError("unknown database", "no database named Nope")
         self.assertEqual(error.error, "unknown database")
@@ -66,7 +67,7 @@ class ErrorTests(SynchronousTestCase):
 
     def test_rpcErrorWithoutDetails(self) -> None:
         """
-        An error that is only a string is only that string.
+        An error reply that is only a string has no details.
         """
         error = RpcError("unknown method")
         self.assertEqual((error.error, error.details), ("unknown method", ""))
@@ -74,7 +75,7 @@ class ErrorTests(SynchronousTestCase):
 
     def test_sessionLost(self) -> None:
         """
-        A lost session says why.
+        The error for a lost session says why it was lost.
         """
         reason = ProtocolViolation("not JSON")
         error = SessionLost(reason)
@@ -83,14 +84,14 @@ class ErrorTests(SynchronousTestCase):
 
     def test_stopped(self) -> None:
         """
-        Stopping has a reason too, which needs no words of the caller.
+        The error for a stop has a text, without one from the caller.
         """
         self.assertEqual(str(MonitorStopped()), "stopped")
 
     def test_describeReason(self) -> None:
         """
-        A reason is one line without a full stop; where there is no text, it
-        is the name of the error.
+        A reason is one line without a full stop. If the error has no text, the
+        reason is the name of its class.
         """
         for reason, expected in [
             (ValueError("a b"), "a b"),
@@ -99,11 +100,11 @@ class ErrorTests(SynchronousTestCase):
             (ValueError(" .\n"), "ValueError"),
             (MonitorStopped(), "stopped"),
             (ConnectionDone(), "Connection was closed cleanly"),
-            # As pyOpenSSL's Error has them.
+            # Lists as in the errors of pyOpenSSL.
             (ValueError([("SSL routines", "", "no shared cipher")]), "TLS: no shared cipher"),
             (ValueError([]), "TLS: no reason given"),
             (ValueError([("a", "", "one"), ("b", "", ""), ("a", "", "one")]), "TLS: one"),
-            # Another list is not OpenSSL's.
+            # These lists are not from OpenSSL.
             (ValueError([1]), "[1]"),
             (ValueError([()]), "[()]"),
         ]:
@@ -111,8 +112,8 @@ class ErrorTests(SynchronousTestCase):
 
     def test_peersText(self) -> None:
         """
-        What a peer says in an error can be printed and is short, whatever the
-        peer sent; the data of an error reply are kept as they came.
+        Whatever a peer sends, the text of an error is printable and short. The
+        data of an error reply are kept unchanged.
         """
         for text in ("\x1b[2J\u202e\n", "x" * 1000000, "\0" * 1000000):
             for error in (
@@ -155,7 +156,7 @@ class TextTests(SynchronousTestCase):
 
     def test_printable(self) -> None:
         """
-        What can be printed is shown as it is, anything else is escaped.
+        Printable characters are shown unchanged, and all others are escaped.
         """
         for text, expected in [
             ("", ""),
@@ -169,8 +170,8 @@ class TextTests(SynchronousTestCase):
 
     def test_limit(self) -> None:
         """
-        A text is shown whole up to the limit; of a longer one both ends are
-        shown, also if only its escapes make it longer.
+        A text up to the limit is shown whole. A longer one is shown without its
+        middle, also if only the escapes make it longer.
         """
         whole = "a" + "x" * (TEXT_LIMIT - 2) + "z"
         self.assertEqual(printable(whole), whole)
@@ -183,7 +184,7 @@ class TextTests(SynchronousTestCase):
 
     def test_describe(self) -> None:
         """
-        A value is described in few printable characters.
+        The description of a value is short and printable.
         """
         values: list[Any] = [None, "\x1b\n" * 100, {"a\nb": "\u202e"}, [["\0"] * 100] * 100, 10**99]
         for value in values:

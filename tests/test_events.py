@@ -52,7 +52,8 @@ class EventTests(SynchronousTestCase):
 
     def test_values(self) -> None:
         """
-        Events are equal to themselves alone, can be hashed, and do not change.
+        Two events are equal if all their attributes are equal, and only then.
+        Events can be hashed, and cannot be changed.
         """
         self.assertEqual(len(set(EVENTS)), len(EVENTS))
         for event in EVENTS:
@@ -63,7 +64,7 @@ class EventTests(SynchronousTestCase):
 
     def test_kind(self) -> None:
         """
-        An interface event has the kind of its interface as it is now.
+        The kind of an event is the kind that its interface has now.
         """
         changed = InterfaceChanged(VM, Cause.UPDATE, SOURCE, previous=PLAIN)
         online = InterfaceOnline(VM, Cause.UPDATE, SOURCE)
@@ -74,7 +75,8 @@ class EventTests(SynchronousTestCase):
 
     def test_synchronizedIsShort(self) -> None:
         """
-        A log line of a snapshot counts the interfaces and does not list them.
+        In a log, Synchronized shows the number of interfaces and does not list
+        them.
         """
         text = repr(Synchronized(Cause.RESYNC, (VM,) * 1000, SOURCE))
         self.assertIn("interfaces=<1000>", text)
@@ -92,7 +94,7 @@ class EventTests(SynchronousTestCase):
 
     def test_frozen(self) -> None:
         """
-        No event can be changed, nor given what it does not have.
+        No attribute of an event can be set, deleted or added.
         """
         for event in EVENTS:
             for attribute in ("source", "identity", "unknown"):
@@ -101,8 +103,8 @@ class EventTests(SynchronousTestCase):
 
     def test_makers(self) -> None:
         """
-        The fast makers take what the constructors take and make the same, as
-        frozen.
+        The fast makers take the arguments of the constructors, and make equal
+        events, which are frozen too.
         """
         rest = (Cause.UPDATE, SOURCE)
         online = InterfaceOnline(VM, *rest, identity=IDENTITY)

@@ -57,7 +57,7 @@ class Program(ProcessProtocol):
 
     def outReceived(self, data: bytes) -> None:
         """
-        Take what it writes.
+        Keep the lines that the program writes.
         """
         *lines, self._unread = (self._unread + data.decode()).split("\n")
         self._lines += lines
@@ -67,7 +67,7 @@ class Program(ProcessProtocol):
 
     def processEnded(self, reason: Failure) -> None:
         """
-        It has ended.
+        The program has ended.
         """
         value: Any = reason.value
         self.status = value.signal or value.exitCode if reason.check(ProcessTerminated) else 0
@@ -78,7 +78,8 @@ class Program(ProcessProtocol):
 
     def line(self, text: str) -> Deferred[str]:
         """
-        The next line that contains this; those before it are passed over.
+        Wait for the next line that contains this text. Lines before it are
+        dropped.
         """
         found: Deferred[str] = Deferred()
         self._wanted.append((text, found))
@@ -95,10 +96,10 @@ class Program(ProcessProtocol):
 
     async def end(self, signalName: str | None = None) -> int | None:
         """
-        Wait until it ends.
+        Wait until the program ends.
 
-        @param signalName: a signal that is sent first.
-        @return: its status.
+        @param signalName: a signal to send first.
+        @return: its exit status.
         """
         if signalName is not None and self.status is None:
             self._process.signalProcess(signalName)
@@ -107,7 +108,7 @@ class Program(ProcessProtocol):
 
     def kill(self) -> Deferred[None] | None:
         """
-        End it, if it runs still.
+        Kill the program, if it still runs.
         """
         if self.status is not None:
             return None
@@ -146,8 +147,9 @@ class ExamplesTests(TestCase):
 
     async def test_flows(self) -> None:
         """
-        flows.py installs flows when a VM gets its port, moves them with the
-        port, leaves them over an outage and removes them with the VM.
+        flows.py installs flows when a VM gets its OpenFlow port, and installs
+        them again when the port changes. It keeps them during an outage, and
+        removes them when the VM goes.
         """
         self.server.addPort("br-int", "tap1", iface_id="vm-1", ofport=1)
         program = self.start(sys.executable, str(EXAMPLES / "flows.py"), self.where)
@@ -181,8 +183,8 @@ class ExamplesTests(TestCase):
 
     async def test_waitForVMTimeout(self) -> None:
         """
-        wait_for_vm.py gives up after the time that it was given, says so and
-        ends with status 1.
+        If the VM is not ready in time, wait_for_vm.py says so and ends with
+        status 1.
         """
         script = str(EXAMPLES / "wait_for_vm.py")
         program = self.start(sys.executable, script, "vm-9", self.where, "0.01")

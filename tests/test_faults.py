@@ -2,8 +2,8 @@
 # See LICENSE for details.
 
 """
-The faults F1 to F52, which docs/faults.rst explains, and the tests that show
-what happens. The page is the one list of them.
+Tests for docs/faults.rst. The page is the only list of the faults F1 to F52 and
+of the tests that show what happens then.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ PAGE = CHECKOUT / "docs" / "faults.rst"
 TESTS = CHECKOUT / "tests"
 
 NOT_HANDLED = {41}
-"""Servers so old that they forget their monitors: there is nothing to test."""
+"""F41 has no test, because it is not handled: very old servers forget their monitors."""
 
 _FAULT = re.compile(r"^F(\d+)\. (.+)\n((?:    .+\n|\n)+)", re.MULTILINE)
 """A fault of the page: its number, what it is, and what happens then."""
@@ -32,7 +32,8 @@ _NAMED = re.compile(r"^    - ``(tests\.[\w.]+)``$", re.MULTILINE)
 
 def faults() -> Iterator[tuple[int, str]]:
     """
-    The numbers of the page's faults, in order, each with what happens then.
+    The number of each fault on the page, in order, and the text that says what
+    happens then.
     """
     for match in _FAULT.finditer(PAGE.read_text("utf-8")):
         yield int(match.group(1)), match.group(3)
@@ -40,8 +41,8 @@ def faults() -> Iterator[tuple[int, str]]:
 
 def numbered() -> Iterator[tuple[str, set[int]]]:
     """
-    The end of the name (class and method) of each test that is named after
-    faults, with their numbers.
+    Each test that is named after faults, as C{Class.method}, and the numbers of
+    these faults.
     """
     for path in sorted(TESTS.rglob("test_*.py")):
         case = ""
@@ -59,8 +60,8 @@ class FaultTests(SynchronousTestCase):
 
     def test_complete(self) -> None:
         """
-        Every fault is explained once, in the order of the numbers, and every
-        one that is handled has tests, all of which exist.
+        Every fault is explained once, in the order of the numbers. Every fault
+        that is handled has tests, and these tests exist.
         """
         self.assertEqual([number for number, _ in faults()], list(range(1, 53)))
         for number, text in faults():

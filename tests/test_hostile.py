@@ -68,15 +68,15 @@ class Reasons(ConnectionHook):
 
 class HostileTests(TestCase):
     """
-    One server after another that breaks the protocol.
+    A server that breaks the protocol, on each connection in another way.
     """
 
     timeout = 60
 
     async def test_F11_F12_F20_F24_F25_everyWrongAnswer(self) -> None:
         """
-        Each wrong answer is dropped with its reason, nothing wrong is ever
-        told, and the first right answer is followed by all events.
+        Each wrong answer ends the connection with its reason, and observers are
+        told nothing wrong. The first correct answer is followed by all events.
         """
         port = reactor.listenTCP(0, HostileServer(), interface="127.0.0.1")
         self.addCleanup(port.stopListening)
@@ -116,8 +116,9 @@ class HostileTests(TestCase):
 
     async def test_F10_flood(self) -> None:
         """
-        A message that never ends is cut off at the maximum length, and costs
-        no more than that and 150 MB, whatever the server goes on to send.
+        A message that never ends is cut off at the maximum length. Whatever the
+        server sends after it, the process takes at most that much memory and
+        150 MiB.
         """
 
         class Flood(Protocol):

@@ -19,7 +19,7 @@ from twisted_ovsdb.interfaces import IOvsdbEventObserver, asObserver
 
 class Undeclared:
     """
-    Has the method of an observer, and declares nothing.
+    Has the method of an observer, and does not declare the interface.
     """
 
     def eventReceived(self, event: Event) -> None:
@@ -54,7 +54,8 @@ class AsObserverTests(SynchronousTestCase):
 
     def test_undeclared(self) -> None:
         """
-        So is an object that has the method and declares nothing.
+        An object that has the method is an observer, also if it does not
+        declare the interface.
         """
         observer = Undeclared()
         self.assertIs(asObserver(observer), observer)
@@ -62,15 +63,15 @@ class AsObserverTests(SynchronousTestCase):
 
     def test_adapted(self) -> None:
         """
-        So is an object that can be adapted to an observer.
+        If an object can be adapted to an observer, the adapter is the observer.
         """
         adaptable: Any = Adaptable()
         self.assertIs(asObserver(adaptable), adaptable.recorder)
 
     def test_class(self) -> None:
         """
-        A class in place of an object is a mistake that is easily made, and the
-        error says what to do, whether the class declares the interface or not.
+        If a class is given in place of an object, the error says what to pass,
+        whether or not the class declares the interface.
         """
         for kind in (Undeclared, Recorder, Adaptable):
             wrong: Any = kind
@@ -81,7 +82,7 @@ class AsObserverTests(SynchronousTestCase):
 
     def test_nothing(self) -> None:
         """
-        What has no such method is refused, in words that name the method.
+        An object without the method is refused, and the error names the method.
         """
         attribute: Any = Undeclared()
         attribute.eventReceived = None
@@ -95,7 +96,7 @@ class AsObserverTests(SynchronousTestCase):
 
     def test_everywhere(self) -> None:
         """
-        Wherever an observer is taken, the same objects are taken and refused.
+        All functions that take an observer accept and refuse the same objects.
         """
 
         def filtered(observer: Any) -> object:

@@ -47,7 +47,7 @@ FULL = OvsInterface(
         }
     ),
 )
-"""One that has a value in every attribute, and extra columns of every type."""
+"""An interface that has a value in every attribute, and extra columns of every type."""
 
 texts = st.text(max_size=8)
 maps = st.dictionaries(texts, texts, max_size=3).map(MappingProxyType)
@@ -81,7 +81,8 @@ class InterfaceTests(SynchronousTestCase):
 
     def test_defaults(self) -> None:
         """
-        Of an interface that has only a name nothing else is claimed.
+        If only the UUID and the name of an interface are given, all else is
+        empty.
         """
         self.assertEqual(
             (PLAIN.type, PLAIN.ofport, PLAIN.error, PLAIN.kind), ("", None, None, None)
@@ -92,8 +93,8 @@ class InterfaceTests(SynchronousTestCase):
 
     def test_derived(self) -> None:
         """
-        What other programs note on an interface has short names; an empty
-        value is none.
+        Keys that other programs set in the maps of an interface are attributes
+        with short names. An empty value reads as None.
         """
         for attribute, column, key in [
             ("iface_id", "external_ids", "iface-id"),
@@ -125,8 +126,8 @@ class InterfaceTests(SynchronousTestCase):
 
     def test_values(self) -> None:
         """
-        Interfaces are equal when all their columns are, wherever the maps
-        came from, and can stand in sets.
+        Interfaces are equal if all their columns are equal, and they can be
+        elements of sets.
         """
         same = attrs.evolve(VM, external_ids=MappingProxyType({"iface-id": "p"}), options=EMPTY)
         self.assertEqual(same, VM)
@@ -147,15 +148,15 @@ class InterfaceTests(SynchronousTestCase):
 
     def test_frozen(self) -> None:
         """
-        An interface cannot be changed, nor given what it does not have.
+        No attribute of an interface can be set or added.
         """
         for attribute in ("name", "ofport", "unknown"):
             self.assertRaises(AttributeError, setattr, VM, attribute, 1)
 
     def test_maker(self) -> None:
         """
-        The fast maker takes what the constructor takes, in the same order, and
-        makes the same: as frozen, with all its attributes and nothing else.
+        The fast maker takes the arguments of the constructor, in the same
+        order, and makes an equal interface, which is frozen too.
         """
         names = [field.name for field in attrs.fields(OvsInterface)]
         self.assertEqual(list(inspect.signature(makeInterface).parameters), names)
@@ -177,7 +178,7 @@ class CopyTests(SynchronousTestCase):
 
     def assertSame(self, copied: OvsInterface, original: OvsInterface) -> None:
         """
-        Assert that it is an equal interface, whose maps are read-only.
+        Assert that a copy is an equal interface with read-only maps.
         """
         self.assertIs(type(copied), OvsInterface)
         self.assertEqual(copied, original)
@@ -197,7 +198,7 @@ class CopyTests(SynchronousTestCase):
 
     def test_copy(self) -> None:
         """
-        So do copy and deepcopy, also where the interface is within another
+        copy and deepcopy give an equal interface, also if it is inside another
         value.
         """
         for interface in (PLAIN, VM, FULL):
@@ -207,8 +208,8 @@ class CopyTests(SynchronousTestCase):
 
     def test_older(self) -> None:
         """
-        A pickle of an interface that has fewer attributes can be read: the
-        others have their defaults.
+        A pickle that has fewer attributes, as from an older version, can be
+        read. The missing attributes have their defaults.
         """
         restore, (columns,) = VM.__reduce__()
         del columns["error"], columns["kind"]
@@ -222,8 +223,8 @@ class JSONTests(SynchronousTestCase):
 
     def test_toJSON(self) -> None:
         """
-        The object of JSON Lines, with each type of column, and of plain types
-        only.
+        toJSON returns the object of JSON Lines, for columns of every type. It
+        has only plain types in it.
         """
         self.assertEqual(
             FULL.toJSON(),
@@ -260,8 +261,8 @@ class JSONTests(SynchronousTestCase):
     @given(interfaces)
     def test_roundTrip(self, interface: OvsInterface) -> None:
         """
-        Whatever an interface holds, it is the same when it is read again, also
-        from text, and its maps are read-only.
+        An interface that is made from the JSON of another one is equal to it,
+        also if the JSON was text in between. Its maps are read-only.
         """
         value = interface.toJSON()
         for read in (value, json.loads(json.dumps(value))):
@@ -274,9 +275,8 @@ class JSONTests(SynchronousTestCase):
 
     def test_ignored(self) -> None:
         """
-        Keys that are derived from others, and keys of a later version, are
-        ignored; keys that are missing, as those of a later version are in an
-        object of this one, have their defaults.
+        Keys that are derived from other keys, and keys of a later version, are
+        ignored. Missing keys have their defaults.
         """
         value = {**FULL.toJSON(), "ready": True, "iface_id": 7, "remote_ip": [], "later": {}}
         self.assertEqual(OvsInterface.fromJSON(value), FULL)
@@ -284,8 +284,8 @@ class JSONTests(SynchronousTestCase):
 
     def test_refused(self) -> None:
         """
-        What is not an interface is refused with a text that names the key and
-        says what was expected and what is there.
+        An object that is not an interface is refused. The error names the key,
+        what was expected, and what is there.
         """
         good = VM.toJSON()
         wrong: list[tuple[str, object, str]] = [

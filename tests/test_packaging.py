@@ -2,8 +2,8 @@
 # See LICENSE for details.
 
 """
-Tests for the package as a whole: its names, its layers, its texts, and that no
-check leaves a module out.
+Tests for the package as a whole: its names, its layers and its texts, and that
+no check leaves out a module.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ DocumentedNode = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 def modules() -> dict[str, ast.Module]:
     """
-    The package's modules by their names within it, parsed; a folder's
-    C{__init__} has the folder's name.
+    The parsed modules of the package, by their names within it. The C{__init__}
+    of a folder has the name of the folder.
     """
     found = {}
     for path in sorted(PACKAGE.rglob("*.py")):
@@ -76,8 +76,8 @@ def undocumented(tree: ast.Module | ast.ClassDef, where: str) -> Iterator[str]:
 
 def ourFiles() -> list[Path]:
     """
-    Every file of Python in the checkout, new ones included. git knows them:
-    environments and what was built also lie here, and are not ours.
+    Every Python file of ours in the checkout, new ones included. git lists
+    them, because the checkout also has environments and built files in it.
     """
     told = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "*.py"],
@@ -91,7 +91,8 @@ def ourFiles() -> list[Path]:
 
 def isSetter(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     """
-    Whether it sets a property, whose getter has the docstring.
+    Whether a function is the setter of a property. The getter has the
+    docstring.
     """
     return any(isinstance(d, ast.Attribute) and d.attr == "setter" for d in node.decorator_list)
 
@@ -160,7 +161,8 @@ class NamesTests(SynchronousTestCase):
 
     def test_noReactor(self) -> None:
         """
-        Importing any of it installs no reactor: the application chooses.
+        Importing a module of the package installs no reactor, because the
+        application chooses one.
         """
         names = [f"twisted_ovsdb.{name}" for name in modules() if name != "__init__"]
         for imports in ("twisted_ovsdb", ", ".join(sorted(names))):
@@ -193,14 +195,14 @@ class NamesTests(SynchronousTestCase):
 
 class LayersTests(SynchronousTestCase):
     """
-    Tests for who imports whom: data flows one way. import-linter checks the
-    order itself (C{make lint}), and that every module has a place in it.
+    Tests for imports between modules. Their order, and that every module has a
+    place in it, is checked by import-linter (C{make lint}).
     """
 
     def test_noFace(self) -> None:
         """
-        No module of the package imports the package's face, which imports
-        them all.
+        No module of the package imports C{twisted_ovsdb} itself, because that
+        imports all modules.
         """
         wrong = [
             f"{name}: {full}"
@@ -213,8 +215,8 @@ class LayersTests(SynchronousTestCase):
 
     def test_allCovered(self) -> None:
         """
-        The checks that look at all modules find those in folders, too, and
-        there is no folder below a folder, nor one without an __init__.
+        The checks that look at all modules also find those in folders. No
+        folder is inside another folder, and every folder has an C{__init__.py}.
         """
         files = set(CHECKOUT.glob("twisted_ovsdb/**/*.py"))
         self.assertEqual(len(modules()), len(files))
@@ -225,7 +227,8 @@ class LayersTests(SynchronousTestCase):
 
     def test_core(self) -> None:
         """
-        The core knows neither Twisted nor clock, files or sockets.
+        The core imports neither Twisted nor modules for clocks, files or
+        sockets.
         """
         forbidden = {"twisted", "time", "datetime", "os", "socket", "select", "io", "threading"}
         for name, tree in modules().items():
@@ -250,7 +253,8 @@ class PluginTests(SynchronousTestCase):
 
     def test_noInit(self) -> None:
         """
-        We never take the place of Twisted's own packages.
+        The plugin is the only file under C{twisted/}. An C{__init__.py} there
+        would hide Twisted's own packages.
         """
         ours = [path.name for path in (CHECKOUT / "twisted").rglob("*.py")]
         self.assertEqual(ours, ["twisted_ovsdb_plugin.py"])
@@ -284,27 +288,27 @@ class TextsTests(SynchronousTestCase):
 
     def test_copyright(self) -> None:
         """
-        Every file of Python starts with the copyright line and the licence.
+        Every Python file starts with the copyright line and the licence line.
         """
         header = "# Copyright (c) The twisted_ovsdb authors.\n# See LICENSE for details.\n"
         texts = {str(path.relative_to(CHECKOUT)): path.read_text("utf-8") for path in ourFiles()}
         for name in ("setup.py", "noxfile.py", "tools/run.py", "tests/wire/test_jsonstream.py"):
             self.assertIn(name, texts)
-        # An empty __init__.py has nothing to protect.
+        # An empty __init__.py needs no header.
         wrong = [path for path, text in texts.items() if text and not text.startswith(header)]
         self.assertEqual(wrong, [])
 
     def test_dependencies(self) -> None:
         """
-        At run time nothing is needed but Twisted, attrs and zope.interface.
+        At run time the package needs only Twisted, attrs and zope.interface.
         """
         names = {re.split(r"[<>=!~ \[]", line)[0].lower() for line in dependencies()}
         self.assertEqual(names, {"twisted", "attrs", "zope.interface"})
 
     def test_lowerBounds(self) -> None:
         """
-        Each dependency has one lower bound, which the matrix tests as it
-        stands.
+        Each dependency has one lower bound and no other limit. The matrix tests
+        exactly this bound.
         """
         for line in dependencies():
             self.assertRegex(line, r"^[\w.]+>=[\d.]+$")
@@ -312,14 +316,14 @@ class TextsTests(SynchronousTestCase):
 
 class TestsOfTestsTests(SynchronousTestCase):
     """
-    Tests that no test is left out of C{make unit}, and none that each
-    interpreter should run out of the matrix.
+    Tests for the lists of tests: C{make unit} leaves out no unit test, and the
+    matrix leaves out only those that do not depend on the interpreter.
     """
 
     def test_allRun(self) -> None:
         """
-        Every file of tests is a unit test, or is in one of the two folders
-        that have commands of their own.
+        C{make unit} runs every file of tests that is not in a folder with a
+        command of its own.
         """
         tests = [path for path in ourFiles() if path.is_relative_to(CHECKOUT / "tests")]
         named = {str(path.relative_to(CHECKOUT)) for path in tests if isTests(path)}
@@ -330,8 +334,8 @@ class TestsOfTestsTests(SynchronousTestCase):
 
     def test_found(self) -> None:
         """
-        trial finds all of them: each folder is a package, and no class with
-        tests stands in a file that trial does not look into.
+        trial finds all tests: each folder is a package, and no test stands in a
+        file that trial does not look into.
         """
         for path in ourFiles():
             if not path.is_relative_to(CHECKOUT / "tests"):
@@ -352,8 +356,8 @@ class TestsOfTestsTests(SynchronousTestCase):
 
     def test_matrix(self) -> None:
         """
-        The matrix leaves out exactly what is named as asking nothing of the
-        interpreter.
+        The matrix leaves out exactly the tests that are listed as independent
+        of the interpreter.
         """
         left = set(unitTests()) - set(unitTests(matrix=True))
         self.assertEqual({Path(name).stem for name in left}, set(ONCE))

@@ -2,10 +2,10 @@
 # See LICENSE for details.
 
 """
-Properties of the whole, bytes in and events out, under any schedule: rows
-that come, go and change, outages, faults, chunks cut anywhere, observers that
-are prompt, slow or late, that raise, or that were told something in an earlier
-life.
+Properties of the whole, from bytes to events, under any schedule. Rows come, go
+and change. There are outages and faults, and messages are cut anywhere.
+Observers are prompt, slow or late, or they raise, or they were told something
+in an earlier process.
 """
 
 from __future__ import annotations
@@ -52,7 +52,8 @@ FAULTS = (
 
 class Told:
     """
-    An observer that checks what it is told, and answers as it was made to.
+    An observer that checks what it is told. It answers in its manner: prompt,
+    slow, or by raising an exception.
     """
 
     def __init__(self, manner: str, replay: bool, told: list[OvsInterface] | None = None) -> None:
@@ -84,7 +85,7 @@ class Told:
 
     def free(self) -> None:
         """
-        Be done with the present event.
+        Finish the present event.
         """
         waiting, self.waiting = self.waiting, None
         if waiting is not None:
@@ -92,7 +93,7 @@ class Told:
 
     def ask(self, switch: str) -> Deferred[list[OvsInterface]]:
         """
-        Return what it was told in an earlier life, later.
+        Return a Deferred for what the observer was told in an earlier process.
         """
         assert self.earlier is None, "asked twice"
         self.earlier = Deferred()
@@ -100,7 +101,8 @@ class Told:
 
     def answer(self, known: bool = True) -> None:
         """
-        What it was told in an earlier life is known now, or cannot be known.
+        Fire the Deferred of L{ask}, with what the observer was told or with an
+        error.
         """
         if self.earlier is None or self.earlier.called:
             return
@@ -115,7 +117,7 @@ class Told:
 
 class Scene:
     """
-    A database, a connection to it now and then, and observers.
+    A database, observers, and a connection that is made and lost.
     """
 
     def __init__(self, seed: int, replay: bool) -> None:
@@ -133,7 +135,7 @@ class Scene:
 
     def add(self, told: Told) -> None:
         """
-        Add an observer that does not declare what it is.
+        Add an observer whose class does not declare the interface.
         """
         from zope.interface import directlyProvides
 
@@ -154,7 +156,7 @@ class Scene:
 
     def send(self, data: bytes) -> None:
         """
-        The server's bytes arrive, cut anywhere.
+        Receive bytes from the server, cut anywhere.
         """
         while data and self.protocol is not None:
             cut = self.random.choice((1, 2, 7, 50, len(data)))
@@ -165,7 +167,7 @@ class Scene:
 
     def connect(self) -> None:
         """
-        A new connection, and its snapshot.
+        Make a new connection, and receive its snapshot.
         """
         self.lose()
         self.protocol = OvsdbProtocol()
@@ -177,7 +179,7 @@ class Scene:
 
     def lose(self) -> None:
         """
-        The connection goes, if there is one.
+        Lose the connection, if there is one.
         """
         protocol, self.protocol = self.protocol, None
         if protocol is not None:
@@ -185,7 +187,7 @@ class Scene:
 
     def transact(self, changes: list[tuple[int, str]]) -> None:
         """
-        One transaction; its update arrives if there is a connection.
+        Apply one transaction. Its update arrives if there is a connection.
         """
         updates: dict[int, dict[str, Any]] = {}
         for number, state in dict(changes).items():
@@ -203,7 +205,8 @@ class Scene:
 
     def check(self) -> None:
         """
-        No observer was told anything that contradicts what it knew.
+        Assert that no observer was told anything that contradicts what it knew,
+        and that removed observers were told nothing more.
         """
         for told in self.observers:
             assert not told.contradictions, told.contradictions
@@ -213,14 +216,14 @@ class Scene:
 
     def expected(self) -> dict[str, Any]:
         """
-        What observers have to know, by UUID.
+        The interfaces that observers have to know, by UUID.
         """
         rows = {uuid(n): interface(n, row) for n, row in self.table.items()}
         return {u: row for u, row in rows.items() if row.kind is not None}
 
     def freeAll(self) -> None:
         """
-        Let the slow ones take all that waits for them.
+        Free slow observers until they have been told everything.
         """
         while any(told.waiting is not None for told in self.observers):
             for told in self.observers:
@@ -262,12 +265,12 @@ TOLD_STEPS = st.lists(
 
 class ScheduleTests(SynchronousTestCase):
     """
-    Any schedule, judged at every event and at the end.
+    Any schedule, checked at every event and at the end.
     """
 
     def play(self, scene: Scene, what: str, argument: Any) -> None:
         """
-        One step of a schedule.
+        Play one step of a schedule.
         """
         if what == "transact":
             scene.transact(argument)
@@ -307,9 +310,9 @@ class ScheduleTests(SynchronousTestCase):
     @given(steps=STEPS, seed=st.integers(0, 2**16), replay=st.booleans())
     def test_events(self, steps: list[tuple[str, Any]], seed: int, replay: bool) -> None:
         """
-        Every event follows from what its observer was told before (checked by
-        the fold as it comes); a prompt observer knows the table after every
-        step while in sync; at the end all do, also the slow and the late.
+        Every event fits what its observer was told before. While in sync, a
+        prompt observer knows the whole table after every step. At the end all
+        observers know it, also slow and late ones.
         """
         self.judge(steps, seed, replay)
 
@@ -324,12 +327,12 @@ class ScheduleTests(SynchronousTestCase):
         self, steps: list[tuple[str, Any]], told: list[tuple[str, Any]], seed: int, replay: bool
     ) -> None:
         """
-        So it is, too, for observers that were told anything in an earlier
-        life, which becomes known before, during or after anything else, or
-        fails to; and one that is removed is told nothing more.
+        The same is true for observers that were told something in an earlier
+        process, whenever this becomes known, or if it never does. An observer
+        that is removed is told nothing more.
         """
         mixed, shuffle = [*steps, *told], random.Random(seed)
-        # Each list keeps its order; where the one is put in the other is random.
+        # Each list keeps its order. The places of told among the steps are random.
         places = sorted(shuffle.sample(range(len(mixed)), len(told)))
         mixed = list(steps)
         for place, step in zip(places, told, strict=True):
@@ -338,7 +341,7 @@ class ScheduleTests(SynchronousTestCase):
 
     def judge(self, steps: list[tuple[str, Any]], seed: int, replay: bool) -> None:
         """
-        Play a schedule, and judge it at every step and at the end.
+        Play a schedule, and check the observers at every step and at the end.
         """
         scene = Scene(seed, replay)
         for what, argument in steps:
@@ -366,9 +369,9 @@ class ScheduleTests(SynchronousTestCase):
 
     def assertAlternates(self, told: Told, replay: bool) -> None:
         """
-        Without replays online and offline alternate for every UUID, beginning
-        with online, or with offline where the observer was told of it in an
-        earlier life.
+        Assert that without replays online and offline alternate for every UUID.
+        The first of them is online, or offline if the observer was told of the
+        interface in an earlier process.
         """
         if replay:
             return
@@ -387,8 +390,8 @@ class ScheduleTests(SynchronousTestCase):
     )
     def test_idempotence(self, rows: dict[int, str], seed: int) -> None:
         """
-        After an outage that changed nothing, nothing is told but the outage
-        and, with replay, everything once more.
+        After an outage in which nothing changed, observers are told only the
+        outage and, with replay, each interface once more.
         """
         for replay in (True, False):
             scene = Scene(seed, replay)
@@ -405,8 +408,8 @@ class ScheduleTests(SynchronousTestCase):
     @given(data=st.binary(max_size=60), seed=st.integers(0, 2**16))
     def test_rubbish(self, data: bytes, seed: int) -> None:
         """
-        Whatever bytes a server sends in the midst of a session, they are
-        ignored or end it; nothing of them is told.
+        Random bytes in the middle of a session are ignored or end the session.
+        Observers are told nothing from them.
         """
         scene = Scene(seed, False)
         scene.table = {1: vmRow("tap1")}
@@ -420,8 +423,9 @@ class ScheduleTests(SynchronousTestCase):
     @given(place=st.integers(0, 10**6), value=st.sampled_from([0, 0x22, 0x5B, 0x7B, 0x7D, 0xFF]))
     def test_mutations(self, place: int, value: int) -> None:
         """
-        A recorded update in which one byte is another: it is read as what it
-        says or ends the session, and the next session mends all.
+        If one byte of an update is changed, the update is read as it then
+        stands, or it ends the session. After the next snapshot observers know
+        the right state.
         """
         scene = Scene(place, False)
         scene.table = {1: vmRow("tap1"), 2: vmRow("tap2")}
@@ -431,7 +435,7 @@ class ScheduleTests(SynchronousTestCase):
         scene.send(bytes(message))
         self.flushLoggedErrors(ZeroDivisionError)
         scene.check()
-        # What the mutated message does not speak of is as it was.
+        # A row that is not in the update stays as it was.
         assert scene.observers[0].fold.interfaces[uuid(2)] == scene.expected()[uuid(2)]
         scene.connect()
         self.flushLoggedErrors(ZeroDivisionError)
@@ -440,8 +444,8 @@ class ScheduleTests(SynchronousTestCase):
 
     def test_notation(self) -> None:
         """
-        One value in each of its notations is one row: an atom or a set of
-        one, any order of keys, white space between the messages.
+        All notations of a row give the same events: an atom or a set of one
+        atom, any order of keys, white space between the messages.
         """
         row = vmRow("tap1", ofport=7)
         variants = (

@@ -28,7 +28,7 @@ LAST = b"vm tap-vm1 changed: ofport none -> 4 [update]"
 
 class Run(ProcessProtocol):
     """
-    Interrupts the program when it has shown enough.
+    Runs the program, and interrupts it after the last line of the scene.
     """
 
     def __init__(self) -> None:
@@ -37,7 +37,7 @@ class Run(ProcessProtocol):
         self._interrupted = False
 
     def outReceived(self, data: bytes) -> None:
-        """Note it."""
+        """Keep the output."""
         self.output += data
         if LAST in self.output and not self._interrupted:
             self._interrupted = True
@@ -45,7 +45,7 @@ class Run(ProcessProtocol):
             transport.signalProcess("INT")
 
     def processEnded(self, reason: Failure) -> None:
-        """Tell it."""
+        """Fire the Deferred."""
         self.ended.callback(reason.value)
 
 
@@ -58,8 +58,9 @@ class MemoryTests(TestCase):
 
     async def test_scene(self) -> None:
         """
-        The first line says what this is; then each kind of interface is seen,
-        and a VM that comes; Ctrl-C ends all of it.
+        The first line says that the server is in memory. Then each kind of
+        interface is shown, and a VM that comes later. Ctrl-C ends the program
+        and its server.
         """
         if answers():
             raise SkipTest("there is an ovsdb-server, which make run would watch")

@@ -29,7 +29,7 @@ strict = true
 plugins = mypy_zope:plugin
 untyped_calls_exclude = twisted
 """
-"""Not all of Twisted has annotations, which is not the user's fault."""
+"""Users may call functions of Twisted that have no annotations."""
 
 RIGHT = '''
 """An application with an observer of its own, and its test."""
@@ -133,7 +133,7 @@ class NamesTests(SynchronousTestCase):
 def program() -> None:
     react(lambda reactor: Deferred.fromCoroutine(main(reactor, "tcp:127.0.0.1:6640")))
 '''
-"""Nothing is wrong with it, neither for mypy nor for pyright."""
+"""A correct program: neither mypy nor pyright finds an error in it."""
 
 RIGHT_FOR_MYPY = """
 from twisted_ovsdb import IOvsdbEventObserver, InterfaceKind, OvsdbEventObserver
@@ -178,8 +178,8 @@ EndpointConnector("tcp:127.0.0.1:6640", factory)  # "str"; expected "IStreamClie
 factory.whenSynchronised()  # has no attribute "whenSynchronised"
 """
 """
-Each comment is a part of what mypy has to say about its line. Pyright finds
-something in the same lines, except in the one about zope.interface.
+Each comment is a part of mypy's message about its line. Pyright finds an error
+in the same lines, except in the one about zope.interface.
 """
 
 ONLY_MYPY = "'IOvsdbEventObserver' interface members"
@@ -197,13 +197,13 @@ class TypesTests(TestCase):
         self.folder = Path(self.mktemp()).absolute()
         self.folder.mkdir()
         self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
-        # Nothing of the checkout may help.
+        # The checkout must not be found.
         hidden = ("PYTHONPATH", "MYPYPATH")
         self.environment = {k: v for k, v in os.environ.items() if k not in hidden}
 
     async def run_(self, *words: str | Path) -> tuple[str, int]:
         """
-        Run a command of this interpreter's.
+        Run a module with this interpreter.
 
         @return: what it printed, and its exit status.
         """
@@ -242,15 +242,15 @@ class TypesTests(TestCase):
 
     def faults(self) -> dict[int, str]:
         """
-        What is wrong with the wrong program, by line.
+        The comments in the wrong program, by line.
         """
         lines = enumerate(WRONG.lstrip().splitlines(), 1)
         return {number: line.partition("  # ")[2] for number, line in lines if "  # " in line}
 
     async def test_programs(self) -> None:
         """
-        A right program passes both. In a wrong one each fault is refused, with
-        a message that names it, and nothing else is.
+        Both checkers accept a correct program. In a wrong program they report
+        every fault, with a message that names it, and nothing else.
         """
         site = await self.install()
         for name, program in [
@@ -264,7 +264,7 @@ class TypesTests(TestCase):
 
     async def checkMypy(self, site: Path) -> None:
         """
-        Have mypy check the programs.
+        Check the programs with mypy.
         """
         self.environment["PYTHONPATH"] = str(site)
         (self.folder / "mypy.ini").write_text(SETTINGS, "utf-8")
@@ -280,7 +280,7 @@ class TypesTests(TestCase):
 
     async def checkPyright(self, site: Path) -> None:
         """
-        Have pyright check the programs.
+        Check the programs with pyright.
         """
         settings = {
             "typeCheckingMode": "standard",

@@ -41,7 +41,7 @@ FOLDERS = (
     "twisted_ovsdb/testing",
     "twisted_ovsdb/wire",
 )
-"""What the wheel holds beside its metadata."""
+"""The folders in the wheel, without its metadata."""
 
 NEEDED = """
 import json, re
@@ -63,7 +63,10 @@ while new:
     new |= more
 print(json.dumps([sorted(direct), sorted(found)]))
 """
-"""Prints what the installed package needs, directly and in all."""
+"""
+A program that prints which packages the installed package needs: first the
+direct ones, then all.
+"""
 
 
 class Monitor(ProcessProtocol):
@@ -79,7 +82,7 @@ class Monitor(ProcessProtocol):
         self._interrupted = False
 
     def childDataReceived(self, childFD: int, data: bytes) -> None:
-        """Note it, and interrupt after the warning."""
+        """Keep the log, and interrupt after the warning."""
         self.log += data
         if b"trying again" in self.log and not self._interrupted:
             self._interrupted = True
@@ -87,13 +90,13 @@ class Monitor(ProcessProtocol):
             transport.signalProcess("INT")
 
     def processEnded(self, reason: Failure) -> None:
-        """Tell it."""
+        """Fire the Deferred."""
         self.ended.callback(reason.value)
 
 
 class WheelTests(TestCase):
     """
-    The wheel, from its making to its removal.
+    The wheel is built, installed, run and uninstalled.
     """
 
     timeout = 180
@@ -103,7 +106,7 @@ class WheelTests(TestCase):
         self.folder.mkdir()
         self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
         self.bin = self.folder / "venv" / "bin"
-        # Nothing of the checkout or of trial's own environment may help.
+        # The checkout and trial's own environment must not be found.
         hidden = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__")
         self.environment = {k: v for k, v in os.environ.items() if k not in hidden}
         self.environment["PIP_DISABLE_PIP_VERSION_CHECK"] = "1"
@@ -128,7 +131,7 @@ class WheelTests(TestCase):
     async def build(self) -> Path:
         """
         Build the wheel from a copy of the files that git has or would add.
-        Other files in the checkout neither get into the wheel nor help.
+        Other files in the checkout have no influence on it.
         """
         copy = self.folder / "copy"
         git = (shutil.which("git") or "git", "ls-files", "-z")
@@ -153,7 +156,7 @@ class WheelTests(TestCase):
     async def checkMonitor(self) -> None:
         """
         The installed command runs and warns once. Ctrl-C ends it as it ends
-        every twistd: in order, and then by the signal.
+        every twistd: first the services stop, then the signal ends the process.
         """
         from twisted.internet import reactor
 

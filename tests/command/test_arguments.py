@@ -2,8 +2,8 @@
 # See LICENSE for details.
 
 """
-Tests for L{twisted_ovsdb.command.arguments}: the options for many switches. What is
-wrong with the others is in test_tap.
+Tests for L{twisted_ovsdb.command.arguments}: the options for many switches.
+L{tests.command.test_options} tests mistakes in the other options.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ class ManySwitchesTests(SynchronousTestCase):
 
     def test_listen(self) -> None:
         """
-        Each place is listened at, for one set of switches, and no server is
-        connected to unless one is named.
+        There is one service for each C{--listen}, and all of them share one
+        factory. A server is connected to only if C{--endpoint} is given too.
         """
         first, second = self.services(
             *("--listen", "ptcp:6640:127.0.0.1", "--listen", "tcp:6641", "--max-switches", "7")
@@ -54,8 +54,8 @@ class ManySwitchesTests(SynchronousTestCase):
 
     def test_cluster(self) -> None:
         """
-        Remotes with commas between are the members of one cluster, which has
-        one source.
+        Remotes with commas between them are the members of one cluster. The
+        whole text is the source of its events.
         """
         text = "tcp:10.0.0.1:6640,tcp:10.0.0.2,unix:/run/db.sock"
         [service] = self.services("--endpoint", text, "--leader-only", "--identify")
@@ -67,7 +67,8 @@ class ManySwitchesTests(SynchronousTestCase):
 
     def test_commaInOneRemote(self) -> None:
         """
-        A comma that no remote begins after is part of the one that there is.
+        If no remote begins after a comma, the comma is part of the remote
+        before it.
         """
         [(_, endpoint, members)] = self.parse("--endpoint", "unix:/run/a,b")["endpoints"]
         self.assertEqual(members, 1)
@@ -75,7 +76,7 @@ class ManySwitchesTests(SynchronousTestCase):
 
     def test_refused(self) -> None:
         """
-        A mistake is one line that names option and value.
+        A mistake is reported in one line, with the option and its value.
         """
         for arguments, words in (
             (("--listen", "ptcp:x"), "--listen ptcp:x: expected ptcp:"),

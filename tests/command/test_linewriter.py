@@ -24,7 +24,7 @@ LARGE = 200_000
 
 class RecordingReactor:
     """
-    Notes what is watched.
+    Records what is watched.
     """
 
     def __init__(self) -> None:
@@ -54,8 +54,8 @@ class RecordingReactor:
 
 class PipeTests(SynchronousTestCase):
     """
-    Tests for a L{LineWriter} on a pipe, with the reactor's part played by
-    hand.
+    Tests for a L{LineWriter} on a pipe. The test makes the calls that a reactor
+    would make.
     """
 
     def setUp(self) -> None:
@@ -70,7 +70,7 @@ class PipeTests(SynchronousTestCase):
 
     def closeReader(self) -> None:
         """
-        The reader goes away.
+        Close the reader's end.
         """
         if self.readEnd >= 0:
             os.close(self.readEnd)
@@ -78,7 +78,7 @@ class PipeTests(SynchronousTestCase):
 
     def read(self) -> bytes:
         """
-        Read out the pipe once.
+        Read all that is in the pipe now.
         """
         data = b""
         while True:
@@ -109,7 +109,7 @@ class PipeTests(SynchronousTestCase):
 
     def wait(self, line: bytes) -> Deferred[None]:
         """
-        Write a line behind one that waits.
+        Write a line while another one waits.
         """
         written = self.writer.write(line)
         assert written is not None
@@ -118,7 +118,7 @@ class PipeTests(SynchronousTestCase):
 
     def test_interface(self) -> None:
         """
-        The reactor can watch it.
+        A reactor can watch a LineWriter.
         """
         verifyObject(IReadDescriptor, self.writer)
         verifyObject(IWriteDescriptor, self.writer)
@@ -127,7 +127,8 @@ class PipeTests(SynchronousTestCase):
 
     def test_atOnce(self) -> None:
         """
-        A line that the pipe takes is out when write returns.
+        If the pipe has room for a line, the line is in the pipe when write
+        returns.
         """
         self.assertIsNone(self.writer.write(b"one\n"))
         self.assertIsNone(self.writer.write(b"two\n"))
@@ -136,7 +137,8 @@ class PipeTests(SynchronousTestCase):
 
     def test_blocking(self) -> None:
         """
-        The descriptor stays blocking: others, such as a shell, share it.
+        The descriptor stays blocking, because other programs, such as a shell,
+        share it.
         """
         self.assertTrue(os.get_blocking(self.writeEnd))
         self.fill()
@@ -147,8 +149,8 @@ class PipeTests(SynchronousTestCase):
 
     def test_fullPipe(self) -> None:
         """
-        A line that a full pipe does not take waits, and its Deferred fires
-        when it has been read; it is whole, however large.
+        If the pipe is full, a line waits. It is written completely, however
+        large it is, and then its Deferred fires.
         """
         line, written = self.fill()
         self.assertNoResult(written)
@@ -159,8 +161,8 @@ class PipeTests(SynchronousTestCase):
 
     def test_order(self) -> None:
         """
-        Lines keep their order and nothing is lost, also when small ones
-        follow one that waits.
+        Lines keep their order and nothing is lost, also if short lines follow a
+        line that waits.
         """
         line, first = self.fill()
         fired: list[str] = []
@@ -178,7 +180,8 @@ class PipeTests(SynchronousTestCase):
 
     def test_writeFromCallback(self) -> None:
         """
-        Who writes when told that its line is out comes behind the others.
+        A line that is written in the callback of an earlier line comes after
+        the lines that wait already.
         """
         line, first = self.fill()
         first.addCallback(lambda _: self.writer.write(b"late\n"))
@@ -188,8 +191,8 @@ class PipeTests(SynchronousTestCase):
 
     def test_cancel(self) -> None:
         """
-        Who cancels waits no longer; its line goes out at its place all the
-        same, for half of it may be out already.
+        A caller that cancels its Deferred waits no longer. Its line is still
+        written, at its place, because half of it may be written already.
         """
         line, first = self.fill()
         second, third = self.wait(b"two\n"), self.wait(b"three\n")
@@ -203,8 +206,8 @@ class PipeTests(SynchronousTestCase):
 
     def test_readerGone(self) -> None:
         """
-        A reader that goes away is told of at once, without a write, and once;
-        later lines are dropped.
+        When the reader goes away, C{onClosed} is called at once, without a
+        write, and only once. Later lines are dropped.
         """
         self.assertEqual(self.reactor.readers, [self.writer])
         self.assertIsNone(self.writer.doRead())
@@ -220,7 +223,7 @@ class PipeTests(SynchronousTestCase):
 
     def test_readerGoneAtWrite(self) -> None:
         """
-        A write may be the first to notice; it does not raise.
+        If a write finds that the reader has gone away, it does not raise.
         """
         self.closeReader()
         self.assertIsNone(self.writer.write(b"one\n"))
@@ -230,7 +233,7 @@ class PipeTests(SynchronousTestCase):
 
     def test_readerGoneWhileWaiting(self) -> None:
         """
-        Nobody waits for ever for a reader that is gone: what waits fires.
+        If the reader goes away while lines wait, their Deferreds fire.
         """
         _, first = self.fill()
         second = self.wait(b"two\n")
@@ -245,8 +248,8 @@ class PipeTests(SynchronousTestCase):
 
     def test_close(self) -> None:
         """
-        After close nothing is written or watched, what waits fires, onClosed
-        is not called, and the descriptor is still open.
+        After close nothing is written or watched. The Deferreds of waiting
+        lines fire, C{onClosed} is not called, and the descriptor stays open.
         """
         _, first = self.fill()
         second = self.wait(b"two\n")
@@ -263,7 +266,7 @@ class PipeTests(SynchronousTestCase):
 
 class OtherDescriptorTests(SynchronousTestCase):
     """
-    Tests for a L{LineWriter} on other descriptors than pipes of a shell.
+    Tests for a L{LineWriter} on files and named pipes.
     """
 
     def writing(self, path: str, flags: int) -> tuple[LineWriter, Any]:
@@ -277,8 +280,8 @@ class OtherDescriptorTests(SynchronousTestCase):
 
     def test_regularFile(self) -> None:
         """
-        A file takes each line at once, however large, and is never watched:
-        epoll refuses files.
+        A line is written to a file at once, however large it is. A file is
+        never watched, because epoll refuses files.
         """
         path = self.mktemp()
         writer, reactor = self.writing(path, os.O_CREAT | os.O_APPEND)
@@ -292,8 +295,8 @@ class OtherDescriptorTests(SynchronousTestCase):
 
     def test_fullDisk(self) -> None:
         """
-        A full disk ends the writing with its own reason: a file in which
-        lines are missing would be worse than none.
+        If the disk is full, C{onClosed} is called with that reason, and later
+        lines are dropped, so that no line is missing between others.
         """
         closed: list[str] = []
         descriptor = os.open("/dev/full", os.O_WRONLY)
@@ -345,7 +348,7 @@ class RealReactorTests(TestCase):
 
     def test_slowReader(self) -> Deferred[None]:
         """
-        A reader in a thread that reads in its own time gets every byte.
+        A slow reader gets every byte.
         """
         lines = [b"%06d\n" % n * 1000 for n in range(100)]
         size = sum(map(len, lines))
@@ -372,15 +375,16 @@ class RealReactorTests(TestCase):
 
     def test_readerGone(self) -> Deferred[None]:
         """
-        A reader that goes away while nothing is written is noticed, once.
+        If the reader goes away while nothing is written, C{onClosed} is called
+        once.
         """
         os.close(self.readEnd)
         return self.gone.addCallback(lambda _: self.assertIsNone(self.writer.write(b"one\n")))
 
     def test_readerGoneWhileWaiting(self) -> Deferred[None]:
         """
-        A reader that goes away while lines wait is noticed, once, and what
-        waits fires.
+        If the reader goes away while lines wait, C{onClosed} is called once,
+        and the Deferreds of the lines fire.
         """
         written = self.writer.write(b"x" * LARGE)
         assert written is not None

@@ -2,8 +2,8 @@
 # See LICENSE for details.
 
 """
-Tests for L{twisted_ovsdb.command.options}: what a command line means, and the
-line that refuses a mistake in it.
+Tests for L{twisted_ovsdb.command.options}: what a command line means, and how a
+mistake in it is reported.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ from twisted_ovsdb.openvswitch.classify import ClassificationRules
 @implementer(IOvsdbEventObserver)
 class RecordingObserver:
     """
-    What C{--observer} names in these tests: a class.
+    The class that C{--observer} names in these tests.
     """
 
     def __init__(self) -> None:
         self.events: list[Event] = []
 
     def eventReceived(self, event: Event) -> None:
-        """Note it."""
+        """Record the event."""
         self.events.append(event)
 
 
@@ -134,12 +134,13 @@ def parse(*arguments: str, twistd: tuple[str, ...] = ("-n",)) -> Any:
 
 class RefusedTests(SynchronousTestCase):
     """
-    A mistake on the command line is one line that says what to mend.
+    A mistake on the command line is reported in one line that says what is
+    wrong.
     """
 
     def refusal(self, *arguments: str, twistd: tuple[str, ...] = ("-n",)) -> str:
         """
-        The line with which arguments are refused.
+        The line that reports a mistake in these arguments.
         """
         line = self.assertRaises(SystemExit, parse, *arguments, twistd=twistd).code
         assert isinstance(line, str)
@@ -149,7 +150,7 @@ class RefusedTests(SynchronousTestCase):
 
     def test_daemon(self) -> None:
         """
-        A daemon has no standard output to write events to.
+        A daemon cannot write events to standard output, because it has none.
         """
         line = self.refusal("--events", "-", twistd=())
         self.assertIn("--events -", line)
@@ -173,12 +174,12 @@ for _case in REFUSED:
 
 class OptionsTests(SynchronousTestCase):
     """
-    Tests for what options are when all is well.
+    Tests for options without mistakes.
     """
 
     def test_plugin(self) -> None:
         """
-        twistd finds the command from the checkout, once.
+        twistd finds the command in the checkout, and finds it once.
         """
         plugins: list[Any] = list(getPlugins(IServiceMaker))
         made = [plugin for plugin in plugins if plugin.tapname == "ovsdb-monitor"]
@@ -187,7 +188,8 @@ class OptionsTests(SynchronousTestCase):
 
     def test_defaults(self) -> None:
         """
-        Without options: the local server, its usual database, 8 seconds.
+        Without options, the local server and its usual database are monitored,
+        and the maximum delay is 8 seconds.
         """
         options = parse()
         self.assertEqual([text for text, _, _ in options["endpoints"]], ["tcp:127.0.0.1:6640"])
@@ -200,7 +202,7 @@ class OptionsTests(SynchronousTestCase):
 
     def test_rules(self) -> None:
         """
-        The rules by name, or with other names for bridges.
+        Rules are given by name, or by the names of bridges.
         """
         self.assertEqual(parse("--rules", "dragonflow")["rules"], ClassificationRules.dragonflow())
         self.assertEqual(parse("--rules", "default")["rules"], ClassificationRules())
@@ -211,7 +213,8 @@ class OptionsTests(SynchronousTestCase):
 
     def test_observers(self) -> None:
         """
-        An observer is a class, of which one is made, or an instance.
+        C{--observer} names a class, of which an instance is made, or an
+        instance.
         """
         options = parse(
             "--observer", f"{HERE}.RecordingObserver", "--observer", f"{HERE}.anInstance"
@@ -222,8 +225,8 @@ class OptionsTests(SynchronousTestCase):
 
     def test_eventsPath(self) -> None:
         """
-        The file can be opened, which is tried at once, and its path is kept
-        whole: a daemon changes its directory. What is in it stays.
+        The file for events is opened once to test it, and its content stays.
+        Its absolute path is kept, because a daemon changes its directory.
         """
         path = Path(self.mktemp())
         path.write_text("kept\n")
@@ -232,8 +235,9 @@ class OptionsTests(SynchronousTestCase):
 
     def test_tls(self) -> None:
         """
-        The files are read at once, kept by their whole paths, and used for
-        every C{ssl:} remote, wherever on the command line it stands.
+        The files for TLS are read at once, and their absolute paths are kept.
+        They are used for every C{ssl:} remote, wherever it stands on the
+        command line.
         """
         authority = Authority(Path(self.mktemp()))
         pair = authority.issue("client")
@@ -253,8 +257,8 @@ class OptionsTests(SynchronousTestCase):
 
     def test_log(self) -> None:
         """
-        With events on standard output the log goes to standard error, unless
-        its place was given.
+        If events go to standard output, the log goes to standard error, unless
+        another place is given for the log.
         """
         path = self.mktemp()
         ours, given = standardErrorLog, "twisted.logger.globalLogPublisher"
@@ -273,7 +277,7 @@ class OptionsTests(SynchronousTestCase):
 
 class CompletionTests(SynchronousTestCase):
     """
-    What a shell gets when Tab is pressed behind C{twistd ovsdb-monitor}.
+    What the shell offers when Tab is pressed after C{twistd ovsdb-monitor}.
     """
 
     def complete(self, *words: str) -> str:
@@ -290,7 +294,8 @@ class CompletionTests(SynchronousTestCase):
 
     def test_options(self) -> None:
         """
-        Every option is offered; those that may be given again, again.
+        Every option is offered. An option that may be repeated is offered
+        again.
         """
         text = self.complete("--")
         for option in tap.Options().longOpt:
@@ -299,8 +304,8 @@ class CompletionTests(SynchronousTestCase):
 
     def test_values(self) -> None:
         """
-        Values are offered where they are known, files where files are meant,
-        and nothing where neither makes sense.
+        For an option with known values, these are offered. For an option that
+        takes a file, files are offered. For any other option, nothing is.
         """
         lines = {line.split("[")[0].strip("'\"*"): line for line in self.complete("").splitlines()}
         self.assertIn("(default dragonflow)", lines["--rules="])

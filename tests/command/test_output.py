@@ -25,8 +25,9 @@ class EventsServiceTests(SynchronousTestCase):
 
     def test_life(self) -> None:
         """
-        The file is open from start to stop, is appended to, and can be
-        opened again; what happens while stopped is not written.
+        The file is open from start to stop, and lines are appended to it. The
+        service can be started again. Events while it is stopped are not
+        written.
         """
         path = Path(self.mktemp())
         path.write_bytes(b"before\n")
@@ -54,8 +55,8 @@ class EventsServiceTests(SynchronousTestCase):
 
     def test_namedPipeWithoutReader(self) -> None:
         """
-        A named pipe may be opened before its reader is there, which then gets
-        the lines that waited for it.
+        A named pipe can be opened before its reader. The reader then gets the
+        lines that were written before.
         """
         folder = self.mktemp()
         os.mkdir(folder)

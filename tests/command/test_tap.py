@@ -45,7 +45,8 @@ class MakeServiceTests(SynchronousTestCase):
 
     def make(self, *arguments: str) -> tuple[list[OvsdbMonitorService], list[EventsService]]:
         """
-        The services of a command line: those that monitor, and the other.
+        The services of a command line: those that monitor, and those that write
+        events.
         """
         services = tap.makeService(parse(*arguments))
         assert isinstance(services, MultiService)
@@ -56,7 +57,7 @@ class MakeServiceTests(SynchronousTestCase):
 
     def observers(self, service: OvsdbMonitorService) -> list[object]:
         """
-        Whom a service tells.
+        The observers of a service.
         """
         return [delivery.observer for delivery in service.factory.monitor._audience.deliveries]
 
@@ -80,7 +81,7 @@ class MakeServiceTests(SynchronousTestCase):
 
     def test_options(self) -> None:
         """
-        What the options say reaches the factory.
+        The factory gets the values of the options.
         """
         [monitor], _ = self.make(
             *("--database", "db", "--rules", "dragonflow", "--no-replay", "--max-delay", "2.5")
@@ -94,8 +95,8 @@ class MakeServiceTests(SynchronousTestCase):
 
     def test_columns(self) -> None:
         """
-        Columns beyond the usual six are monitored at every server, and at
-        every switch that dials in; one of the six changes nothing.
+        Extra columns are monitored at every server, and at every switch that
+        connects to us. C{--column} with a usual column changes nothing.
         """
         columns = ("--column", "link_state", "--column", "mtu", "--column", "name")
         places = ("--endpoint", "tcp:a", "--endpoint", "tcp:b", "--listen", "ptcp:6640")
@@ -109,7 +110,8 @@ class MakeServiceTests(SynchronousTestCase):
 
     def test_logging(self) -> None:
         """
-        Events are logged exactly when nobody else is named to take them.
+        Events are logged if neither C{--observer} nor C{--events} is given, and
+        only then.
         """
         [monitor], events = self.make()
         [observer] = self.observers(monitor)
@@ -125,7 +127,8 @@ class MakeServiceTests(SynchronousTestCase):
 
     def test_opensNothing(self) -> None:
         """
-        Nothing is opened or scheduled yet: twistd forks after this.
+        Making the services opens and schedules nothing, because twistd forks
+        after it.
         """
         from twisted.internet import reactor
 
@@ -140,7 +143,7 @@ class MakeServiceTests(SynchronousTestCase):
 
 class Server(Protocol):
     """
-    Answers C{monitor} with one vm.
+    Answers C{monitor} with one VM.
     """
 
     def connectionMade(self) -> None:
@@ -176,7 +179,7 @@ class Child(ProcessProtocol):
 
     def wait(self, descriptor: int, text: bytes) -> Deferred[None]:
         """
-        Fires when text is in what a descriptor has given.
+        Return a Deferred that fires when a descriptor has given this text.
         """
         seen: Deferred[None] = Deferred()
         self._awaited = (descriptor, text, seen)
@@ -184,14 +187,14 @@ class Child(ProcessProtocol):
         return seen
 
     def childDataReceived(self, childFD: int, data: bytes) -> None:
-        """Note it."""
+        """Keep the output."""
         self.output[childFD] += data
         if self._awaited is not None and self._awaited[1] in self.output[self._awaited[0]]:
             seen, self._awaited = self._awaited[2], None
             seen.callback(None)
 
     def processEnded(self, reason: Failure) -> None:
-        """Tell it."""
+        """Fire the Deferred."""
         self.ended.callback(reason.value)
 
 
@@ -242,14 +245,16 @@ class CommandTests(TestCase):
 
         @return: its endpoint.
         """
-        # A unix path may have 107 bytes; trial's folders are deeper.
+        # Not a unix socket: its path may have 107 bytes, and the paths in trial's folders are
+        # longer.
         port = self.reactor.listenTCP(0, Factory.forProtocol(Server), interface="127.0.0.1")
         self.addCleanup(port.stopListening)
         return f"tcp:127.0.0.1:{port.getHost().port}"
 
     async def test_help(self) -> None:
         """
-        The help names every option, in tidy text, with status 0.
+        The help names every option, its text has no gaps, and the exit status
+        is 0.
         """
         out, err, status = await self.run_("--help")
         self.assertEqual((err, status), ("", 0))
@@ -261,15 +266,15 @@ class CommandTests(TestCase):
 
     async def test_version(self) -> None:
         """
-        The version is ours, not Twisted's.
+        --version prints the version of this package, not of Twisted.
         """
         result = await self.run_("--version")
         self.assertEqual(result, (f"twisted_ovsdb {twisted_ovsdb.__version__}\n", "", 0))
 
     async def test_refused(self) -> None:
         """
-        A mistake is one line on standard error and status 1: nothing on
-        standard output, no traceback, no help.
+        A mistake gives one line on standard error and status 1. There is
+        nothing on standard output, no traceback and no help.
         """
         atOnce = DeferredSemaphore(4)
         runs = [atOnce.run(self.run_, *arguments) for arguments, _ in REFUSED]
@@ -286,8 +291,8 @@ class CommandTests(TestCase):
 
     async def test_log(self) -> None:
         """
-        With C{--events -} standard output has no word of the log, which is
-        on standard error, or in the file that was named.
+        With C{--events -}, the log goes to standard error, and standard output
+        has no line of it.
         """
         missing = ("--endpoint", "unix:nonexistent", "--events", "-")
         child = self.spawn(*missing)
@@ -299,16 +304,16 @@ class CommandTests(TestCase):
 
     def interrupt(self, child: Child) -> None:
         """
-        What Ctrl-C does.
+        Do what Ctrl-C does.
         """
         transport: Any = child.transport
         transport.signalProcess("INT")
 
     async def test_logfile(self) -> None:
         """
-        A log file that was named keeps the log, and events are all that is
-        written elsewhere; Ctrl-C ends it as Twisted ends, by the signal,
-        after a last line that says so.
+        With C{--logfile}, the log goes to that file, and only events go to
+        standard output. After Ctrl-C, the last event says that the monitor was
+        stopped, and the signal ends the process, as in Twisted.
         """
         child = self.spawn("--endpoint", self.serve(), "--events", "-", twistd=("--logfile", "log"))
         await child.wait(1, b'"synchronized"')
@@ -328,8 +333,7 @@ class CommandTests(TestCase):
 
     async def test_column(self) -> None:
         """
-        The value of a column that was asked for is in each line, under
-        C{extra}.
+        The value of an extra column is in each line, under C{extra}.
         """
         child = self.spawn(
             *("--endpoint", self.serve(), "--events", "-"),
@@ -343,8 +347,8 @@ class CommandTests(TestCase):
 
     async def test_readerGone(self) -> None:
         """
-        A reader that goes away, as C{head -1} does, ends the service with one
-        line and status 0.
+        If the reader of the events goes away, as C{head -1} does, the process
+        ends with one line and status 0.
         """
         child = self.spawn("--endpoint", self.serve(), "--events", "-")
         await child.wait(1, b"\n")

@@ -25,7 +25,8 @@ class ClusterEndpointTests(SynchronousTestCase):
 
     def test_inTurn(self) -> None:
         """
-        Each attempt goes to the next member, and round again.
+        Each attempt goes to the next member, and after the last member to the
+        first one again.
         """
         members = [ManualEndpoint() for _ in range(3)]
         cluster = ClusterEndpoint(members, shuffle=False)
@@ -35,14 +36,14 @@ class ClusterEndpointTests(SynchronousTestCase):
 
     def test_shuffled(self) -> None:
         """
-        All members are there, in any order.
+        By default the members are in random order, and none is left out.
         """
         members = [ManualEndpoint() for _ in range(5)]
         self.assertCountEqual(ClusterEndpoint(members).members, members)
 
     def test_empty(self) -> None:
         """
-        A cluster without members is none.
+        A cluster without members is refused.
         """
         self.assertRaises(ValueError, ClusterEndpoint, [])
 
@@ -56,7 +57,7 @@ def databaseRow(leader: bool, connected: bool = True, model: str = "clustered") 
 
 class LeaderTests(FactoryTestCase):
     """
-    A factory that is content with a leader only.
+    A factory with C{leaderOnly}.
     """
 
     def setUp(self) -> None:
@@ -65,7 +66,7 @@ class LeaderTests(FactoryTestCase):
 
     def server(self, **row: Any) -> None:
         """
-        The server accepts and tells what it is.
+        The server accepts, and answers with its row in _Server.Database.
         """
         self.accept()
         tables = {"Database": {uuid(1): {"new": databaseRow(**row)}}}
@@ -73,7 +74,7 @@ class LeaderTests(FactoryTestCase):
 
     def change(self, **row: Any) -> None:
         """
-        The server tells what it has become.
+        The server reports that its row in _Server.Database has changed.
         """
         tables = {"Database": {uuid(1): {"new": databaseRow(**row), "old": {}}}}
         params = ["twisted_ovsdb_cluster", tables]
@@ -81,7 +82,7 @@ class LeaderTests(FactoryTestCase):
 
     def test_leader(self) -> None:
         """
-        A leader is asked who it is, and then monitored.
+        The server is asked whether it is the leader. If it is, it is monitored.
         """
         self.server(leader=True)
         asked, monitor = self.sent()
@@ -92,8 +93,8 @@ class LeaderTests(FactoryTestCase):
 
     def test_notLeader(self) -> None:
         """
-        A follower and a member that is cut off are left at once for the next,
-        and when all have been tried there is a wait.
+        A member that is not the leader, or is cut off from the others, is left
+        at once for the next member. When all have been tried, there is a wait.
         """
         self.server(leader=False)
         self.assertTrue(self.transport.disconnecting)
@@ -109,7 +110,8 @@ class LeaderTests(FactoryTestCase):
 
     def test_leadershipLost(self) -> None:
         """
-        A leader that leads no longer is left, and observers learn why.
+        A member that loses the leadership, or is cut off from the others, is
+        left, and observers are told the reason.
         """
         for row, reason in (
             ({"leader": False}, "does not lead its cluster"),
@@ -123,8 +125,8 @@ class LeaderTests(FactoryTestCase):
 
     def test_standalone(self) -> None:
         """
-        A server that is no cluster leads itself, and so does one so old that
-        it knows no clusters.
+        A server that is not in a cluster is monitored, and so is a server that
+        is too old to know clusters.
         """
         self.server(leader=False, model="standalone")
         self.receive(reply(2, {}))
@@ -137,7 +139,7 @@ class LeaderTests(FactoryTestCase):
 
     def test_refused(self) -> None:
         """
-        Any other refusal is a reason to go on later.
+        Any other error in the answer ends the connection.
         """
         self.accept()
         self.receive(b'{"id":1,"error":"odd"}')
@@ -145,7 +147,7 @@ class LeaderTests(FactoryTestCase):
 
     def test_otherDatabases(self) -> None:
         """
-        What other databases are does not matter.
+        Rows of other databases are ignored.
         """
         self.accept()
         other = {**databaseRow(leader=False), "name": "OVN_Southbound"}

@@ -86,7 +86,7 @@ class ManualEndpoint:
 @implementer(IHostnameResolver)
 class ForgetfulResolver:
     """
-    Finds nothing when the test says so.
+    A resolver that finds no address, when the test says so.
     """
 
     def __init__(self) -> None:
@@ -114,7 +114,7 @@ class ForgetfulResolver:
 @implementer(IReactorPluggableNameResolver)
 class ResolvingReactor(MemoryReactorClock):
     """
-    A reactor with a resolver of the test's.
+    A reactor with the resolver of the test.
     """
 
     def __init__(self, resolver: ForgetfulResolver) -> None:
@@ -172,13 +172,13 @@ class EndpointConnectorTests(SynchronousTestCase):
 
     def test_interface(self) -> None:
         """
-        It is a connector.
+        An EndpointConnector is a connector of Twisted.
         """
         verifyObject(IConnector, self.connector)
 
     def test_notAnEndpoint(self) -> None:
         """
-        A string in the place of an endpoint is refused when it is given.
+        A string in the place of an endpoint is refused at once.
         """
         with self.assertRaisesRegex(TypeError, "not a client endpoint.*'tcp:127.0.0.1:6640'"):
             EndpointConnector("tcp:127.0.0.1:6640", self.factory)  # type: ignore[arg-type]
@@ -199,7 +199,7 @@ class EndpointConnectorTests(SynchronousTestCase):
 
     def test_failure(self) -> None:
         """
-        An attempt that fails is told as such.
+        When an attempt fails, the factory is told of the failure.
         """
         self.connector.connect()
         self.endpoint.refuse()
@@ -209,7 +209,8 @@ class EndpointConnectorTests(SynchronousTestCase):
 
     def test_failureAtOnce(self) -> None:
         """
-        An endpoint that fails or raises at once is told after the start.
+        If an endpoint fails or raises at once, the factory is told of the start
+        first, and then of the failure.
         """
         for connect in (lambda _: fail(ZeroDivisionError()), lambda _: 1 / 0):
             factory, endpoint = RecordingFactory(), ManualEndpoint()
@@ -221,7 +222,8 @@ class EndpointConnectorTests(SynchronousTestCase):
 
     def test_reconnects(self) -> None:
         """
-        A factory that connects again from inside is started only once.
+        A factory that connects again inside its own methods is started only
+        once.
         """
         self.factory.reconnect = True
         self.connector.connect()
@@ -234,7 +236,8 @@ class EndpointConnectorTests(SynchronousTestCase):
 
     def test_stopConnecting(self) -> None:
         """
-        An attempt that is given up is cancelled and told as UserError, once.
+        stopConnecting cancels the attempt, and the factory is told UserError,
+        once.
         """
         self.assertRaises(NotConnectingError, self.connector.stopConnecting)
         self.connector.connect()
@@ -245,7 +248,7 @@ class EndpointConnectorTests(SynchronousTestCase):
 
     def test_disconnect(self) -> None:
         """
-        A disconnect ends whatever there is.
+        disconnect ends the attempt or the connection, whichever there is.
         """
         self.connector.disconnect()
         self.connector.connect()
@@ -258,7 +261,7 @@ class EndpointConnectorTests(SynchronousTestCase):
 
     def test_refusedByTheFactory(self) -> None:
         """
-        Where the factory makes no protocol there is none.
+        If the factory makes no protocol, the connector makes none.
         """
         self.factory.build = lambda: None
         self.connector.connect()
@@ -266,8 +269,8 @@ class EndpointConnectorTests(SynchronousTestCase):
 
     def test_protocolRaisesAtLoss(self) -> None:
         """
-        A protocol that raises in connectionLost is logged, and the factory
-        learns of the loss all the same.
+        If a protocol raises in connectionLost, this is logged, and the factory
+        is still told of the loss.
         """
 
         class Raising(Protocol):
@@ -283,7 +286,7 @@ class EndpointConnectorTests(SynchronousTestCase):
 
     def test_passesThrough(self) -> None:
         """
-        The protocol gets its transport, data, and the handshake of TLS.
+        The protocol gets data, and is told when the TLS handshake is complete.
         """
 
         @implementer(IHandshakeListener)
@@ -308,8 +311,8 @@ class EndpointConnectorTests(SynchronousTestCase):
 
     def test_F50_resolvesEachTime(self) -> None:
         """
-        A host's name is resolved anew for each attempt, also when it could
-        not be resolved before.
+        The host name is resolved again for each attempt, also if it could not
+        be resolved before.
         """
         resolver = ForgetfulResolver()
         reactor = ResolvingReactor(resolver)
@@ -323,9 +326,10 @@ class EndpointConnectorTests(SynchronousTestCase):
 
     def test_destinationBefore(self) -> None:
         """
-        Before the first connection the destination tells where the endpoint
-        leads. For an endpoint that does not tell it, it is what C{repr} gives,
-        or the class's name, but never a number of a place in memory.
+        Before the first connection, the destination is the address of the
+        endpoint as text. If the endpoint does not give its address, the
+        destination is its C{repr}, or the name of its class. It never has a
+        memory address in it.
         """
         reactor = MemoryReactorClock()
         telling = clientFromRemote(reactor, "tcp:[::1]")

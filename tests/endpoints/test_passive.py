@@ -26,7 +26,7 @@ class ServerFromRemoteTests(SynchronousTestCase):
 
     def listening(self, text: str, tls: TLSOptions | None = None) -> tuple[int, str]:
         """
-        Where one listens: port and address.
+        The port and the address at which a remote listens.
         """
         reactor: Any = MemoryReactorClock()
         endpoint = serverFromRemote(reactor, text, tls)
@@ -36,7 +36,8 @@ class ServerFromRemoteTests(SynchronousTestCase):
 
     def test_accepted(self) -> None:
         """
-        Open vSwitch's notation, with its default port, and Twisted's.
+        The notation of Open vSwitch, with its default port, and the notation of
+        Twisted are accepted.
         """
         for text, expected in (
             ("ptcp", (6640, "")),
@@ -51,7 +52,7 @@ class ServerFromRemoteTests(SynchronousTestCase):
 
     def test_tls(self) -> None:
         """
-        pssl is secured, and needs something to be secured with.
+        pssl listens with TLS.
         """
         self.assertEqual(self.listening("pssl:6641:127.0.0.1", TLS), (6641, "127.0.0.1"))
         endpoint = serverFromRemote(MemoryReactorClock(), "pssl", TLS)
@@ -61,7 +62,8 @@ class ServerFromRemoteTests(SynchronousTestCase):
 
     def test_refused(self) -> None:
         """
-        What neither notation accepts is refused with the text and what was
+        A text that is right in neither notation is refused, and so is pssl
+        without files for TLS. The error has the text, and says what was
         expected.
         """
         for text in (

@@ -30,14 +30,14 @@ from twisted_ovsdb.endpoints.remotes import LONGEST_PATH, clientFromRemote, isOp
 from twisted_ovsdb.endpoints.tls import TLSOptions
 
 NO_FILES = TLSOptions("key", "certificate", "ca")
-"""Files are not opened before a connection is made."""
+"""These files do not exist. Files are not opened before a connection is made."""
 
 
 @implementer(IReactorPluggableNameResolver, IHostnameResolver)
 class RecordingReactor(MemoryReactorClock):
     """
-    Resolves each name to an address of either family, and notes what an
-    endpoint connects to.
+    Resolves each name to an IPv6 address and an IPv4 address, and records what
+    an endpoint connects to.
     """
 
     def __init__(self) -> None:
@@ -65,7 +65,7 @@ class RecordingReactor(MemoryReactorClock):
 
     def reached(self) -> list[Any]:
         """
-        Where to connections were begun.
+        The places to which connections were begun.
         """
         return [
             *((client[0], client[1]) for client in self.tcpClients),
@@ -103,7 +103,7 @@ ACCEPTED: list[tuple[str, list[Any], list[str]]] = [
     ("unix:db.sock", ["db.sock"], []),
     ("unix:/a:b/c=d.sock", ["/a:b/c=d.sock"], []),
     (f"unix:/{'x' * (LONGEST_PATH - 1)}", [f"/{'x' * (LONGEST_PATH - 1)}"], []),
-    # Twisted's.
+    # In the notation of Twisted.
     ("tcp:host=127.0.0.1:port=6641", [("127.0.0.1", 6641)], []),
     ("tcp:host=127.0.0.1:6641", [("127.0.0.1", 6641)], []),
     ("tcp:127.0.0.1:port=6641", [("127.0.0.1", 6641)], []),
@@ -191,7 +191,7 @@ REFUSED: list[tuple[str, list[str]]] = [
 
 class AcceptedTests(SynchronousTestCase):
     """
-    Remotes lead where they say, in both notations.
+    An endpoint connects to the place that its remote names, in both notations.
     """
 
     def setUp(self) -> None:
@@ -199,11 +199,11 @@ class AcceptedTests(SynchronousTestCase):
 
     def reach(self, endpoint: IStreamClientEndpoint) -> list[Any]:
         """
-        Where an endpoint leads to.
+        The places to which an endpoint connects.
         """
         verifyObject(IStreamClientEndpoint, endpoint)
         attempt = endpoint.connect(Factory())
-        # A name leads to its addresses one after the other.
+        # The addresses of a name are tried one after another.
         self.reactor.advance(1)
         reached = self.reactor.reached()
         attempt.cancel()
@@ -212,7 +212,7 @@ class AcceptedTests(SynchronousTestCase):
 
     def test_opensNothing(self) -> None:
         """
-        To make an endpoint looks nothing up, and opens no file.
+        Making an endpoint resolves no name and opens no file.
         """
         for text, *_ in ACCEPTED:
             clientFromRemote(self.reactor, text, NO_FILES)
@@ -221,8 +221,8 @@ class AcceptedTests(SynchronousTestCase):
 
     def test_written(self) -> None:
         """
-        An endpoint says where it leads, in the same way however its remote was
-        written.
+        The address of an endpoint has the same short form, however its remote
+        was written.
         """
         for text, expected in WRITTEN:
             endpoint = clientFromRemote(self.reactor, text, NO_FILES)
@@ -259,8 +259,8 @@ def _addAccepted(text: str, reached: list[Any], asked: list[str]) -> None:
 
 class RefusedTests(SynchronousTestCase):
     """
-    What is a remote in neither notation is a ValueError that says what was
-    expected.
+    A text that is right in neither notation is refused with a ValueError that
+    says what was expected.
     """
 
     def refusal(self, text: str, tls: TLSOptions | None = NO_FILES) -> str:
@@ -275,8 +275,8 @@ class RefusedTests(SynchronousTestCase):
 
     def test_withoutFiles(self) -> None:
         """
-        Open vSwitch's C{ssl:} without its three files is never a connection
-        that is not verified.
+        C{ssl:} in the notation of Open vSwitch is refused without its three
+        files. There is never a connection without verification.
         """
         for text in ("ssl:10.0.0.1:6640", "ssl:[::1]", "ssl:host", "SSL:host:1"):
             refusal = self.refusal(text, None)
@@ -285,7 +285,8 @@ class RefusedTests(SynchronousTestCase):
 
     def test_withoutPyOpenSSL(self) -> None:
         """
-        Where TLS is not installed the error says how to, and all else works.
+        If the packages for TLS are missing, the error says how to install them.
+        Remotes without TLS still work.
         """
         modules: dict[str, Any] = sys.modules
         for missing in ("OpenSSL", "service_identity"):
@@ -300,7 +301,8 @@ class RefusedTests(SynchronousTestCase):
 
     def test_isOpenVSwitchTLS(self) -> None:
         """
-        What Open vSwitch's options for TLS are for can be told.
+        isOpenVSwitchTLS finds the remotes for which the options for TLS of Open
+        vSwitch are used.
         """
         for text in ("ssl:host", "ssl:10.0.0.1:6640", "ssl:[::1]:6640", "SSL:host"):
             self.assertTrue(isOpenVSwitchTLS(text), text)

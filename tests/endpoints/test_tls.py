@@ -58,19 +58,19 @@ class Recording(Protocol):
         self.reason: Any = None
 
     def connectionMade(self) -> None:
-        """Note it."""
+        """Record the call."""
         self.happened.append("made")
 
     def handshakeCompleted(self) -> None:
-        """Note it."""
+        """Record the call."""
         self.happened.append("handshake")
 
     def dataReceived(self, data: bytes) -> None:
-        """Note it."""
+        """Record the call."""
         self.received += data
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Note it."""
+        """Record the call."""
         self.happened.append("lost")
         self.reason = reason.value
 
@@ -88,18 +88,18 @@ class RecordingFactory(Factory):
         self.refuses = False
 
     def buildProtocol(self, addr: Any) -> Recording | None:
-        """Make one, unless it is not to."""
+        """Make a protocol, unless the factory refuses."""
         if self.refuses:
             return None
         self.made.append(Recording())
         return self.made[-1]
 
     def doStart(self) -> None:
-        """Note it."""
+        """Record the call."""
         self.calls.append("start")
 
     def doStop(self) -> None:
-        """Note it."""
+        """Record the call."""
         self.calls.append("stop")
 
 
@@ -136,7 +136,7 @@ class PumpedEndpoint:
 
 class TLSCase(SynchronousTestCase):
     """
-    An authority of our own.
+    A test with a certificate authority of its own.
     """
 
     def setUp(self) -> None:
@@ -151,14 +151,14 @@ class FilesTests(TLSCase):
 
     def refusal(self, options: TLSOptions) -> str:
         """
-        Why files cannot be used.
+        The reason why files cannot be used.
         """
         return str(self.assertRaises(TLSFailure, options.check))
 
     def test_good(self) -> None:
         """
-        Files that can be used, also if the certificate is followed by that of
-        its authority.
+        Good files are accepted, also if the certificate of the authority
+        follows in the file of the certificate.
         """
         pair = self.authority.issue("good")
         self.authority.options(pair).check()
@@ -168,7 +168,8 @@ class FilesTests(TLSCase):
 
     def test_missing(self) -> None:
         """
-        A file that is not there, or is a folder, is named with its option.
+        If a file does not exist or is a folder, the error has its option and
+        its path.
         """
         pair = self.authority.issue("pair")
         key, certificate, ca = pair.privateKey, pair.certificate, self.authority.caCert
@@ -183,7 +184,7 @@ class FilesTests(TLSCase):
 
     def test_otherContent(self) -> None:
         """
-        A file with anything else in it is named with its option.
+        If a file has other content, the error has its option and its path.
         """
         pair = self.authority.issue("pair")
         key, certificate, ca = pair.privateKey, pair.certificate, self.authority.caCert
@@ -206,7 +207,7 @@ class FilesTests(TLSCase):
 
     def test_mismatch(self) -> None:
         """
-        The key of another certificate.
+        The private key of another certificate is refused.
         """
         pair, other = self.authority.issue("pair"), self.authority.issue("other")
         options = self.authority.options(KeyPair(other.privateKey, pair.certificate))
@@ -217,7 +218,8 @@ class FilesTests(TLSCase):
 
     def test_encrypted(self) -> None:
         """
-        For a passphrase nobody is asked: who would answer a daemon?
+        A private key with a passphrase is refused, because a daemon cannot ask
+        for the passphrase.
         """
         pair = self.authority.issue("pair", passphrase=b"secret")
         self.assertEqual(
@@ -227,7 +229,7 @@ class FilesTests(TLSCase):
 
     def test_withoutPyOpenSSL(self) -> None:
         """
-        Where TLS is not installed the error says how to.
+        If the packages for TLS are missing, the error says how to install them.
         """
         options = self.authority.options(self.authority.issue("pair"))
         modules: dict[str, Any] = sys.modules
@@ -239,7 +241,8 @@ class FilesTests(TLSCase):
 
     def test_reasons(self) -> None:
         """
-        OpenSSL's errors in words, whatever they hold.
+        The reasons in an error of OpenSSL are read, whatever form the error
+        has.
         """
         for arguments, reasons in (
             (([("a", "", "one"), ("b", "", "two"), ("a", "", "one")],), ["one", "two"]),
@@ -265,7 +268,7 @@ class NameTests(TLSCase):
 
     def test_match(self) -> None:
         """
-        The host stands among the names, or fits a wildcard.
+        A host is accepted if it is one of the names, or fits a wildcard.
         """
         for host, names in (
             ("host", ["host"]),
@@ -283,7 +286,8 @@ class NameTests(TLSCase):
 
     def test_mismatch(self) -> None:
         """
-        The host is none of the names, of which a few are told.
+        A host that is none of the names is refused. The error has the first
+        five names.
         """
         for host, names in (
             ("host", ["other"]),
@@ -299,8 +303,8 @@ class NameTests(TLSCase):
 
     def test_none(self) -> None:
         """
-        A certificate without names is for nobody, though its subject be the
-        host.
+        A certificate without a subjectAltName is valid for no host, not even
+        for the host in its subject.
         """
         for host in ("any", "192.0.2.1"):
             self.assertEqual(
@@ -310,7 +314,7 @@ class NameTests(TLSCase):
 
     def test_unreadable(self) -> None:
         """
-        A certificate whose names cannot be read is for nobody.
+        A certificate whose names cannot be read is valid for no host.
         """
         key = ec.generate_private_key(ec.SECP256R1())
         name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "any")])
@@ -343,7 +347,7 @@ class HandshakeCase(TLSCase):
 
     def leadTo(self, serverFactory: Any) -> None:
         """
-        Connections lead to this server.
+        Let connections lead to this server.
         """
         self.inner = PumpedEndpoint(serverFactory, self.clock)
 
@@ -358,7 +362,7 @@ class HandshakeCase(TLSCase):
 
     def connected(self, **options: Any) -> tuple[Recording, Recording]:
         """
-        The protocols of a connection that succeeds.
+        Make a connection that succeeds, and return its two protocols.
         """
         attempt = self.connect(**options)
         self.assertNoResult(attempt)
@@ -368,7 +372,8 @@ class HandshakeCase(TLSCase):
 
     def refusal(self, **options: Any) -> str:
         """
-        Why a connection fails, of which no protocol on our side hears.
+        Make a connection that fails before a protocol is made on our side, and
+        return the reason.
         """
         attempt = self.connect(**options)
         self.inner.pump.flush()
@@ -385,7 +390,7 @@ class ClientTests(HandshakeCase):
 
     def test_interfaces(self) -> None:
         """
-        It is what Twisted asks for.
+        The endpoint and the connection creator provide Twisted's interfaces.
         """
         endpoint = TLSClientEndpoint(self.inner, self.ours, "host", self.clock)
         verifyObject(IStreamClientEndpoint, endpoint)
@@ -396,8 +401,8 @@ class ClientTests(HandshakeCase):
 
     def test_good(self) -> None:
         """
-        The protocol is made when the server is verified; then it is a
-        connection like any other.
+        The protocol is made when the server is verified. From then on, the
+        connection is used like any other.
         """
         client, server = self.connected()
         self.assertEqual(client.happened, ["made", "handshake"])
@@ -416,8 +421,8 @@ class ClientTests(HandshakeCase):
 
     def test_transport(self) -> None:
         """
-        What the protocol has as its transport says that TLS is there, and
-        leads to the connection below.
+        The transport of the protocol gives access to the TLS connection below
+        it.
         """
         client, _ = self.connected()
         self.assertIsInstance(client.transport, ProtocolWrapper)
@@ -426,8 +431,8 @@ class ClientTests(HandshakeCase):
 
     def test_serverName(self) -> None:
         """
-        A name is told to the server, in ASCII; an address is not, as TLS has
-        it.
+        The client sends the host name to the server, in ASCII. It does not send
+        an IP address, because TLS does not allow that.
         """
         for host, name in (
             ("host", b"host"),
@@ -441,7 +446,8 @@ class ClientTests(HandshakeCase):
 
     def test_wrongAuthority(self) -> None:
         """
-        A server with a certificate of somebody else. It hears so.
+        A server whose certificate is from another authority is refused, and the
+        server is told the reason.
         """
         other = Authority(self.folder / "other", "other")
         pair = other.issue("server")
@@ -456,7 +462,7 @@ class ClientTests(HandshakeCase):
 
     def test_sameNameOfAuthority(self) -> None:
         """
-        An authority that only has the name of ours.
+        A server is refused if its authority only has the same name as ours.
         """
         pair = Authority(self.folder / "other", "ours").issue("server")
         theirs = TLSOptions(pair.privateKey, pair.certificate, self.authority.caCert)
@@ -465,14 +471,15 @@ class ClientTests(HandshakeCase):
 
     def test_expired(self) -> None:
         """
-        A server whose certificate has expired.
+        A server whose certificate has expired is refused.
         """
         self.authority.issue("server", expired=True)
         self.assertEqual(self.refusal(), "certificate verify failed: certificate has expired")
 
     def test_verifyHostname(self) -> None:
         """
-        The server's name counts when that was asked for, and fails closed.
+        The host name is checked if this was asked for. A certificate without
+        names is then refused.
         """
         self.connected(verifyHostname=True)
         self.factory.made.clear()
@@ -518,7 +525,8 @@ class ClientTests(HandshakeCase):
 
     def test_plaintextServer(self) -> None:
         """
-        A server that answers in plain text.
+        If the server answers in plain text, the error asks whether TLS is
+        spoken there.
         """
 
         class Talking(Protocol):
@@ -532,7 +540,8 @@ class ClientTests(HandshakeCase):
 
     def test_closingServer(self) -> None:
         """
-        A server that hangs up on what it does not understand.
+        If the server closes the connection during the handshake, the error asks
+        whether TLS is spoken there.
         """
 
         class Closing(Protocol):
@@ -547,7 +556,7 @@ class ClientTests(HandshakeCase):
 
     def test_silentServer(self) -> None:
         """
-        A handshake that goes on for ever is given up.
+        A handshake that does not end is given up after 30 s.
         """
         self.leadTo(Factory.forProtocol(Protocol))
         attempt = self.connect()
@@ -564,7 +573,8 @@ class ClientTests(HandshakeCase):
 
     def test_cancel(self) -> None:
         """
-        An attempt that is given up in the handshake closes the connection.
+        If an attempt is cancelled during the handshake, its connection is
+        closed.
         """
         attempt = self.connect()
         attempt.cancel()
@@ -576,7 +586,8 @@ class ClientTests(HandshakeCase):
 
     def test_noProtocol(self) -> None:
         """
-        A factory that wants no connection gets none.
+        If the factory makes no protocol, the attempt fails and the connection
+        is closed.
         """
         self.factory.refuses = True
         attempt = self.connect()
@@ -587,8 +598,8 @@ class ClientTests(HandshakeCase):
 
     def test_refusedByServer(self) -> None:
         """
-        A server that does not trust us: in TLS 1.3 that comes after the
-        handshake.
+        If the server refuses our certificate, the protocol is told the reason.
+        With TLS 1.3 this comes after the handshake.
         """
         theirs = TLSOptions(
             self.theirs.privateKey,
@@ -605,7 +616,7 @@ class ClientTests(HandshakeCase):
 
     def test_failsBelow(self) -> None:
         """
-        What fails before TLS begins is told as it is.
+        A failure before TLS begins is passed on unchanged.
         """
         refused = ConnectionRefusedError()
 
@@ -620,8 +631,8 @@ class ClientTests(HandshakeCase):
 
     def test_files(self) -> None:
         """
-        Files are read for each connection: what is wrong with them is the
-        reason of that attempt, and no connection is made for it.
+        Files are read for each connection. If a file is wrong, the attempt
+        fails for that reason, and no connection is made.
         """
         kept = self.ours.certificate + ".kept"
         os.rename(self.ours.certificate, kept)
@@ -633,8 +644,8 @@ class ClientTests(HandshakeCase):
 
     def test_replaced(self) -> None:
         """
-        Files that are replaced count from the next connection, on both sides;
-        connections that there are stay.
+        If files are replaced, both sides use the new ones from the next
+        connection on. Connections that exist stay.
         """
         client, _ = self.connected()
         new = Authority(self.folder / "new", "ours")
@@ -677,7 +688,8 @@ class ServerTests(HandshakeCase):
 
     def test_plaintextClient(self) -> None:
         """
-        A client that speaks plain text is told of as that.
+        If a client sends plain text, the reason asks whether TLS is spoken
+        there.
         """
         protocol = SecureServerFactory(self.theirs, self.serverFactory, self.clock).buildProtocol(
             None
@@ -707,7 +719,7 @@ class ServerTests(HandshakeCase):
 
     def test_factory(self) -> None:
         """
-        The factory that is wrapped may refuse, and is started and stopped.
+        The wrapped factory is started and stopped, and may refuse a connection.
         """
         factory = SecureServerFactory(self.theirs, self.serverFactory, self.clock)
         factory.doStart()

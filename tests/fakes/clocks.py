@@ -12,12 +12,13 @@ from twisted.internet.task import Clock
 
 class TurningClock(Clock):
     """
-    A clock that runs, in each turn, only what was due at its beginning.
+    A clock that runs, in each turn, only the calls that were due when the turn
+    began.
     """
 
     def turn(self) -> None:
         """
-        One turn of a reactor.
+        Take one turn, as a reactor does.
         """
         calls, self.calls = self.calls, []
         for call in calls:

@@ -32,18 +32,18 @@ _DIRECTIVE = re.compile(
 _ASSIGNMENTS = re.compile(r"^(\w+=\S*\s+)*")
 
 _PLACEHOLDER = re.compile(r"\.\.\.|\b[A-Z]{2,}\b")
-"""What a reader has to fill in."""
+"""A part that the reader has to replace."""
 
 
 @attrs.frozen
 class Block:
     """
-    What a page shows apart from its text.
+    A block of a page, such as code or output.
 
-    @ivar language: what it is highlighted as.
-    @ivar text: what stands there, without indentation.
+    @ivar language: the language in which it is highlighted.
+    @ivar text: its text, without indentation.
     @ivar line: the line of the page in which it begins, from 1.
-    @ivar caption: what stands above it, or an empty string.
+    @ivar caption: its caption, or an empty string.
     """
 
     language: str
@@ -79,8 +79,9 @@ def _lineOf(text: str, position: int) -> int:
 
 def commands(path: Path) -> Iterator[tuple[list[str], list[str]]]:
     """
-    The arguments of each C{twistd ... ovsdb-monitor ...} of a page or a unit:
-    twistd's own, and ours. Those that a reader has to complete are left out.
+    The arguments of each C{twistd ... ovsdb-monitor ...} on a page or in a
+    unit: first twistd's own, then ours. A command that the reader has to
+    complete is left out.
     """
     text = path.read_text("utf-8").replace("\\\n", " ")
     # Literals in a sentence, and lines of a block.

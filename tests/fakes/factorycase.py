@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-A factory that connects to the test.
+A factory whose server is the test.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from twisted_ovsdb import EndpointConnector, OvsdbMonitorFactory, OvsdbProtocol
 
 class FactoryTestCase(SynchronousTestCase):
     """
-    A factory that connects to the test, without jitter.
+    A factory whose server is the test. Its waits have no jitter.
     """
 
     def setUp(self) -> None:
@@ -41,7 +41,7 @@ class FactoryTestCase(SynchronousTestCase):
 
     def makeFactory(self, **options: Any) -> None:
         """
-        Make a factory with these options, which connects.
+        Make a factory with these options, and let it connect.
         """
         self.clock = Clock()
         self.endpoint = ManualEndpoint()
@@ -65,7 +65,7 @@ class FactoryTestCase(SynchronousTestCase):
 
     def sent(self) -> list[Any]:
         """
-        Take the requests that were sent since the last time: method and params.
+        Take the requests that were sent since the last call: method and params.
         """
         text, found = self.transport.value().decode(), []
         self.transport.clear()
@@ -77,7 +77,7 @@ class FactoryTestCase(SynchronousTestCase):
 
     def synchronize(self, rows: dict[int, dict[str, Any]] | None = None) -> None:
         """
-        The server accepts and serves a snapshot.
+        The server accepts and sends a snapshot.
         """
         self.accept()
         self.receive(reply(1, rows or {}))

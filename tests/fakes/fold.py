@@ -23,17 +23,18 @@ from twisted_ovsdb.events import (
 
 class Fold:
     """
-    What the events that one observer was told add up to. It raises
-    AssertionError for a list of events that contradicts itself.
+    Adds up the events that one observer was told. An event that contradicts the
+    events before it is an AssertionError.
 
-    @ivar interfaces: what is online, by UUID.
-    @ivar inSync: whether the last bracket is closed.
+    @ivar interfaces: the interfaces that are online, by UUID.
+    @ivar inSync: whether the observer is in sync: there was no Disconnected
+        after the last Synchronized.
     """
 
     def __init__(self, replay: bool = True, told: Iterable[OvsInterface] | None = None) -> None:
         """
-        @param told: what the observer was told in an earlier life, None if
-            there was none.
+        @param told: what the observer was told in an earlier process; None if
+            it was told nothing.
         """
         self.interfaces = {row.uuid: row for row in told or () if row.kind is not None}
         self.inSync = False

@@ -2,8 +2,8 @@
 # See LICENSE for details.
 
 """
-A server that answers wrongly in every way that we could think of, one way for
-each connection, and rightly when it has run out of them.
+A server that gives a different wrong answer on each connection. When it has
+given all of them, its answers are correct.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ def rows(value: object) -> bytes:
 
 def new(**columns: object) -> bytes:
     """
-    The reply with a good row and one in which columns are something else.
+    The reply with a good row, and with a row in which these columns have other
+    values.
     """
     bad = {**vmRow("tap2"), **columns}
     return rows({uuid(1): {"new": vmRow("tap1")}, uuid(2): {"new": bad}})
@@ -42,23 +43,23 @@ def new(**columns: object) -> bytes:
 
 def after(data: bytes) -> bytes:
     """
-    A good reply, and behind it something wrong.
+    A good reply, followed by wrong bytes.
     """
     return GOOD + data
 
 
 def changed(value: object) -> bytes:
     """
-    A good reply, and behind it an update of anything.
+    A good reply, followed by an update with any value.
     """
     return after(
         json.dumps({"id": None, "method": "update", "params": ["twisted_ovsdb", value]}).encode()
     )
 
 
-# What the server sends for the monitor request, and words of the reason.
+# What the server answers to the monitor request, and words of the reason.
 ANSWERS: list[tuple[bytes, str]] = [
-    # No JSON, or not as RFC 8259 has it
+    # Not JSON as RFC 8259 defines it
     (b"HTTP/1.1 400 Bad Request\r\n\r\n", "begins with b'H'"),
     (b"\x16\x03\x01\x02\x00", "begins with b'\\x16'"),
     (b"\xef\xbb\xbf" + GOOD, "begins with b'\\xef'"),
@@ -72,7 +73,7 @@ ANSWERS: list[tuple[bytes, str]] = [
     (GOOD.replace(b'"error": null', b'"error": 01'), "not JSON"),
     (b'{"a":' + b"[" * 20000 + b"]" * 20000 + b"}", "not JSON"),
     (b'{"a":"' + b"x" * 300_000, "longer than 200000 bytes"),
-    # JSON, and no message
+    # JSON, but not a message
     (b"{}", "no method, result or error"),
     (b'{"id":1}', "no method, result or error"),
     (b'{"id":null,"result":{},"error":null}', "no id"),
@@ -124,7 +125,7 @@ ANSWERS: list[tuple[bytes, str]] = [
     (after(b"}"), "begins with b'}'"),
 ]
 
-# The same without white space, as ovsdb-server writes: such messages are read row by row.
+# The same answers without white space, as ovsdb-server writes them: these are read row by row.
 ANSWERS += [
     (compact, says)
     for data, says in ANSWERS
@@ -134,14 +135,14 @@ ANSWERS += [
 
 class HostileProtocol(Protocol):
     """
-    Answers the first bytes that come with the next of the wrong answers.
+    Sends its answer when the first bytes arrive.
     """
 
     factory: HostileServer
 
     def dataReceived(self, data: bytes) -> None:
         """
-        Whatever it is, it is the monitor request.
+        Take the first bytes for the monitor request, whatever they are.
         """
         if not self.factory.served.get(self):
             self.factory.served[self] = True
@@ -163,6 +164,6 @@ class HostileServer(ServerFactory):
 
     def nextAnswer(self) -> bytes:
         """
-        What the next connection gets.
+        The answer for the next connection.
         """
         return self.answers.pop(0) if self.answers else GOOD

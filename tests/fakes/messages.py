@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-Messages with many rows, as ovsdb-server writes them and as others might.
+Messages with many rows, as ovsdb-server writes them and as other servers might.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-A monitor whose connections the test owns.
+A monitor whose connections are made by the test.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from twisted_ovsdb import InterfaceMonitor, OvsdbProtocol
 
 class MonitorTestCase(SynchronousTestCase):
     """
-    A monitor whose connections the test owns.
+    A monitor whose connections are made by the test.
     """
 
     def setUp(self) -> None:
@@ -39,7 +39,7 @@ class MonitorTestCase(SynchronousTestCase):
 
     def attach(self) -> Deferred[None]:
         """
-        A new connection.
+        Attach the monitor to a new connection.
         """
         self.protocol, self.transport = OvsdbProtocol(), StringTransport()
         self.protocol.makeConnection(self.transport)
@@ -59,7 +59,7 @@ class MonitorTestCase(SynchronousTestCase):
 
     def synchronize(self, rows: dict[int, dict[str, Any]]) -> None:
         """
-        A new connection, and its snapshot.
+        Attach the monitor to a new connection, and receive the snapshot.
         """
         attached = self.attach()
         self.snapshot(rows)
@@ -67,6 +67,6 @@ class MonitorTestCase(SynchronousTestCase):
 
     def lose(self) -> None:
         """
-        The connection goes.
+        The connection is lost.
         """
         self.protocol.connectionLost(Failure(ConnectionLost("gone")))

@@ -19,7 +19,7 @@ from twisted_ovsdb.observers.summary import EVENT_NAMES
 
 def summary(event: Event) -> tuple[str, ...]:
     """
-    An event in a few words, for comparisons that one can read.
+    An event in a few words, so that comparisons are easy to read.
     """
     name = EVENT_NAMES[type(event)]
     if isinstance(event, Synchronized):
@@ -39,8 +39,8 @@ def summaries(events: Iterable[Event]) -> list[tuple[str, ...]]:
 @implementer(IOvsdbEventObserver)
 class Recorder:
     """
-    Records what it is told, and returns the answers that it was made with, one
-    for each event.
+    Records what it is told. For each event, it returns the next one of its
+    answers.
     """
 
     def __init__(self, answers: Iterable[ObserverResult] = ()) -> None:
@@ -56,7 +56,7 @@ class Recorder:
 
     def take(self) -> list[tuple[str, ...]]:
         """
-        What was told since the last time, in a few words.
+        Take what was told since the last call, in a few words.
         """
         events, self.events = self.events, []
         return summaries(events)
@@ -74,7 +74,7 @@ class Busy:
 
     def eventReceived(self, event: Event) -> Deferred[object]:
         """
-        Record the event and take time over it.
+        Record the event, and be busy with it.
         """
         assert self.waiting is None, "told while busy"
         self.events.append(event)
@@ -83,7 +83,7 @@ class Busy:
 
     def free(self) -> None:
         """
-        Be done with the present event.
+        Finish the present event.
         """
         waiting, self.waiting = self.waiting, None
         assert waiting is not None
@@ -91,14 +91,14 @@ class Busy:
 
     def freeAll(self) -> None:
         """
-        Be done with everything that comes.
+        Finish each event, until no other one is told.
         """
         while self.waiting is not None:
             self.free()
 
     def take(self) -> list[tuple[str, ...]]:
         """
-        What was told since the last time, in a few words.
+        Take what was told since the last call, in a few words.
         """
         events, self.events = self.events, []
         return summaries(events)

@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-A public key infrastructure for the length of a test.
+A public key infrastructure for one test.
 """
 
 from __future__ import annotations
@@ -41,14 +41,15 @@ class KeyPair:
 
 class Authority:
     """
-    A certificate authority, which signs with keys that are made at once.
+    A certificate authority with a new key.
 
     @ivar caCert: the file of its own certificate.
     """
 
     def __init__(self, folder: Path, name: str = "authority") -> None:
         """
-        @param folder: where the files are written; it is made if need be.
+        @param folder: where the files are written; it is made if it does not
+            exist.
         """
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder.absolute()
@@ -66,10 +67,10 @@ class Authority:
         passphrase: bytes | None = None,
     ) -> KeyPair:
         """
-        Make a key and its certificate, in the place of those that this name
-        has had.
+        Make a key and its certificate. They replace earlier ones of this name.
 
-        @param hosts: what the subjectAltName has; without any there is none.
+        @param hosts: the names in the subjectAltName; without names, the
+            certificate has no subjectAltName.
         """
         key = ec.generate_private_key(ec.SECP256R1())
         builder = _builder(_name(name), self._name, key.public_key(), expired)
@@ -82,7 +83,8 @@ class Authority:
 
     def options(self, pair: KeyPair, verifyHostname: bool = False) -> TLSOptions:
         """
-        What a side with this certificate needs, to trust this authority.
+        The options for a side that has this certificate and trusts this
+        authority.
         """
         return TLSOptions(pair.privateKey, pair.certificate, self.caCert, verifyHostname)
 

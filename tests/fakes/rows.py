@@ -2,8 +2,8 @@
 # See LICENSE for details.
 
 """
-Rows of the Interface table, the messages that have them, and the interfaces that
-they are.
+Rows of the Interface table, messages with such rows, and the interfaces that
+are made from them.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def vmRow(name: str, ifaceId: str = "port", ofport: int | None = None) -> dict[s
 
 def interface(number: int, row: Mapping[str, Any]) -> OvsInterface:
     """
-    A row as observers are told of it.
+    The interface that observers are told for a row.
     """
     return _ROWS.whole(uuid(number), row)
 

@@ -33,8 +33,9 @@ class BackOffTests(SynchronousTestCase):
 
     def test_healthy(self) -> None:
         """
-        A session that was in sync for as long as the delay begins anew; a
-        shorter one does not.
+        After a session that was in sync for at least as long as the delay,
+        there is no wait, and the next waits begin at 1 s again. After a shorter
+        session, the waits go on growing.
         """
         backOff = BackOff(8)
         self.assertEqual([backOff.wait(0.5), backOff.wait(1.9), backOff.wait(4)], [1, 2, 0])
@@ -42,7 +43,7 @@ class BackOffTests(SynchronousTestCase):
 
     def test_slow(self) -> None:
         """
-        After a refusal the wait is the longest.
+        After a refusal, the wait is as long as the maximum.
         """
         for refusal in (RpcError("unknown database"), OvsdbError("no table Interface")):
             backOff = BackOff(8)
@@ -70,7 +71,8 @@ class BackOffTests(SynchronousTestCase):
 
     def test_members(self) -> None:
         """
-        Of several servers each is tried once before a wait.
+        If there are several servers, each one is tried once before there is a
+        wait.
         """
         backOff = BackOff(8, members=3)
         self.assertEqual([backOff.wait(None) for _ in range(7)], [0, 0, 1, 0, 0, 2, 0])

@@ -2,8 +2,8 @@
 # See LICENSE for details.
 
 """
-Tests for L{twisted_ovsdb.lifecycle.factory}: attempts and back-off. A test
-named after a fault (F1, F2, ...) shows what is required for it.
+Tests for L{twisted_ovsdb.lifecycle.factory}: attempts and back-off. Some tests
+are named after a fault (F1, F2, ...) that docs/faults.rst explains.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ class BackOffTests(FactoryTestCase):
 
     def test_F1_delays(self) -> None:
         """
-        A server that is not there is tried after 1, 2, 4, 8, 8, ... seconds.
+        If there is no server, the next attempts come after 1, 2, 4, 8, 8, ...
+        seconds.
         """
         for delay in (1, 2, 4, 8, 8, 8):
             self.endpoint.refuse()
@@ -117,7 +118,7 @@ class BackOffTests(FactoryTestCase):
 
     def test_F40_anyFailure(self) -> None:
         """
-        Whatever an attempt fails with, the next one follows.
+        After a failed attempt there is another one, whatever the error.
         """
         for reason in (OSError(24, "Too many open files"), ImportError("idna"), KeyError("x")):
             self.endpoint.attempt.errback(reason)

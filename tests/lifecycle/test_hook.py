@@ -30,7 +30,8 @@ SERVER = "tcp:127.0.0.1:6640"
 
 class RecordingHook(ConnectionHook):
     """
-    Records what it is told, in a few words, and the sources apart.
+    Records what it is told, in a few words, and the sources in a list of their
+    own.
     """
 
     def __init__(self) -> None:
@@ -39,7 +40,7 @@ class RecordingHook(ConnectionHook):
 
     def take(self) -> list[str]:
         """
-        Take what was told since the last time.
+        Take what was told since the last call.
         """
         told, self.told = self.told, []
         return told
@@ -107,12 +108,12 @@ def _raise(hook: ConnectionHook, *arguments: object) -> None:
 RaisingHook: type[ConnectionHook] = type(
     "RaisingHook", (ConnectionHook,), dict.fromkeys(METHODS, _raise)
 )
-"""Fails whatever it is told."""
+"""A hook whose methods all raise an exception."""
 
 
 class FactoryHookTests(FactoryTestCase):
     """
-    What a factory tells.
+    What a factory tells its hook.
     """
 
     def setUp(self) -> None:
@@ -121,7 +122,7 @@ class FactoryHookTests(FactoryTestCase):
 
     def start(self, **options: Any) -> None:
         """
-        A factory with a hook, which connects.
+        Make a factory with a hook, and let it connect.
         """
         self.hook = RecordingHook()
         self.makeFactory(hook=self.hook, source=SERVER, **options)
@@ -168,8 +169,8 @@ class FactoryHookTests(FactoryTestCase):
 
     def test_noSource(self) -> None:
         """
-        Without a source of the user, it is the place that the connector leads
-        to, also before there is a connection.
+        If the user gives no source, the source is the address to which the
+        connector connects, also before there is a connection.
         """
         hook = RecordingHook()
         self.makeFactory(hook=hook)
@@ -181,7 +182,7 @@ class FactoryHookTests(FactoryTestCase):
 
     def test_identified(self) -> None:
         """
-        The switch is known by its system-id, if it is asked for that.
+        With C{identify}, the hook is told the system-id of the switch.
         """
         self.start(identify=True)
         self.accept()
@@ -222,8 +223,8 @@ class FactoryHookTests(FactoryTestCase):
 
     def test_stoppedByAnObserver(self) -> None:
         """
-        Where an observer stops the factory while it is told the snapshot, the
-        attempt is a failure and nothing else.
+        If an observer stops the factory while it is told the snapshot, the hook
+        is told that the attempt failed, and nothing else.
         """
         factory = self.factory
 
@@ -240,7 +241,7 @@ class FactoryHookTests(FactoryTestCase):
 
 class ListenerHookTests(ListenerTestCase):
     """
-    What a listener tells.
+    What a listener tells its hook.
     """
 
     def listen(self, **options: Any) -> None:
@@ -262,7 +263,7 @@ class ListenerHookTests(ListenerTestCase):
 
     def test_refused(self) -> None:
         """
-        Each connection that may not stay is told with its reason.
+        The hook is told each connection that is refused, with the reason.
         """
         self.listen(maxSwitches=1)
         first = self.synchronize("one")
@@ -288,8 +289,8 @@ class ListenerHookTests(ListenerTestCase):
 
     def test_failed(self) -> None:
         """
-        A switch that does not identify itself, and one that goes before it is
-        in sync, are failures.
+        The hook is told a failure for a switch that does not identify itself,
+        and for a switch that is lost before it is in sync.
         """
         self.dial()
         for _ in range(60):
@@ -309,8 +310,8 @@ class ListenerHookTests(ListenerTestCase):
 
     def test_stop(self) -> None:
         """
-        A stop ends each session and each attempt, once; what connects after it
-        is not told.
+        A stop ends each session and each attempt, once. The hook is not told of
+        connections after it.
         """
         switches = [self.synchronize("one"), self.dial()]
         self.hook.take()
@@ -328,14 +329,15 @@ class HooksTests(SynchronousTestCase):
 
     def tell(self, *hooks: ConnectionHook | None) -> None:
         """
-        Tell these hooks everything that there is.
+        Call every method of these hooks.
         """
         for method, arguments in EVERYTHING:
             Hooks(*hooks).tell(method, *arguments)
 
     def test_raising(self) -> None:
         """
-        What a hook raises is logged, and the next hook is still told.
+        If a hook raises an exception, it is logged, and the next hook is still
+        told.
         """
         recorder = RecordingHook()
         self.tell(RaisingHook(), None, recorder)
@@ -361,7 +363,7 @@ class HooksTests(SynchronousTestCase):
 
     def test_allOfThem(self) -> None:
         """
-        These tests tell all methods that a hook has.
+        These tests call all methods that a hook has.
         """
         self.assertEqual([method.__name__ for method, _ in EVERYTHING], METHODS)
         self.assertLessEqual(set(METHODS), set(vars(RecordingHook)))
@@ -369,13 +371,13 @@ class HooksTests(SynchronousTestCase):
 
 class RaisingHookTests(FactoryTestCase):
     """
-    A factory whose hook fails whatever it is told.
+    A factory whose hook always raises an exception.
     """
 
     def test_harmless(self) -> None:
         """
-        The factory connects, is in sync, connects again and stops as without
-        the hook.
+        The factory connects, is in sync, connects again and stops, as if there
+        were no hook.
         """
         self.makeFactory(hook=RaisingHook())
         self.endpoint.refuse()
@@ -393,7 +395,7 @@ class RaisingHookTests(FactoryTestCase):
 
 class Acting(ConnectionHook):
     """
-    Does something when it is told something.
+    A hook that calls a function when it is told of an attempt, or of a wait.
     """
 
     def __init__(self, at: str, act: Callable[[], object]) -> None:
@@ -403,13 +405,13 @@ class Acting(ConnectionHook):
 
     def attempting(self, source: str) -> None:
         """
-        Act, if it is time.
+        Call the function, if this is the event for it.
         """
         self._told("attempting")
 
     def waiting(self, source: str, seconds: float) -> None:
         """
-        Act, if it is time.
+        Call the function, if this is the event for it.
         """
         self._told("waiting")
 
@@ -421,12 +423,13 @@ class Acting(ConnectionHook):
 
 class ActingHookTests(FactoryTestCase):
     """
-    Hooks that stop what they are told of.
+    Hooks that stop the factory.
     """
 
     def test_stopWhileWaiting(self) -> None:
         """
-        A hook that gives up after a failed attempt ends all attempts.
+        If a hook stops the factory after a failed attempt, there are no more
+        attempts.
         """
         hook = Acting("waiting", lambda: self.factory.stop())
         self.makeFactory(hook=hook)
@@ -477,7 +480,8 @@ class StoppingListenerTests(ListenerTestCase):
 
     def test_stopWhileAttempting(self) -> None:
         """
-        A connection whose hook stops the listener is not accepted.
+        If the hook stops the listener when a switch connects, the connection is
+        not accepted.
         """
         recording = RecordingHook()
         recording.attempting = lambda source: self.listener.stop()  # type: ignore
@@ -493,8 +497,8 @@ class OtherConnectorTests(FactoryTestCase):
 
     def test_second(self) -> None:
         """
-        While a connector is in use, a second one is stopped, and nothing else
-        happens: no timer, nothing told, the first one goes on.
+        While a connector is in use, a second one is stopped. There is no timer
+        for it, the hook is not told of it, and the first connector goes on.
         """
         hook = RecordingHook()
         self.makeFactory(hook=hook)

@@ -54,7 +54,7 @@ class IdentityTests(FactoryTestCase):
 
     def test_untold(self) -> None:
         """
-        What the switch does not tell is None, also if the database has no
+        What is not in the switch's answer is None, also if the database has no
         row.
         """
         for rows in ([], [{"external_ids": ["map", [["hostname", "h"]]]}]):

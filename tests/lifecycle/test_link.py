@@ -119,8 +119,8 @@ class LinkTests(SynchronousTestCase):
 
     def test_lostAndThenOpened(self) -> None:
         """
-        An opening that ends when the session is lost already is no session in
-        sync.
+        If the opening ends after the session is lost, the session does not
+        count as in sync.
         """
         self.link.close(MonitorStopped())
         self.opened.callback(None)
@@ -129,8 +129,8 @@ class LinkTests(SynchronousTestCase):
 
     def test_close(self) -> None:
         """
-        A close says goodbye, and fires when the transport is closed; then no
-        timer is left.
+        close closes the connection politely, and its Deferred fires when the
+        transport is closed. Then no timer is left.
         """
         self.opened.callback(None)
         closed = self.link.close(MonitorStopped())
@@ -143,8 +143,8 @@ class LinkTests(SynchronousTestCase):
 
     def test_cutOff(self) -> None:
         """
-        A connection that does not close is cut off, not earlier than after
-        the timeout, and once, however often it was to be closed.
+        A connection that does not close is aborted after the timeout, and not
+        before. It is aborted once, also if close was called twice.
         """
         first, second = self.link.close(MonitorStopped()), self.link.close(MonitorStopped())
         self.clock.advance(GOODBYE_TIMEOUT - 0.01)
@@ -159,8 +159,9 @@ class LinkTests(SynchronousTestCase):
 
     def test_closeTheAborted(self) -> None:
         """
-        A close of a connection that was aborted fires when the transport is
-        closed; at once, and without a timer, when it is closed already.
+        For a connection that was aborted, the Deferred of close fires when the
+        transport is closed. If it is closed already, the Deferred fires at
+        once, without a timer.
         """
         self.link.protocol.abort(OvsdbError("wrong"))
         waiting = self.link.close(MonitorStopped())
@@ -172,8 +173,8 @@ class LinkTests(SynchronousTestCase):
 
     def test_freed(self) -> None:
         """
-        What a closed connection held is free at once, without the garbage
-        collector.
+        The objects of a closed connection are freed at once, without the
+        garbage collector.
         """
         self.opened.callback(None)
         gone = weakref.ref(self.link.protocol)

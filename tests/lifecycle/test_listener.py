@@ -29,7 +29,7 @@ from twisted_ovsdb.lifecycle.listener import OvsdbListenerFactory
 
 class Switch:
     """
-    A switch that has connected, and does what the test says.
+    A switch that has connected. The test decides what it does.
     """
 
     def __init__(self, listener: OvsdbListenerFactory, port: int) -> None:
@@ -40,7 +40,8 @@ class Switch:
 
     def requests(self) -> list[Any]:
         """
-        Take the requests that it got since the last time: id and method.
+        Take the requests that the switch got since the last call: id and
+        method.
         """
         text, found = self.transport.value().decode(), []
         self.transport.clear()
@@ -59,7 +60,7 @@ class Switch:
 
     def identify(self, system_id: str | None, hostname: str = "host") -> None:
         """
-        The switch answers which switch it is.
+        The switch answers with its identity.
         """
         pairs = [["hostname", hostname]]
         if system_id is not None:
@@ -182,8 +183,8 @@ class ListenerTests(ListenerTestCase):
 
     def test_warnsOfACloneOnce(self) -> None:
         """
-        A clone connects again and again, and there is one warning; there is
-        another one when the clone was in sync meanwhile.
+        If a clone connects again and again, there is one warning. There is
+        another one if the switch was in sync meanwhile.
         """
         first = self.synchronize("one", 1)
         with capturedLogs() as logs:
@@ -220,7 +221,8 @@ class ListenerTests(ListenerTestCase):
 
     def test_cloneThatRefusesEcho(self) -> None:
         """
-        An error is an answer too: the first switch is alive.
+        If the first switch answers the echo with an error, it is alive too, and
+        the second one is refused.
         """
         first = self.synchronize("one", 1)
         first.requests()
@@ -232,8 +234,8 @@ class ListenerTests(ListenerTestCase):
 
     def test_replacesTheSilent(self) -> None:
         """
-        A switch that does not answer is replaced by the one that has connected
-        as the same switch.
+        If a switch does not answer, a newer connection with the same system-id
+        replaces it.
         """
         first = self.synchronize("one", 1)
         second = self.dial()
@@ -252,8 +254,8 @@ class ListenerTests(ListenerTestCase):
 
     def test_newcomerGoesWhileTheOldIsAsked(self) -> None:
         """
-        A second connection that is lost before the first one is given up does
-        not replace it.
+        If the second connection is lost before the first one is given up, it
+        does not replace the first one.
         """
         self.synchronize("one", 1)
         second = self.dial()
@@ -284,7 +286,7 @@ class ListenerTests(ListenerTestCase):
 
     def test_silent(self) -> None:
         """
-        A peer that says nothing is dropped after that time.
+        A peer that sends nothing is dropped after C{snapshotTimeout}.
         """
         self.listen(snapshotTimeout=10)
         switch = self.dial()
@@ -335,7 +337,8 @@ class ListenerTests(ListenerTestCase):
 
     def test_bug(self) -> None:
         """
-        A bug of ours is logged with its traceback, and ends the connection.
+        A bug in this package is logged with its traceback, and ends the
+        connection.
         """
         self.listener._monitorOf = lambda *_: 1 / 0  # type: ignore
         switch = self.dial()

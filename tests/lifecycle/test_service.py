@@ -46,19 +46,20 @@ class OvsdbMonitorServiceTests(SynchronousTestCase):
 
     def lose(self) -> None:
         """
-        The connection goes.
+        The connection is lost.
         """
         self.endpoint.protocol.connectionLost(Failure(ConnectionDone()))
 
     def test_interface(self) -> None:
         """
-        It is a service.
+        The service provides Twisted's interface for services.
         """
         verifyObject(IService, self.service)
 
     def test_startAndStop(self) -> None:
         """
-        It connects when started, and has closed when stopService fires.
+        The service connects when it is started. When the Deferred of
+        stopService fires, the connection is closed.
         """
         self.service.startService()
         transport = self.endpoint.accept()
@@ -102,7 +103,8 @@ class OvsdbMonitorServiceTests(SynchronousTestCase):
 
     def test_startAgain(self) -> None:
         """
-        After a stop it starts again and compares with what it knew.
+        After a stop the service can be started again. The new snapshot is
+        compared with what was known.
         """
         self.service.startService()
         self.endpoint.accept()
@@ -142,8 +144,8 @@ class ManualServerEndpoint:
     """
     An endpoint that listens when the test says so.
 
-    @ivar opened: how many times it was to listen.
-    @ivar closed: how many times it was to stop.
+    @ivar opened: how many times L{listen} was called.
+    @ivar closed: how many times L{stopListening} was called.
     """
 
     def __init__(self) -> None:
@@ -200,7 +202,7 @@ class OvsdbListenServiceTests(SynchronousTestCase):
 
     def test_interface(self) -> None:
         """
-        It is a service.
+        The service provides Twisted's interface for services.
         """
         verifyObject(IService, self.service)
 
@@ -227,7 +229,8 @@ class OvsdbListenServiceTests(SynchronousTestCase):
 
     def test_portAndConnections(self) -> None:
         """
-        A stop has ended when both the port and the connections are closed.
+        The Deferred of stopService fires when both the port and the connections
+        are closed.
         """
         self.start()
         closing: Deferred[None] = Deferred()
@@ -240,8 +243,8 @@ class OvsdbListenServiceTests(SynchronousTestCase):
 
     def test_listensOnce(self) -> None:
         """
-        It listens once a start, whether started with privileges or without,
-        and again at the next start.
+        The service listens once for each start, also if twistd starts it with
+        privileges first.
         """
         self.start()
         self.assertEqual((self.endpoint.opened, self.service.running), (1, 1))
@@ -256,7 +259,8 @@ class OvsdbListenServiceTests(SynchronousTestCase):
 
     def test_stopTwice(self) -> None:
         """
-        It may be stopped before it is started, and twice.
+        The service may be stopped before it is started, and it may be stopped
+        twice.
         """
         self.successResultOf(self.service.stopService())
         self.start()
@@ -266,7 +270,7 @@ class OvsdbListenServiceTests(SynchronousTestCase):
 
     def test_stopBeforeItListens(self) -> None:
         """
-        A stop gives up the attempt to listen, and that is no error.
+        A stop cancels the attempt to listen, and nothing is logged.
         """
         self.service.startService()
         with capturedLogs() as logs:
@@ -275,7 +279,7 @@ class OvsdbListenServiceTests(SynchronousTestCase):
 
     def test_cannotListen(self) -> None:
         """
-        When it cannot listen, the log says why in one line.
+        If the service cannot listen, the log says why in one line.
         """
         self.service.startService()
         with capturedLogs() as logs:

@@ -31,7 +31,7 @@ WRONG_TYPES: dict[str, list[Any]] = {
     "rules": ["dragonflow", None],
     "hook": [5],
 }
-"""Things of another kind, in the place of these parameters of both."""
+"""Values of a wrong type, for parameters that the factory and the listener share."""
 
 FACTORY: dict[str, list[Any]] = {
     "maxDelay": [0, -1, None],
@@ -44,7 +44,7 @@ LISTENER: dict[str, list[Any]] = {"maxSwitches": [0, -1, None]}
 
 class SettingsTests(SynchronousTestCase):
     """
-    Tests for L{Settings}, mostly as users give them.
+    Tests for L{Settings}, mostly through the factory and the listener.
     """
 
     def test_wrong(self) -> None:
@@ -65,8 +65,8 @@ class SettingsTests(SynchronousTestCase):
 
     def test_wrongTypes(self) -> None:
         """
-        Something of another kind is refused when it is given, and not at each
-        connection.
+        A value of a wrong type is refused when it is given, and not later at
+        each connection.
         """
         for make in (OvsdbMonitorFactory, OvsdbListenerFactory):
             for keyword, values in WRONG_TYPES.items():
@@ -78,7 +78,7 @@ class SettingsTests(SynchronousTestCase):
 
     def test_zero(self) -> None:
         """
-        Zero is right where it means that there is no limit.
+        Zero is accepted where it means that there is no limit.
         """
         OvsdbMonitorFactory(clock=Clock(), connectTimeout=0, snapshotTimeout=0, probeInterval=0)
         OvsdbListenerFactory(clock=Clock(), snapshotTimeout=0, probeInterval=0)
@@ -101,8 +101,9 @@ class SettingsTests(SynchronousTestCase):
 
     def test_timeSource(self) -> None:
         """
-        A clock of the user serves for both. Without one, the reactor schedules
-        calls, and time is measured by a clock that never jumps.
+        If the user gives a clock, it schedules calls and measures time. Without
+        one, the reactor schedules calls, and time is measured by a clock that
+        never jumps.
         """
         from twisted.internet import reactor
 

@@ -37,7 +37,8 @@ class StopTests(FactoryTestCase):
 
     def test_F48_neverStarted(self) -> None:
         """
-        A factory that was never started is stopped already.
+        If the factory was never started, the Deferred of its stop fires at
+        once.
         """
         self.successResultOf(OvsdbMonitorFactory(clock=self.clock).stop())
 
@@ -51,7 +52,7 @@ class StopTests(FactoryTestCase):
 
     def test_F48_backingOff(self) -> None:
         """
-        While backing off, the next attempt is given up.
+        During the wait before an attempt, the attempt is given up.
         """
         self.endpoint.refuse()
         self.assertStopped(self.factory.stop())
@@ -120,8 +121,8 @@ class StopTests(FactoryTestCase):
 
     def test_F48_busyObserver(self) -> None:
         """
-        A busy observer leaves no timer of its warning behind, and is told
-        nothing when it is no longer busy.
+        The timer for the warning about a busy observer is cancelled. The
+        observer is told nothing when it is no longer busy.
         """
         busy = Busy()
         self.factory.addObserver(busy)

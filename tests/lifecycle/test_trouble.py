@@ -22,7 +22,7 @@ from twisted_ovsdb.lifecycle.trouble import SwitchLog
 
 class LogTests(FactoryTestCase):
     """
-    What the log says of troubles.
+    What the log says about connections that fail.
     """
 
     def lines(self, logs: Any) -> list[tuple[str, str]]:
@@ -81,7 +81,7 @@ class LogTests(FactoryTestCase):
 
     def test_retryByTheUser(self) -> None:
         """
-        A retry without a failure is no trouble, also where there was a failure
+        A retry without a failure is not logged, also if there was a failure
         before the session.
         """
         self.endpoint.refuse()
@@ -93,7 +93,7 @@ class LogTests(FactoryTestCase):
 
     def test_stopTrying(self) -> None:
         """
-        Where there is no next attempt, the log does not promise one.
+        If there is no next attempt, the log does not announce one.
         """
         self.synchronize()
         self.factory.stopTrying()
@@ -104,7 +104,7 @@ class LogTests(FactoryTestCase):
 
 class SwitchLogTests(SynchronousTestCase):
     """
-    What the log says of switches that may not stay.
+    What the log says about switches that are refused.
     """
 
     def setUp(self) -> None:
@@ -122,8 +122,8 @@ class SwitchLogTests(SynchronousTestCase):
 
     def test_once(self) -> None:
         """
-        A refused switch is warned of once, also when its session was lost, and
-        again when it was in sync meanwhile.
+        There is one warning for a refused switch, also if its session is lost
+        meanwhile. There is another one if the switch was in sync meanwhile.
         """
         self.assertEqual(self.warnings("one", "one", "two", "one"), 2)
         self.log.lost("there", "one", MonitorStopped())
@@ -133,14 +133,15 @@ class SwitchLogTests(SynchronousTestCase):
 
     def test_bounded(self) -> None:
         """
-        No more switches are remembered than there may be: the next one makes
-        the log forget all.
+        A limited number of refused switches is remembered. One more makes the
+        log forget all of them.
         """
         self.assertEqual(self.warnings("one", "two", "two"), 2)
         self.assertEqual(self.warnings("three", "three", "one"), 2)
 
     def test_unknown(self) -> None:
         """
-        Of connections whose switch is not known each is warned of.
+        There is a warning for each refused connection whose switch is not
+        known.
         """
         self.assertEqual(self.warnings("", ""), 2)

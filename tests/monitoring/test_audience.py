@@ -2,8 +2,8 @@
 # See LICENSE for details.
 
 """
-Tests for L{twisted_ovsdb.monitoring.audience}, by way of a monitor: observers
-that come and go, and what they were told in an earlier life.
+Tests for L{twisted_ovsdb.monitoring.audience}, through a monitor: observers
+that are added and removed, and what they were told in an earlier process.
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ from twisted_ovsdb.interfaces import IOvsdbEventObserver
 
 class ObserverTests(MonitorTestCase):
     """
-    Observers that come and go.
+    Observers that are added and removed.
     """
 
     def test_F47_late(self) -> None:
         """
-        One added while in sync is told nothing within addObserver; then what
-        exists, with what has happened meanwhile, then what happens.
+        An observer that is added while in sync is told nothing inside
+        addObserver. In the next turn it is told what exists by then, and after
+        that what happens.
         """
         self.synchronize({1: vmRow("tap1")})
         late = Recorder()
@@ -48,8 +49,9 @@ class ObserverTests(MonitorTestCase):
 
     def test_addedInAnOutage(self) -> None:
         """
-        One added in an outage is told nothing until the next snapshot, which
-        is INITIAL for it alone.
+        An observer that is added in an outage is told nothing until the next
+        snapshot. The snapshot is INITIAL for this observer, and RESYNC for the
+        others.
         """
         self.synchronize({1: vmRow("tap1")})
         self.lose()
@@ -66,7 +68,8 @@ class ObserverTests(MonitorTestCase):
 
     def test_refused(self) -> None:
         """
-        What is no observer, is one already or is none is refused.
+        To add an object that is not an observer, to add an observer twice, and
+        to remove an observer that was not added is refused.
         """
         self.assertRaises(TypeError, self.monitor.addObserver, object())
         self.assertRaises(ValueError, self.monitor.addObserver, self.observer)
@@ -74,7 +77,7 @@ class ObserverTests(MonitorTestCase):
 
     def test_equalObservers(self) -> None:
         """
-        Of two observers that are equal, the one that is given is removed.
+        If two observers are equal, only the one that is given is removed.
         """
 
         class Equal(Recorder):
@@ -92,8 +95,8 @@ class ObserverTests(MonitorTestCase):
 
     def test_adapted(self) -> None:
         """
-        An object that is adapted to an observer is one observer, by its own
-        name and by that of its adapter.
+        An object that is adapted to an observer can be added once, and is
+        removed when the same object is given.
         """
 
         class Adapted:
@@ -110,7 +113,7 @@ class ObserverTests(MonitorTestCase):
 
     def test_remove(self) -> None:
         """
-        One that was removed is told nothing more, and its Deferred is
+        An observer that was removed is told nothing more, and its Deferred is
         cancelled.
         """
         busy = Busy()
@@ -128,8 +131,7 @@ class ObserverTests(MonitorTestCase):
 
     def test_F46_meddling(self) -> None:
         """
-        An observer may add another and remove itself from inside
-        eventReceived.
+        Inside eventReceived, an observer may add another one and remove itself.
         """
         monitor, late = self.monitor, Recorder()
 
@@ -148,8 +150,8 @@ class ObserverTests(MonitorTestCase):
 
     def test_F45_busyHoldsUpNobody(self) -> None:
         """
-        A busy observer holds up neither the others nor the connection, and
-        gets the difference when it is free.
+        Neither the other observers nor the connection wait for a busy observer.
+        When it is no longer busy, it is told the difference.
         """
         busy = Busy()
         self.monitor.addObserver(busy)
@@ -165,8 +167,9 @@ class ObserverTests(MonitorTestCase):
 
     def test_removeWhileGreetingWaits(self) -> None:
         """
-        A late observer that is removed before it was told anything is told
-        nothing, and a stop leaves no delayed call.
+        If an observer is added while in sync and removed at once, it is told
+        nothing. A stop before another one is told anything leaves no delayed
+        call.
         """
         self.synchronize({1: vmRow("tap1")})
         late, later = Recorder(), Recorder()
@@ -179,9 +182,9 @@ class ObserverTests(MonitorTestCase):
 
     def test_stopTwice(self) -> None:
         """
-        A stop while an observer is busy and another waits to be greeted leaves
-        no delayed call, however often it is called; the next snapshot is
-        right for each of them.
+        A stop while one observer is busy and another one was told nothing yet
+        leaves no delayed call, also if there are two stops. Both observers are
+        then told the next snapshot correctly.
         """
         busy, late = Busy(), Recorder()
         self.monitor.addObserver(busy)
@@ -203,7 +206,7 @@ class ObserverTests(MonitorTestCase):
 
 class ToldTests(MonitorTestCase):
     """
-    Observers that were told something in an earlier life.
+    Observers that were told something in an earlier process.
     """
 
     def setUp(self) -> None:
@@ -215,21 +218,22 @@ class ToldTests(MonitorTestCase):
 
     def cancelled(self, _: object) -> None:
         """
-        The Deferred is cancelled.
+        Count that the Deferred is cancelled.
         """
         self.cancellations += 1
 
     def told(self, switch: str) -> Deferred[list[OvsInterface]]:
         """
-        What the observer was told.
+        Return a Deferred for what the observer was told.
         """
         self.keys.append(switch)
         return self.earlier
 
     def test_interfaces(self) -> None:
         """
-        The interfaces themselves: the first snapshot is a RESYNC for this
-        observer, and INITIAL for the others. One without a kind is ignored.
+        C{told} may be the interfaces. The first snapshot is then RESYNC for
+        this observer, and INITIAL for the others. An interface without a kind
+        is ignored.
         """
         self.monitor.addObserver(self.late, told=[vm(1), vm(2), vm(3), plain(4), plain(5)])
         self.synchronize({2: vmRow("tap2", ofport=2), 3: vmRow("tap3"), 4: vmRow("tap4")})
@@ -249,7 +253,7 @@ class ToldTests(MonitorTestCase):
 
     def test_noReplay(self) -> None:
         """
-        Without replay an observer that knows everything is told nothing but
+        Without replay, an observer that was told everything before is told only
         that it is in sync.
         """
         self.monitor = self.makeMonitor([], replay=False)
@@ -259,9 +263,9 @@ class ToldTests(MonitorTestCase):
 
     def test_waits(self) -> None:
         """
-        The first snapshot waits for the function's Deferred. Meanwhile the
-        others are told what happens, and the connection is read; then the
-        difference to what exists by then is told.
+        The observer is told nothing until the function's Deferred fires.
+        Meanwhile the others are told what happens, and the connection is read.
+        Then the observer is told the difference to what exists by then.
         """
         self.monitor.addObserver(self.late, self.told)
         self.assertEqual(self.keys, [])
@@ -283,7 +287,7 @@ class ToldTests(MonitorTestCase):
 
     def test_key(self) -> None:
         """
-        The function gets the system-id, if it is known.
+        The function gets the system-id of the switch, if it is known.
         """
         self.monitor.identity = SwitchIdentity("4aa64e21", None)
         self.monitor.addObserver(self.late, self.told)
@@ -292,8 +296,8 @@ class ToldTests(MonitorTestCase):
 
     def test_late(self) -> None:
         """
-        An observer that is added while in sync is asked for in the next turn,
-        not inside addObserver.
+        If an observer is added while in sync, the function is called in the
+        next turn, not inside addObserver.
         """
         self.synchronize({})
         self.monitor.addObserver(self.late, self.told)
@@ -308,8 +312,8 @@ class ToldTests(MonitorTestCase):
 
     def test_answeredInAnOutage(self) -> None:
         """
-        When the session goes while the function's Deferred is awaited, nothing
-        is told of it; the next snapshot is the RESYNC.
+        If the session is lost while the function's Deferred is awaited, the
+        observer is told nothing of that session. The next snapshot is RESYNC.
         """
         self.monitor.addObserver(self.late, self.told)
         self.synchronize({1: vmRow("tap1")})
@@ -329,8 +333,8 @@ class ToldTests(MonitorTestCase):
 
     def test_pendingOverAnOutage(self) -> None:
         """
-        When the Deferred fires only after an outage, the observer is told of
-        the latest snapshot, and of no outage.
+        If the Deferred fires only after an outage, the observer is told the
+        latest snapshot, and is not told of the outage.
         """
         self.monitor.addObserver(self.late, self.told)
         self.synchronize({1: vmRow("tap1")})
@@ -348,7 +352,7 @@ class ToldTests(MonitorTestCase):
 
     def test_remove(self) -> None:
         """
-        Removing the observer cancels the Deferred, and leaves nothing.
+        Removing the observer cancels the Deferred, and leaves no delayed call.
         """
         self.monitor.addObserver(self.late, self.told)
         self.synchronize({1: vmRow("tap1")})
@@ -384,8 +388,8 @@ class ToldTests(MonitorTestCase):
 
     def test_stop(self) -> None:
         """
-        A stop while the Deferred is awaited leaves no delayed call; what it
-        brings counts at the next start.
+        A stop while the Deferred is awaited leaves no delayed call. The result
+        of the Deferred is used at the next start.
         """
         self.monitor.addObserver(self.late, self.told)
         self.synchronize({1: vmRow("tap1")})
@@ -400,8 +404,8 @@ class ToldTests(MonitorTestCase):
 
     def test_fails(self) -> None:
         """
-        A failure is logged once; the observer then begins as one that was
-        told nothing.
+        If the Deferred fails, this is logged once, and the observer begins like
+        one that was told nothing before.
         """
         self.monitor.addObserver(self.late, self.told)
         self.synchronize({1: vmRow("tap1")})
@@ -413,8 +417,8 @@ class ToldTests(MonitorTestCase):
 
     def test_refused(self) -> None:
         """
-        What is neither a function nor interfaces is refused, and the observer
-        is not added.
+        If C{told} is neither a function nor interfaces, it is refused, and the
+        observer is not added.
         """
         wrong: Any
         for wrong in (5, "tap1", [5], [OvsInterface("u", "tap1", external_ids=cast(Any, None))]):

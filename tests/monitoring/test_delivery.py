@@ -31,7 +31,7 @@ class DeliveryTestCase(SynchronousTestCase):
 
     def deliveryTo(self, observer: Any, told: Any = None) -> Delivery:
         """
-        A delivery of three interfaces that has not begun.
+        A delivery of three interfaces, of which nothing has been told yet.
         """
         self.world, self.clock = World(), TurningClock()
         ask = None if told is None else askTold(told)
@@ -49,7 +49,7 @@ class DeliveryTests(DeliveryTestCase):
 
     def test_deliversAll(self) -> None:
         """
-        An observer that answers None is told all in one go.
+        An observer that returns None is told everything at once.
         """
         observer = Recorder()
         self.deliveryTo(observer).deliver()
@@ -80,8 +80,8 @@ class DeliveryTests(DeliveryTestCase):
 
     def test_busy(self) -> None:
         """
-        An observer is told one event after another, and between them learns
-        of what has changed meanwhile.
+        A busy observer is told one event after another. What has changed
+        meanwhile is in the next events.
         """
         observer = Busy()
         self.deliveryTo(observer).deliver()
@@ -128,8 +128,8 @@ class DeliveryTests(DeliveryTestCase):
 
     def test_F44_failures(self) -> None:
         """
-        An observer that raises, fails or answers nonsense is logged each
-        time, and is told what comes next.
+        If an observer raises, fails or returns something wrong, this is logged
+        each time, and the observer is still told the next event.
         """
 
         class Failing(Recorder):
@@ -149,7 +149,8 @@ class DeliveryTests(DeliveryTestCase):
 
     def test_failsLater(self) -> None:
         """
-        A Deferred that fails later is logged, and frees its observer.
+        If the Deferred of an observer fails later, this is logged, and the
+        observer is no longer busy.
         """
         observer = Busy()
         self.deliveryTo(observer).deliver()
@@ -161,7 +162,7 @@ class DeliveryTests(DeliveryTestCase):
 
     def test_F45_warnsOnce(self) -> None:
         """
-        An observer that is busy for 30 s is warned of, once.
+        If an observer is busy for 30 s, there is one warning.
         """
         observer = Busy()
         self.deliveryTo(observer).deliver()
@@ -177,7 +178,8 @@ class DeliveryTests(DeliveryTestCase):
 
     def test_close(self) -> None:
         """
-        Closing cancels what is awaited, without a log, and ends all.
+        Closing a delivery cancels the awaited Deferred and logs nothing. Then
+        nothing more is told.
         """
         observer = Busy()
         delivery = self.deliveryTo(observer)
@@ -194,8 +196,8 @@ class DeliveryTests(DeliveryTestCase):
 
     def test_stopWhileBusy(self) -> None:
         """
-        An observer that is busy at the stop is told nothing when it is free,
-        and goes on from there after the next start.
+        An observer that is busy at the stop is told nothing when it is no
+        longer busy. After the next start it is told the rest.
         """
         observer = Busy()
         delivery = self.deliveryTo(observer)
@@ -210,7 +212,8 @@ class DeliveryTests(DeliveryTestCase):
 
     def test_reentry(self) -> None:
         """
-        What happens from inside eventReceived is told after it, not within.
+        What changes inside eventReceived is told after eventReceived returns,
+        and not inside it.
         """
         world = World()
         depth: list[int] = [0]
@@ -243,7 +246,7 @@ class DeliveryTests(DeliveryTestCase):
 
 class SliceTests(DeliveryTestCase):
     """
-    Two events a turn: what L{Delivery.deliver} returns.
+    What L{Delivery.deliver} returns, with two events a turn.
     """
 
     def setUp(self) -> None:
@@ -251,7 +254,7 @@ class SliceTests(DeliveryTestCase):
 
     def delivering(self, delivery: Delivery) -> Deferred[None]:
         """
-        Deliver, where that takes more than one turn.
+        Begin a delivery that takes more than one turn.
         """
         waiting = delivery.deliver()
         assert waiting is not None
@@ -259,8 +262,8 @@ class SliceTests(DeliveryTestCase):
 
     def test_nothingToWaitFor(self) -> None:
         """
-        There is nothing to wait for when everything is told, when the observer
-        is busy, and when the delivery is stopped.
+        deliver returns None when everything is told, when the observer is busy,
+        and when the delivery is stopped.
         """
         delivery = self.deliveryTo(Recorder())
         delivery.stop()
@@ -274,8 +277,8 @@ class SliceTests(DeliveryTestCase):
 
     def test_slices(self) -> None:
         """
-        Each call has a Deferred of its own, which fires when the last slice is
-        told; a call meanwhile tells nothing by itself.
+        Each call returns a Deferred of its own, which fires when the last slice
+        is told. A call before that tells no event by itself.
         """
         observer = Recorder()
         delivery = self.deliveryTo(observer)
@@ -292,7 +295,8 @@ class SliceTests(DeliveryTestCase):
 
     def test_busyInALaterSlice(self) -> None:
         """
-        It fires when the observer is busy: nobody waits for the observer.
+        The Deferred fires when the observer becomes busy: it does not wait for
+        a busy observer.
         """
         busy: Deferred[None] = Deferred()
         observer = Recorder([None, None, busy])
@@ -305,7 +309,8 @@ class SliceTests(DeliveryTestCase):
 
     def test_stop(self) -> None:
         """
-        It fires at a stop, which leaves no delayed call.
+        The Deferred fires when the delivery is stopped, and no delayed call is
+        left.
         """
         for stop in (Delivery.stop, Delivery.close):
             observer = Recorder()
@@ -318,7 +323,8 @@ class SliceTests(DeliveryTestCase):
 
     def test_stopInASlice(self) -> None:
         """
-        It fires after the event from which the observer stops the delivery.
+        If the observer stops the delivery inside an event, the Deferred fires
+        after this event.
         """
 
         class Stopper(Recorder):
@@ -339,13 +345,13 @@ class SliceTests(DeliveryTestCase):
 
 class ToldTests(DeliveryTestCase):
     """
-    An observer that was told something in an earlier life.
+    An observer that was told something in an earlier process.
     """
 
     def test_atOnce(self) -> None:
         """
-        What is known at once holds up nothing; the function gets the key of
-        the switch, and is called once.
+        If the function returns interfaces, there is no wait. The function gets
+        the key of the switch, and is called once.
         """
         observer = Recorder()
         keys: list[str] = []
@@ -372,7 +378,8 @@ class ToldTests(DeliveryTestCase):
 
     def test_waits(self) -> None:
         """
-        The first event waits for the Deferred, and tells what is so by then.
+        The first event waits for the Deferred. The events then are the
+        difference to what exists by then.
         """
         observer = Recorder()
         earlier: Deferred[list[OvsInterface]] = Deferred()
@@ -395,7 +402,8 @@ class ToldTests(DeliveryTestCase):
 
     def test_neverTold(self) -> None:
         """
-        None means that the observer was never told anything: INITIAL.
+        If the function returns None, the observer was never told anything, and
+        its first snapshot is INITIAL.
         """
         observer = Recorder()
         self.deliveryTo(observer, lambda _: None).deliver()
@@ -403,7 +411,8 @@ class ToldTests(DeliveryTestCase):
 
     def test_fails(self) -> None:
         """
-        A failure is logged once, and the observer begins with INITIAL.
+        If the function fails, this is logged once, and the first snapshot is
+        INITIAL.
         """
 
         def told(switch: str) -> Any:
@@ -418,7 +427,8 @@ class ToldTests(DeliveryTestCase):
 
     def test_nonsense(self) -> None:
         """
-        Anything but interfaces is a failure.
+        If the function returns anything but interfaces, this is logged, and the
+        first snapshot is INITIAL.
         """
         observer = Recorder()
         self.deliveryTo(observer, lambda _: succeed([vm(1), 5])).deliver()
@@ -427,7 +437,7 @@ class ToldTests(DeliveryTestCase):
 
     def test_itsOwnCancellation(self) -> None:
         """
-        A Deferred that somebody else cancels is a failure too.
+        If other code cancels the Deferred, this is logged as a failure too.
         """
         observer = Recorder()
         earlier: Deferred[list[OvsInterface]] = Deferred()
@@ -438,7 +448,8 @@ class ToldTests(DeliveryTestCase):
 
     def test_close(self) -> None:
         """
-        Closing cancels the Deferred, without a log, and leaves nothing.
+        Closing the delivery cancels the Deferred, logs nothing and leaves no
+        delayed call.
         """
         observer = Recorder()
         cancelled: list[object] = []
@@ -451,7 +462,8 @@ class ToldTests(DeliveryTestCase):
 
     def test_closeFromTheFunction(self) -> None:
         """
-        The function itself may end the delivery; its Deferred is cancelled.
+        The function may close the delivery. The Deferred that it returns is
+        then cancelled.
         """
         observer = Recorder()
         cancelled: list[object] = []
@@ -468,7 +480,8 @@ class ToldTests(DeliveryTestCase):
 
     def test_closeUncancelled(self) -> None:
         """
-        A canceller that gives an answer all the same changes nothing.
+        If the Deferred fires with interfaces when it is cancelled, they are
+        ignored.
         """
         observer = Recorder()
         earlier: Deferred[list[OvsInterface]] = Deferred(lambda d: d.callback([vm(1)]))
@@ -480,8 +493,8 @@ class ToldTests(DeliveryTestCase):
 
     def test_stop(self) -> None:
         """
-        After a stop the Deferred is still awaited; its interfaces count at the
-        next start, and the function is not called again.
+        After a stop the Deferred is still awaited. Its interfaces are used at
+        the next start, and the function is not called again.
         """
         for late in (False, True):
             observer = Recorder()
@@ -510,7 +523,7 @@ class ToldTests(DeliveryTestCase):
 
     def test_warnsOnce(self) -> None:
         """
-        A Deferred that has not fired for 30 s is warned of, once.
+        If the Deferred has not fired after 30 s, there is one warning.
         """
         observer = Recorder()
         earlier: Deferred[list[OvsInterface]] = Deferred()

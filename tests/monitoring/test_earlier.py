@@ -36,8 +36,8 @@ class AskTests(SynchronousTestCase):
 
     def test_interfaces(self) -> None:
         """
-        The interfaces themselves will do; they are taken at once, so that an
-        iterator can be given, and a list may change afterwards.
+        C{told} may be the interfaces. They are copied at once, so an iterator
+        can be given, and a list may change afterwards.
         """
         given = [vm(1), vm(2)]
         for told in (given, iter(given), {row.uuid: row for row in given}.values()):
@@ -70,7 +70,7 @@ class AskTests(SynchronousTestCase):
 
     def test_fails(self) -> None:
         """
-        What the function raises is the failure.
+        If the function raises an exception, the Deferred fails with it.
         """
 
         def function(switch: str) -> list[OvsInterface]:
@@ -91,13 +91,14 @@ class AskTests(SynchronousTestCase):
 
     def give(self, told: Any, switch: str) -> Any:
         """
-        A function that returns what it was made to return.
+        Return what is given.
         """
         return told
 
     def test_cancel(self) -> None:
         """
-        Cancelling it cancels the function's own Deferred.
+        Cancelling the Deferred also cancels the Deferred that the function
+        returned.
         """
         cancelled: list[object] = []
         waiting: Deferred[list[OvsInterface]] = Deferred(cancelled.append)

@@ -23,7 +23,7 @@ CHANGES = st.lists(st.tuples(NUMBERS, st.sampled_from(["a", "b", "", "plain", "g
 
 def row(number: int, state: str) -> OvsInterface | None:
     """
-    A row that has this iface-id, or no kind, or is gone.
+    An interface that has this iface-id, or one without a kind, or None.
     """
     if state == "gone":
         return None
@@ -39,8 +39,8 @@ class IndexTests(SynchronousTestCase):
     @given(before=CHANGES, after=CHANGES)
     def test_follows(self, before: list[tuple[int, str]], after: list[tuple[int, str]]) -> None:
         """
-        Whatever happened before it was first asked and afterwards, it finds
-        what looking at every row would.
+        The index finds the same interfaces as a search through all rows,
+        whatever has changed before the first question and after it.
         """
         rows: dict[str, OvsInterface] = {}
         index = Index(rows, attrgetter("iface_id"))
@@ -68,7 +68,7 @@ class IndexTests(SynchronousTestCase):
 
     def test_forgets(self) -> None:
         """
-        Keys that nothing has any more take no memory.
+        Keys that no interface has any more take no memory.
         """
         index = Index({}, attrgetter("name"))
         index.get("")

@@ -2,8 +2,9 @@
 # See LICENSE for details.
 
 """
-Tests for L{twisted_ovsdb.monitoring.monitor} and L{twisted_ovsdb.monitoring.session}: an
-application that owns its connections.
+Tests for L{twisted_ovsdb.monitoring.monitor} and
+L{twisted_ovsdb.monitoring.session}, as an application uses them that makes its
+own connections.
 """
 
 from __future__ import annotations
@@ -23,12 +24,13 @@ from twisted_ovsdb.events import Disconnected
 
 class SessionTests(MonitorTestCase):
     """
-    From the request to the loss.
+    A session, from the request to the loss of the connection.
     """
 
     def test_request(self) -> None:
         """
-        The first request is monitor, on the six columns of Interface alone.
+        The first request is monitor. It asks for the six usual columns of the
+        Interface table, and for nothing else.
         """
         self.attach()
         request = json.loads(self.transport.value())
@@ -41,7 +43,7 @@ class SessionTests(MonitorTestCase):
 
     def test_extraColumns(self) -> None:
         """
-        Columns asked for beyond the six are monitored and told.
+        Extra columns are monitored, and their values are told.
         """
         self.monitor = self.makeMonitor([self.observer], extraColumns=["link_state", "name"])
         self.attach()
@@ -71,8 +73,8 @@ class SessionTests(MonitorTestCase):
 
     def test_refused(self) -> None:
         """
-        When the server refuses, the caller learns it, and the connection is
-        still the caller's.
+        If the server refuses, the caller gets the error, and the connection
+        stays open for the caller.
         """
         attached = self.attach()
         self.protocol.dataReceived(b'{"id":1,"error":"unknown database"}')
@@ -82,7 +84,7 @@ class SessionTests(MonitorTestCase):
 
     def test_badSnapshot(self) -> None:
         """
-        A reply that is not understood ends the session and tells nothing.
+        A wrong reply ends the session, and observers are told nothing.
         """
         attached = self.attach()
         self.snapshot({1: vmRow("tap1"), 2: {**vmRow("tap2"), "name": 5}})
@@ -94,7 +96,8 @@ class SessionTests(MonitorTestCase):
 
     def test_badUpdate(self) -> None:
         """
-        Of an update that is not understood nothing is told but its reason.
+        A wrong update ends the session. Observers are told the reason, and
+        nothing from the update.
         """
         self.synchronize({})
         self.update({1: {"new": vmRow("tap1")}, 2: {"new": {}}})
@@ -105,7 +108,8 @@ class SessionTests(MonitorTestCase):
 
     def test_lostBeforeTheReply(self) -> None:
         """
-        Nothing is told of a session that never synchronized.
+        Observers are told nothing of a session that is lost before its
+        snapshot.
         """
         attached = self.attach()
         self.lose()
@@ -134,7 +138,9 @@ class SessionTests(MonitorTestCase):
 
     def test_F32_newDatabase(self) -> None:
         """
-        The same names under new UUIDs are all offline, then all online (F32).
+        If the rows have new UUIDs after an outage, all old interfaces go
+        offline, and then all new ones come online, also if their names are the
+        same (F32).
         """
         self.synchronize({1: vmRow("tap1"), 2: vmRow("tap2")})
         self.lose()
@@ -160,8 +166,8 @@ class SessionTests(MonitorTestCase):
 
     def test_detach(self) -> None:
         """
-        Letting go is one Disconnected (stopped), leaves the connection up,
-        and the next connection is a resync.
+        When the monitor is detached, observers are told Disconnected (stopped)
+        once. The next connection begins with a resync.
         """
         self.synchronize({1: vmRow("tap1")})
         self.observer.take()
@@ -176,7 +182,8 @@ class SessionTests(MonitorTestCase):
 
     def test_detachFromAnObserver(self) -> None:
         """
-        After a stop from inside eventReceived nothing more is told (F46).
+        If an observer detaches the monitor inside eventReceived, it is told
+        nothing more (F46).
         """
         monitor = self.monitor
 
@@ -192,8 +199,8 @@ class SessionTests(MonitorTestCase):
 
     def test_explains(self) -> None:
         """
-        A debug line says why an interface has no kind, once, and not for
-        thousands at a time.
+        One debug line says why an interface has no kind. If there are many such
+        interfaces, ten get a line each, and one line counts the rest.
         """
         with capturedLogs() as logs:
             self.synchronize({n: jsonRow(f"eth{n}") for n in range(1, 31)})
@@ -211,7 +218,7 @@ class WhenSynchronizedTests(MonitorTestCase):
 
     def test_waits(self) -> None:
         """
-        Every Deferred gets the interfaces that have a kind. To cancel one does
+        Every Deferred gets the interfaces that have a kind. Cancelling one does
         not disturb the others.
         """
         first, second, third = (self.monitor.whenSynchronized() for _ in range(3))
@@ -223,7 +230,8 @@ class WhenSynchronizedTests(MonitorTestCase):
 
     def test_atOnce(self) -> None:
         """
-        In sync it fires at once, whatever observers do; in an outage it waits.
+        While in sync, the Deferred fires at once, also if an observer is busy.
+        In an outage it waits for the next snapshot.
         """
         busy = Busy()
         self.monitor.addObserver(busy)
@@ -237,7 +245,7 @@ class WhenSynchronizedTests(MonitorTestCase):
 
     def test_stopped(self) -> None:
         """
-        A stop cancels it.
+        A stop cancels the Deferred.
         """
         waiting = self.monitor.whenSynchronized()
         self.monitor.detach()

@@ -2,8 +2,8 @@
 # See LICENSE for details.
 
 """
-Tests for the questions that L{twisted_ovsdb.monitoring.monitor} answers, by way
-of a factory.
+Tests for the questions that L{twisted_ovsdb.monitoring.monitor} answers,
+through a factory.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ class LookupTests(FactoryTestCase):
 
     def test_interfaces(self) -> None:
         """
-        What exists and has a kind, all or of one kind.
+        interfaces returns the interfaces that have a kind, or those of one
+        kind.
         """
         self.assertEqual(self.factory.interfaces(), ())
         self.synchronize({1: vmRow("tap1"), 2: BRIDGE, 3: jsonRow("eth0")})
@@ -37,7 +38,7 @@ class LookupTests(FactoryTestCase):
 
     def test_byName(self) -> None:
         """
-        One interface by its name, if it has a kind.
+        interfaceByName returns the interface with this name, if it has a kind.
         """
         self.synchronize({1: vmRow("tap1"), 2: jsonRow("eth0")})
         self.assertEqual(self.factory.interfaceByName("tap1"), vm(1))
@@ -46,7 +47,8 @@ class LookupTests(FactoryTestCase):
 
     def test_byIfaceId(self) -> None:
         """
-        All interfaces that have an iface-id, of which there may be two.
+        interfacesByIfaceId returns all interfaces with this iface-id, of which
+        there may be two.
         """
         self.synchronize({1: vmRow("tap1", "a"), 2: vmRow("tap2", "a"), 3: vmRow("tap3", "b")})
         self.assertEqual(self.factory.interfacesByIfaceId("a"), (vm(1, "a"), vm(2, "a")))
@@ -54,8 +56,9 @@ class LookupTests(FactoryTestCase):
 
     def test_nameAgain(self) -> None:
         """
-        A name that goes to another row within one update leads to that row,
-        whichever of the two is told first.
+        If one update deletes a row and inserts another one with the same name,
+        the name leads to the new row, whichever of the two comes first in the
+        update.
         """
         self.synchronize({1: vmRow("tap1")})
         self.assertEqual(self.factory.interfaceByName("tap1"), vm(1))
@@ -70,8 +73,8 @@ class LookupTests(FactoryTestCase):
 
     def test_now(self) -> None:
         """
-        Answers follow each update, whatever observers do; in an outage they
-        are what was last known.
+        Answers are right after each update, also if an observer is busy. In an
+        outage they are what was last known.
         """
         self.factory.addObserver(Busy())
         self.synchronize({1: vmRow("tap1")})

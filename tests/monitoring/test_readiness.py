@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-Tests for L{twisted_ovsdb.monitoring.readiness}, by way of a factory.
+Tests for L{twisted_ovsdb.monitoring.readiness}, through a factory.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class WhenReadyTests(FactoryTestCase):
 
     def failsLate(self, waiting: Deferred[OvsInterface]) -> str:
         """
-        What the TimeoutError says.
+        Wait for the timeout, and return what the TimeoutError says.
         """
         self.assertNoResult(waiting)
         self.clock.advance(1)
@@ -41,8 +41,8 @@ class WhenReadyTests(FactoryTestCase):
 
     def test_atOnce(self) -> None:
         """
-        It fires at once for a vm that is ready already, and schedules
-        nothing.
+        If the VM is ready already, the Deferred fires at once, and nothing is
+        scheduled.
         """
         self.synchronize({1: vmRow("tap1", ofport=1), 2: vmRow("tap2", "other", 2)})
         before = self.clock.getDelayedCalls()
@@ -62,8 +62,8 @@ class WhenReadyTests(FactoryTestCase):
 
     def test_plugged(self) -> None:
         """
-        A vm that is plugged in later is ready when it has its OpenFlow port,
-        not before; and only this vm's.
+        If the VM is plugged in later, the Deferred fires when the VM has its
+        OpenFlow port, and not before. Other VMs do not make it fire.
         """
         self.synchronize({})
         waiting = self.factory.whenReady("port", 5)
@@ -76,8 +76,8 @@ class WhenReadyTests(FactoryTestCase):
 
     def test_firstSnapshot(self) -> None:
         """
-        It may be asked before there is a connection, and fires with the
-        first snapshot.
+        whenReady may be called before there is a connection. The Deferred then
+        fires with the first snapshot.
         """
         waiting = self.factory.whenReady("port")
         self.synchronize({1: vmRow("tap1", ofport=1)})
@@ -85,8 +85,8 @@ class WhenReadyTests(FactoryTestCase):
 
     def test_failed(self) -> None:
         """
-        A port that could not be made is not ready, nor is one that is
-        forgotten; the next one of this iface-id is.
+        A port that could not be made is not ready, and nothing fires when it is
+        deleted. The Deferred fires for the next port with this iface-id.
         """
         self.synchronize({1: vmRow("tap1")})
         waiting = self.factory.whenReady("port")
@@ -98,7 +98,8 @@ class WhenReadyTests(FactoryTestCase):
 
     def test_onlyVMs(self) -> None:
         """
-        An interface of another kind is not what is waited for.
+        An interface of another kind does not make the Deferred fire, and the
+        text of the error says which kind it has.
         """
         ids = {"iface-id": "port"}
         patch = jsonRow("patch-ex", "patch", 1, external_ids=ids, options={"peer": "patch-int"})
@@ -108,8 +109,8 @@ class WhenReadyTests(FactoryTestCase):
 
     def test_outage(self) -> None:
         """
-        What was ready before an outage is not taken to be so: the next
-        snapshot tells.
+        An interface that was ready before an outage does not count as ready in
+        the outage. The next snapshot decides.
         """
         self.synchronize({1: vmRow("tap1", ofport=1)})
         self.lose()
@@ -123,8 +124,8 @@ class WhenReadyTests(FactoryTestCase):
 
     def test_waitsThroughAnOutage(self) -> None:
         """
-        A caller that waits when the connection is lost gets what the next
-        snapshot has.
+        If the connection is lost while a caller waits, the Deferred fires with
+        the next snapshot in which the VM is ready.
         """
         self.synchronize({1: vmRow("tap1")})
         waiting = self.factory.whenReady("port")
@@ -136,7 +137,7 @@ class WhenReadyTests(FactoryTestCase):
 
     def test_busyObserver(self) -> None:
         """
-        Nothing waits for a busy observer.
+        The Deferred does not wait for a busy observer.
         """
         self.factory.addObserver(Busy())
         self.synchronize({1: vmRow("tap1")})
@@ -146,7 +147,7 @@ class WhenReadyTests(FactoryTestCase):
 
     def test_oneStep(self) -> None:
         """
-        It fires when all rows of a message have been applied.
+        The Deferred fires after all rows of a message have been applied.
         """
         self.synchronize({1: vmRow("tap1")})
         known: list[object] = []
@@ -158,8 +159,8 @@ class WhenReadyTests(FactoryTestCase):
 
     def test_several(self) -> None:
         """
-        Each caller has a Deferred of its own: one that cancels, and one that
-        cancels another, leave the others alone.
+        Each caller has a Deferred of its own. Cancelling one, also in the
+        callback of another one, does not disturb the others.
         """
         self.synchronize({1: vmRow("tap1")})
         first, second, third, fourth = (self.factory.whenReady("port") for _ in range(4))
@@ -174,8 +175,9 @@ class WhenReadyTests(FactoryTestCase):
 
     def test_stop(self) -> None:
         """
-        A stop fails every Deferred with CancelledError and leaves no timer,
-        with or without a connection, also when one of them cancels another.
+        At a stop, every Deferred fails with CancelledError and no timer is
+        left, with or without a connection, also if one of them cancels another
+        one.
         """
         before = self.factory.whenReady("port", 9)
         self.factory.stop()
@@ -215,7 +217,8 @@ class WhenReadyTests(FactoryTestCase):
 
     def test_askedWhileStopping(self) -> None:
         """
-        A caller that asks again after a stop gets nothing from old rows.
+        If whenReady is called again during a stop, it does not fire for old
+        rows.
         """
         again: list[Any] = []
 
@@ -229,9 +232,9 @@ class WhenReadyTests(FactoryTestCase):
 
     def test_late(self) -> None:
         """
-        After the timeout it fails with Twisted's TimeoutError, as
-        Deferred.addTimeout does, and leaves no trace; the text says what is
-        lacking.
+        After the timeout, the Deferred fails with Twisted's TimeoutError, as
+        with Deferred.addTimeout, and nothing is left behind. The text says what
+        is missing.
         """
         self.synchronize({1: vmRow("tap1", "a"), 2: vmRow("tap2", "b"), 3: jsonRow("tap3")})
         broken = jsonRow("tap2", ofport=-1, error="no such device", external_ids={"iface-id": "b"})
@@ -247,7 +250,8 @@ class WhenReadyTests(FactoryTestCase):
 
     def test_lateInAnOutage(self) -> None:
         """
-        The timeout counts in an outage too, and its text says so.
+        The timeout also ends the wait in an outage, and the text says that the
+        monitor is not in sync.
         """
         waiting = self.factory.whenReady("port", 1)
         self.assertIn("not in sync with the server", self.failsLate(waiting))
@@ -263,7 +267,7 @@ class WhenReadyTests(FactoryTestCase):
 
     def test_inTime(self) -> None:
         """
-        One that is ready in time, or is cancelled, leaves no timer.
+        A Deferred that fires in time, or is cancelled, leaves no timer.
         """
         self.synchronize({1: vmRow("tap1")})
         before = len(self.clock.getDelayedCalls())
@@ -282,7 +286,7 @@ class StopInACallbackTests(FactoryTestCase):
 
     def test_nothingMore(self) -> None:
         """
-        Then no observer is told anything of that snapshot.
+        After such a stop, no observer is told anything of that snapshot.
         """
         self.factory.whenSynchronized().addCallback(lambda _: self.factory.stop())
         self.accept()

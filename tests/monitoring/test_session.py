@@ -35,7 +35,7 @@ class RefusalTests(FactoryTestCase):
 
     def refuseColumns(self, schema: object) -> None:
         """
-        The server refuses a column, and tells its schema.
+        The server refuses a column, and sends its schema.
         """
         self.accept()
         self.refuse(1, {"error": "syntax error", "details": "error is not a valid column name"})
@@ -43,7 +43,8 @@ class RefusalTests(FactoryTestCase):
 
     def test_F15_unknownDatabase(self) -> None:
         """
-        An unknown database is told with its reason and tried again slowly.
+        If the server does not have the database, the log has its reason, and
+        the next attempt comes after the longest delay.
         """
         self.accept()
         with capturedLogs() as logs:
@@ -57,7 +58,7 @@ class RefusalTests(FactoryTestCase):
 
     def test_F17_joiningCluster(self) -> None:
         """
-        A database that is not available yet is tried again soon.
+        If the database is not available yet, the next attempt comes soon.
         """
         self.accept()
         self.refuse(1, "database not available")
@@ -66,7 +67,8 @@ class RefusalTests(FactoryTestCase):
 
     def test_F18_F19_otherErrors(self) -> None:
         """
-        Any other error, as a string or as an object, is a reason to try again.
+        After any other error, as a string or as an object, there is another
+        attempt.
         """
         errors: list[Any] = ["no", {"error": "odd"}, {"error": "odd", "details": 5}, 7, []]
         for error in errors:
@@ -77,7 +79,8 @@ class RefusalTests(FactoryTestCase):
 
     def test_F18_duplicateMonitor(self) -> None:
         """
-        A duplicate monitor id is no missing column: the reason is the error.
+        If the server says that the monitor id is a duplicate, the log has this
+        error as the reason, and not a missing column.
         """
         self.accept()
         with capturedLogs() as logs:
@@ -89,8 +92,9 @@ class RefusalTests(FactoryTestCase):
 
     def test_F16_lackingColumns(self) -> None:
         """
-        Columns that the server lacks are left out and read as empty; that is
-        warned of once. A session asks anew: the server may have them again.
+        Columns that the server does not have are left out and read as empty,
+        with one warning. Each session asks for them again, because the server
+        may have them by then.
         """
         with capturedLogs() as logs:
             for _ in range(2):
@@ -115,7 +119,7 @@ class RefusalTests(FactoryTestCase):
 
     def test_F16_lackingExtraColumn(self) -> None:
         """
-        An extra column that the server lacks is not in extra.
+        An extra column that the server does not have is not in C{extra}.
         """
         self.factory.stop()
         self.makeFactory(extraColumns=["nonsense", "mtu"])
@@ -126,8 +130,9 @@ class RefusalTests(FactoryTestCase):
 
     def test_F16_neededColumns(self) -> None:
         """
-        Without name and type, or without the table, there is nothing to
-        monitor: the reason says so, and it is tried again slowly.
+        Without the columns name and type, or without the table, nothing can be
+        monitored. The log has this reason, and the next attempt comes after the
+        longest delay.
         """
         for schema, reason in (
             (self.schema("ofport"), "table Interface has no column name, type"),
@@ -143,7 +148,7 @@ class RefusalTests(FactoryTestCase):
 
     def test_badSchema(self) -> None:
         """
-        A schema that is none ends the session.
+        An answer that is not a schema ends the session.
         """
         schemas: list[Any] = [None, [], {"tables": 5}, {"tables": {"Interface": {}}}, {}]
         for schema in schemas:
@@ -155,8 +160,8 @@ class RefusalTests(FactoryTestCase):
 
     def test_F49_bugWhileReading(self) -> None:
         """
-        A bug of ours while the snapshot is read is logged with its traceback,
-        and ends the session as any fault does.
+        A bug in this package while the snapshot is read is logged with its
+        traceback, and ends the session like any fault.
         """
         self.factory.monitor._replica.replace = lambda rows: 1 / 0  # type: ignore
         self.synchronize()

@@ -2,8 +2,9 @@
 # See LICENSE for details.
 
 """
-Large snapshots and updates: they are taken in and told in slices, between
-which the reactor turns; order, atomicity and brackets stay as they are.
+Large snapshots and updates are read and told in slices, and the reactor turns
+between two slices. Observers are told the same events, in the same order, as
+without slices.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class SliceTests(SynchronousTestCase):
 
     def connect(self) -> Deferred[None]:
         """
-        A new connection.
+        Make a new connection.
         """
         self.protocol, self.transport = OvsdbProtocol(), StringTransport()
         self.protocol.makeConnection(self.transport)
@@ -51,20 +52,20 @@ class SliceTests(SynchronousTestCase):
 
     def paused(self) -> bool:
         """
-        Whether the server's bytes are left waiting.
+        Whether reading from the connection is paused.
         """
         return self.transport.producerState == "paused"
 
     def turns(self, count: int = 40) -> None:
         """
-        The reactor turns.
+        Let the reactor turn.
         """
         for _ in range(count):
             self.clock.turn()
 
     def rows(self, count: int = 10) -> dict[int, dict[str, Any]]:
         """
-        So many rows.
+        Make this number of rows.
         """
         return {n: vmRow(f"tap{n}") for n in range(1, count + 1)}
 
@@ -76,9 +77,9 @@ class SliceTests(SynchronousTestCase):
 
     def test_snapshot(self) -> None:
         """
-        While a snapshot is read nothing is told and nothing further is read;
-        then everything is told, a slice a turn, and what followed in the
-        stream after it.
+        While a snapshot is read, nothing is told, and the messages after it
+        wait. Then the snapshot is told, one slice a turn, and after it the
+        update that followed.
         """
         waiting = self.monitor.whenSynchronized()
         self.receive(reply(1, self.rows()) + update({1: {"old": vmRow("tap1")}}))
@@ -103,8 +104,8 @@ class SliceTests(SynchronousTestCase):
 
     def test_collector(self) -> None:
         """
-        Between slices the collector of cycles is as the application has it:
-        on, or off.
+        Between two slices, the garbage collector is on or off as the
+        application has set it.
         """
         self.addCleanup(gc.enable)
         for set, enabled in ((gc.enable, True), (gc.disable, False)):
@@ -119,7 +120,8 @@ class SliceTests(SynchronousTestCase):
 
     def test_dataWhilePaused(self) -> None:
         """
-        Bytes that come while reading is paused, as they may on TLS, wait.
+        Bytes that arrive while reading is paused, which can happen with TLS,
+        are kept and read later.
         """
         self.receive(reply(1, self.rows()))
         message = update({1: {"old": vmRow("tap1")}})
@@ -130,7 +132,8 @@ class SliceTests(SynchronousTestCase):
 
     def test_update(self) -> None:
         """
-        A large update is one step too, told in slices before the next one.
+        A large update is told in slices too, and completely before the next
+        update.
         """
         self.receive(reply(1, {}))
         news = {n: {"new": row} for n, row in self.rows().items()}
@@ -146,7 +149,7 @@ class SliceTests(SynchronousTestCase):
 
     def test_busyObserverDoesNotPause(self) -> None:
         """
-        An observer that is busy does not hold up the connection.
+        A busy observer does not pause the connection.
         """
         self.receive(reply(1, {}))
         busy = Busy()
@@ -160,8 +163,8 @@ class SliceTests(SynchronousTestCase):
 
     def test_busyAtTheEndOfASlice(self) -> None:
         """
-        An observer that becomes busy with the last event of a slice is told
-        the next one when it is free, and not by the next turn.
+        An observer that becomes busy with the last event of a slice is told the
+        next event when it is no longer busy, and not in the next turn.
         """
         self.patch(delivery, "DELIVERY_SLICE", 1)
         busy = Busy()
@@ -178,8 +181,8 @@ class SliceTests(SynchronousTestCase):
 
     def test_lateObserver(self) -> None:
         """
-        One that comes late is told in slices, and what happens meanwhile
-        waits until it has been told all.
+        An observer that is added later is told in slices. What happens
+        meanwhile is told after them.
         """
         self.receive(reply(1, self.rows()))
         self.turns()
@@ -197,7 +200,7 @@ class SliceTests(SynchronousTestCase):
 
     def test_badRowInALaterSlice(self) -> None:
         """
-        What is wrong in the last row is found before anything is told.
+        A fault in the last row is found before anything is told.
         """
         self.receive(reply(1, {**self.rows(), 11: {"name": 5}}))
         self.turns()
@@ -207,7 +210,8 @@ class SliceTests(SynchronousTestCase):
 
     def test_lostWhileReading(self) -> None:
         """
-        A session that goes while its snapshot is read leaves nothing of it.
+        If the session is lost while its snapshot is read, nothing of the
+        snapshot is told, and no delayed call is left.
         """
         self.receive(reply(1, self.rows()))
         self.turns(1)
@@ -219,8 +223,8 @@ class SliceTests(SynchronousTestCase):
 
     def test_lostWhileTelling(self) -> None:
         """
-        A session that goes while its snapshot is told: the rest is told with
-        the next one, and the sum is right.
+        If the session is lost while its snapshot is told, the rest is not told.
+        After the next snapshot, the events add up to what the server has.
         """
         self.receive(reply(1, self.rows()))
         self.turns(4)
@@ -278,7 +282,8 @@ class SliceTests(SynchronousTestCase):
 
     def test_removeWhileTelling(self) -> None:
         """
-        An observer that is removed while it is told holds up nothing.
+        If an observer is removed while it is told a snapshot, the connection is
+        not paused any more, and no delayed call is left.
         """
         self.receive(reply(1, self.rows()))
         self.turns(4)

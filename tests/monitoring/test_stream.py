@@ -27,10 +27,10 @@ from twisted_ovsdb.monitoring.stream import Handover
 
 class Consumer:
     """
-    Takes events in a coroutine, as users do, and is busy with each that it is
-    told to be busy with.
+    Takes events in a coroutine, as users do. While C{busy} is set, it is busy
+    with each event until L{free} is called.
 
-    @ivar ended: fires when its loop is over.
+    @ivar ended: fires when its loop has ended.
     """
 
     def __init__(self, events: AsyncGenerator[Event, None], busy: bool = False) -> None:
@@ -48,7 +48,7 @@ class Consumer:
 
     def free(self) -> None:
         """
-        Be done with the present event.
+        Finish the present event.
         """
         working, self.working = self.working, None
         assert working is not None
@@ -56,7 +56,7 @@ class Consumer:
 
     def take(self) -> list[tuple[str, ...]]:
         """
-        What came since the last time, in a few words.
+        Take the events since the last call, in a few words.
         """
         events, self.events = self.events, []
         return summaries(events)
@@ -69,19 +69,19 @@ class StreamTests(FactoryTestCase):
 
     def observers(self) -> int:
         """
-        How many observers the factory has, beside the test's own.
+        How many observers the factory has, without the one of the test.
         """
         return len(self.factory.monitor._audience.deliveries) - 1
 
     def test_contract(self) -> None:
         """
-        It is an observer as any other.
+        The object behind events() is an observer like any other.
         """
         verifyObject(IOvsdbEventObserver, Handover(self.clock))
 
     def test_events(self) -> None:
         """
-        A consumer that keeps up gets what an observer gets.
+        A consumer that is never busy gets the same events as an observer.
         """
         consumer = Consumer(self.factory.events())
         self.synchronize({1: vmRow("tap1")})
@@ -95,8 +95,8 @@ class StreamTests(FactoryTestCase):
 
     def test_late(self) -> None:
         """
-        One that begins while in sync gets what exists now, as INITIAL, and
-        then what happens.
+        A consumer that begins while in sync gets what exists now, as INITIAL,
+        and then what happens.
         """
         self.synchronize({1: vmRow("tap1")})
         consumer = Consumer(self.factory.events())
@@ -114,7 +114,7 @@ class StreamTests(FactoryTestCase):
 
     def test_busy(self) -> None:
         """
-        While the consumer is busy, nothing piles up: what happens meanwhile
+        While the consumer is busy, no queue grows: what happens meanwhile
         reaches it as one difference.
         """
         self.synchronize({1: vmRow("tap1")})
@@ -148,8 +148,8 @@ class StreamTests(FactoryTestCase):
 
     def test_stop(self) -> None:
         """
-        A stop ends the loop: after Disconnected, for one that waits for an
-        event; without more, for one that is busy.
+        A stop ends the loop. A consumer that waits for an event still gets
+        Disconnected. A consumer that is busy gets no other event.
         """
         consumer = Consumer(self.factory.events())
         busy = Consumer(self.factory.events(), busy=True)
@@ -167,8 +167,8 @@ class StreamTests(FactoryTestCase):
 
     def test_stopWithoutConnection(self) -> None:
         """
-        A stop ends the loop also when there is no connection, and when the
-        loop had not begun.
+        A stop also ends the loop if there is no connection, and if the loop has
+        not begun.
         """
         later = self.factory.events()
         consumer = Consumer(self.factory.events())
@@ -179,7 +179,8 @@ class StreamTests(FactoryTestCase):
 
     def test_stopFromTheLoop(self) -> None:
         """
-        The consumer may stop the factory: its loop is over with that event.
+        The consumer may stop the factory. Its loop then ends after the present
+        event.
         """
 
         async def consume() -> int:
@@ -205,7 +206,7 @@ class StreamTests(FactoryTestCase):
 
     def test_leave(self) -> None:
         """
-        Leaving the loop is the end of it: nobody stays behind as an observer.
+        After a consumer has left its loop, the factory has no observer for it.
         """
 
         async def first() -> Event:
@@ -222,8 +223,8 @@ class StreamTests(FactoryTestCase):
 
     def test_failure(self) -> None:
         """
-        A loop whose body fails is the consumer's matter, and disturbs no
-        other observer.
+        If the body of the loop raises, the consumer gets the exception, and
+        other observers are not disturbed.
         """
 
         async def fail() -> None:
@@ -238,7 +239,7 @@ class StreamTests(FactoryTestCase):
 
     def test_close(self) -> None:
         """
-        Closing it removes its observer, and it is over.
+        Closing the generator removes its observer, and the generator ends.
         """
         self.synchronize({1: vmRow("tap1")})
         events = self.factory.events()
@@ -269,7 +270,8 @@ class StreamTests(FactoryTestCase):
 
     def test_unused(self) -> None:
         """
-        One that is never looped over costs nothing.
+        A generator that is never used adds no observer, and nothing of it is
+        kept.
         """
         events = self.factory.events()
         self.assertEqual(self.observers(), 0)
@@ -279,8 +281,8 @@ class StreamTests(FactoryTestCase):
 
     def test_dropped(self) -> None:
         """
-        When nobody holds the factory and its consumer any more, they go
-        without a sound.
+        If nothing refers to a factory and its consumers any more, they are
+        freed without an error in the log.
         """
         waiting, busy = Consumer(self.factory.events()), Consumer(self.factory.events(), busy=True)
         self.synchronize({1: vmRow("tap1")})
@@ -292,9 +294,9 @@ class StreamTests(FactoryTestCase):
 
     def test_fair(self) -> None:
         """
-        A consumer that was busy for a while and then never waits leaves the
-        reactor a turn after so many events, and gets all of them; a stop in
-        between leaves nothing behind.
+        A consumer that has many events to catch up with gets a limited number
+        of them in one turn, and the rest in the next turn. A consumer that is
+        cancelled between them gets no more.
         """
         many = {n: vmRow(f"tap{n}") for n in range(1, DELIVERY_SLICE + 100)}
         consumer = Consumer(self.factory.events(), busy=True)

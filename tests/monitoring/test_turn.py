@@ -31,7 +31,7 @@ class TurnTests(SynchronousTestCase):
 
     def test_take(self) -> None:
         """
-        The call comes in the next turn, once, and not at once.
+        The call is made in the next turn, once, and not before.
         """
         self.assertFalse(self.turn.awaited)
         self.take("a")
@@ -52,7 +52,7 @@ class TurnTests(SynchronousTestCase):
 
     def test_takeFromTheCall(self) -> None:
         """
-        The call may take the turn after it.
+        The call may take the next turn itself.
         """
         self.turn.take(lambda: self.take("b"))
         self.clock.turn()
@@ -62,7 +62,8 @@ class TurnTests(SynchronousTestCase):
 
     def test_cancel(self) -> None:
         """
-        A cancelled call never comes, and leaves nothing in the reactor.
+        A cancelled call is never made, and leaves no delayed call in the
+        reactor.
         """
         self.assertFalse(self.turn.cancel())
         self.take("a")

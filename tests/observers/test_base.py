@@ -32,7 +32,7 @@ from twisted_ovsdb.observers.log import LoggingObserver
 
 class RecordingObserver(OvsdbEventObserver):
     """
-    Notes which method got which event, and answers with the method's name.
+    Records which method got which event, and returns the name of the method.
     """
 
     def __init__(self) -> None:
@@ -73,8 +73,8 @@ class OvsdbEventObserverTests(SynchronousTestCase):
 
     def test_routes(self) -> None:
         """
-        Each of the 14 kinds of events reaches the method named after it,
-        once, and no other; what the method returns is the result.
+        Each of the 14 kinds of events reaches the method that is named after
+        it, once, and no other method. The result is what the method returns.
         """
         for method, event in self.fourteen().items():
             observer = RecordingObserver()
@@ -84,7 +84,7 @@ class OvsdbEventObserverTests(SynchronousTestCase):
 
     def test_default(self) -> None:
         """
-        What is not overridden does nothing.
+        A method that is not overridden does nothing.
         """
         observer = OvsdbEventObserver()
         for event in self.fourteen().values():
@@ -92,7 +92,7 @@ class OvsdbEventObserverTests(SynchronousTestCase):
 
     def test_deferred(self) -> None:
         """
-        A Deferred of a method is the observer's answer: it makes it busy.
+        If a method returns a Deferred, the observer is busy until it fires.
         """
         busy: Deferred[None] = Deferred()
 
@@ -105,7 +105,7 @@ class OvsdbEventObserverTests(SynchronousTestCase):
 
     def test_unknown(self) -> None:
         """
-        A kind of event that a later version may add breaks nobody.
+        An event of an unknown class, which a later version may add, is ignored.
         """
         observer = RecordingObserver()
         unknown: Any = object()
@@ -114,7 +114,7 @@ class OvsdbEventObserverTests(SynchronousTestCase):
 
     def test_interface(self) -> None:
         """
-        Every observer that ships provides the interface of observers.
+        Every observer in the package provides IOvsdbEventObserver.
         """
         for made in (
             OvsdbEventObserver(),

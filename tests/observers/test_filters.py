@@ -38,8 +38,8 @@ class OnlyKindsTests(MonitorTestCase):
 
     def test_interfaces(self) -> None:
         """
-        Only interfaces of those kinds are told, in every event; Synchronized
-        lists only these, and Disconnected is told as it is.
+        The observer is told only of interfaces that have one of the kinds.
+        Synchronized lists only these, and Disconnected is passed on unchanged.
         """
         wanted = Recorder()
         self.monitor.addObserver(onlyKinds(wanted, InterfaceKind.VM, InterfaceKind.PATCH))
@@ -67,8 +67,8 @@ class OnlyKindsTests(MonitorTestCase):
 
     def test_anotherKind(self) -> None:
         """
-        An interface that gets one of the kinds is online then, and one that
-        loses it is offline.
+        An interface comes online when it gets one of the kinds, and goes
+        offline when it no longer has one of them.
         """
         wanted = Recorder()
         self.monitor.addObserver(onlyKinds(wanted, InterfaceKind.VM))
@@ -84,7 +84,7 @@ class OnlyKindsTests(MonitorTestCase):
 
     def test_busy(self) -> None:
         """
-        Being busy reaches through the filter: what happens meanwhile is told
+        An observer behind a filter may be busy. What happens meanwhile is told
         as one difference.
         """
         busy = Busy()
@@ -99,7 +99,8 @@ class OnlyKindsTests(MonitorTestCase):
 
     def test_remove(self) -> None:
         """
-        The filter is what was added, and it is what can be removed.
+        The filter was added, so the filter can be removed, and not the observer
+        behind it.
         """
         wanted = Recorder()
         filtered = onlyKinds(wanted, InterfaceKind.VM)
@@ -117,8 +118,9 @@ class WithoutReplaysTests(MonitorTestCase):
 
     def test_outage(self) -> None:
         """
-        After an outage it tells what differs and not what is the same, while
-        other observers of the same monitor are told that too.
+        After an outage, the observer is told only of interfaces that are
+        different. Other observers of the same monitor are also told of the
+        unchanged ones.
         """
         wanted = Recorder()
         self.monitor.addObserver(withoutReplays(wanted))
@@ -139,12 +141,12 @@ class WithoutReplaysTests(MonitorTestCase):
 
 class EachFilterTests(SynchronousTestCase):
     """
-    What holds for both.
+    Tests for both filters.
     """
 
     def test_contract(self) -> None:
         """
-        A filter is an observer, and its repr shows the observer within.
+        A filter is an observer, and its repr shows the observer behind it.
         """
         for observer in (
             onlyKinds(Recorder(), InterfaceKind.VM),
@@ -155,7 +157,7 @@ class EachFilterTests(SynchronousTestCase):
 
     def test_composed(self) -> None:
         """
-        Filters can be put around one another.
+        A filter can be put around another filter.
         """
         wanted = Recorder()
         observer = withoutReplays(onlyKinds(wanted, InterfaceKind.VM))
@@ -171,7 +173,7 @@ class EachFilterTests(SynchronousTestCase):
 
     def test_result(self) -> None:
         """
-        What the observer returns is what the filter returns.
+        A filter returns what its observer returns.
         """
         result: Any = object()
         event = InterfaceOnline(vm(1), Cause.UPDATE, "tcp:test")
@@ -180,8 +182,8 @@ class EachFilterTests(SynchronousTestCase):
 
     def test_refused(self) -> None:
         """
-        What is not an observer, what is not a kind, and no kind at all are
-        refused at once.
+        An object that is not an observer, a value that is not a kind, and a
+        call without a kind are refused at once.
         """
         nobody: Any = object()
         nothing: Any = "switch"

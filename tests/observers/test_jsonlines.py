@@ -33,13 +33,13 @@ TIME = '"time":"2026-11-22T06:00:00.123456Z","source":"tcp:127.0.0.1:6640"'
 
 class JSONLinesObserverTests(SynchronousTestCase):
     """
-    Tests for L{JSONLinesObserver}: whole lines, because other programs read
-    them.
+    Tests for L{JSONLinesObserver}. They compare whole lines, because other
+    programs read these.
     """
 
     def line(self, event: Event) -> str:
         """
-        What is written of an event, without the newline at its end.
+        The line that is written for an event, without the newline at its end.
         """
         lines: list[bytes] = []
         JSONLinesObserver(lines.append, lambda: NOW).eventReceived(event)
@@ -50,7 +50,7 @@ class JSONLinesObserverTests(SynchronousTestCase):
 
     def test_online(self) -> None:
         """
-        An online line has exactly the keys that are promised, in their order.
+        An online line has exactly the documented keys, in their order.
         """
         event = InterfaceOnline(
             interface(
@@ -84,8 +84,9 @@ class JSONLinesObserverTests(SynchronousTestCase):
 
     def test_changed(self) -> None:
         """
-        A changed line has C{changes} beside the rest: columns only, whole,
-        extra columns among them, each with its old and new value.
+        A changed line also has the key C{changes}: each column that has
+        changed, extra columns too, with its whole old value and its whole new
+        value.
         """
         event = changed(
             {"ofport": None, "extra": {"mtu": 1500}},
@@ -102,7 +103,8 @@ class JSONLinesObserverTests(SynchronousTestCase):
 
     def test_synchronized(self) -> None:
         """
-        A synchronized line counts every kind, those that are absent too.
+        A synchronized line has the number of interfaces of every kind, also if
+        it is 0.
         """
         self.assertEqual(
             self.line(Synchronized(Cause.INITIAL, (interface(),), SOURCE)),
@@ -121,7 +123,7 @@ class JSONLinesObserverTests(SynchronousTestCase):
 
     def test_text(self) -> None:
         """
-        Text is UTF-8 as it is; newlines and quotes are escaped.
+        Text is written in UTF-8. Newlines and quotes are escaped.
         """
         event = InterfaceOnline(interface(name='tâp\n"\U0001f680"'), Cause.UPDATE, SOURCE)
         line = self.line(event)
@@ -130,8 +132,9 @@ class JSONLinesObserverTests(SynchronousTestCase):
 
     def test_extra(self) -> None:
         """
-        Extra columns: an atom as it is, nothing as null, a set as a sorted
-        array, a map as an object, or as pairs if its keys are numbers.
+        In extra columns, an atom is written unchanged, an empty value as null,
+        a set as a sorted array, and a map as an object, or as an array of pairs
+        if its keys are numbers.
         """
         extra = {
             "link_state": None,
@@ -149,7 +152,7 @@ class JSONLinesObserverTests(SynchronousTestCase):
 
     def test_changedExtra(self) -> None:
         """
-        Changes of extra columns are written as the columns are.
+        Changes of extra columns are written in the same form as the columns.
         """
         event = changed(
             {"extra": {"ips": frozenset(("b", "a")), "queues": {}}},
@@ -161,8 +164,8 @@ class JSONLinesObserverTests(SynchronousTestCase):
 
     def test_result(self) -> None:
         """
-        While a line is not out, the observer is busy: the Deferred of
-        C{write} is its answer.
+        The observer is busy until its line is written: it returns the Deferred
+        of C{write}.
         """
         event = Synchronized(Cause.INITIAL, (), SOURCE)
         out: Deferred[None] = Deferred()
@@ -171,7 +174,8 @@ class JSONLinesObserverTests(SynchronousTestCase):
 
     def test_clock(self) -> None:
         """
-        The time is that of the writing, in UTC, always with microseconds.
+        The time in a line is when the line was written, in UTC and always with
+        microseconds.
         """
         times = iter([NOW.replace(microsecond=0), NOW])
         lines: list[bytes] = []

@@ -32,7 +32,7 @@ class LoggingObserverTests(SynchronousTestCase):
 
     def logged(self, event: Event, nameSource: bool = False) -> str:
         """
-        The one line that is logged, at the level info.
+        The one line that is logged for an event, at the level info.
         """
         with capturedLogs() as logs:
             LoggingObserver(nameSource).eventReceived(event)
@@ -43,14 +43,14 @@ class LoggingObserverTests(SynchronousTestCase):
 
     def online(self, kind: InterfaceKind, **columns: Any) -> str:
         """
-        What is logged of an interface that comes online.
+        The line that is logged for an interface that comes online.
         """
         return self.logged(InterfaceOnline(interface(kind, **columns), Cause.INITIAL, SOURCE))
 
     def test_online(self) -> None:
         """
-        An online line has the kind, the name, the port, what is special of the
-        kind, and the cause.
+        An online line has the kind, the name, the OpenFlow port, what only this
+        kind has, and the cause.
         """
         self.assertEqual(
             self.online(InterfaceKind.VM, ofport=7, external_ids={"iface-id": "vm-1"}),
@@ -71,14 +71,15 @@ class LoggingObserverTests(SynchronousTestCase):
 
     def test_offline(self) -> None:
         """
-        An offline line tells the interface as it was last known.
+        An offline line shows the interface as it was last known.
         """
         gone = InterfaceOffline(interface(ofport=7), Cause.RESYNC, SOURCE)
         self.assertEqual(self.logged(gone), "vm tap1 offline: ofport 7 [resync]")
 
     def test_changed(self) -> None:
         """
-        A changed line has old -> new of what differs, and nothing else.
+        A changed line has the old and the new value of each column that has
+        changed, and nothing else.
         """
         event = changed({"ofport": None, "error": "busy"}, {"ofport": 7})
         self.assertEqual(
@@ -88,7 +89,8 @@ class LoggingObserverTests(SynchronousTestCase):
 
     def test_changedMaps(self) -> None:
         """
-        Of a map only the keys that differ are told: changed, added, removed.
+        For a map, only the keys that have changed, were added or were removed
+        are shown.
         """
         event = changed(
             {"external_ids": {"iface-id": "a", "same": "x", "old": "1", "empty": ""}},
@@ -102,21 +104,21 @@ class LoggingObserverTests(SynchronousTestCase):
 
     def test_changedExtra(self) -> None:
         """
-        Columns that were asked for are told like the usual ones.
+        Extra columns are shown like the usual ones.
         """
         event = changed({"extra": {"link_state": "up"}}, {"extra": {"link_state": None}})
         self.assertEqual(self.logged(event), "vm tap1 changed: link_state up -> none [update]")
 
     def test_changedSet(self) -> None:
         """
-        A set is told in order, as ovs-vsctl writes it.
+        A set is shown in sorted order, as ovs-vsctl writes it.
         """
         event = changed({"extra": {"n": frozenset((9, 10))}}, {"extra": {"n": 9}})
         self.assertEqual(self.logged(event), "vm tap1 changed: n [9, 10] -> 9 [update]")
 
     def test_oneLine(self) -> None:
         """
-        Text of the database cannot break an event's line in two.
+        A newline in the database does not make two lines in the log.
         """
         text = self.online(InterfaceKind.VM, ofport=7, external_ids={"iface-id": "a\nb"})
         self.assertNotIn("\n", text)
@@ -124,7 +126,7 @@ class LoggingObserverTests(SynchronousTestCase):
 
     def test_long(self) -> None:
         """
-        A long value of the database does not fill the log: its middle is left
+        A long value in the database does not fill the log: its middle is left
         out.
         """
         text = self.online(InterfaceKind.VM, error="begin" + "x" * 100000 + "end")
@@ -144,7 +146,7 @@ class LoggingObserverTests(SynchronousTestCase):
 
     def test_disconnected(self) -> None:
         """
-        A disconnected line tells the reason in words, on one line.
+        A disconnected line has the reason in words, on one line.
         """
         self.assertEqual(
             self.logged(Disconnected(ValueError("cut\nhere."), SOURCE)), "disconnected: cut here"

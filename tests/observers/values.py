@@ -16,13 +16,14 @@ SOURCE = "tcp:127.0.0.1:6640"
 
 def interface(kind: InterfaceKind = InterfaceKind.VM, **columns: Any) -> OvsInterface:
     """
-    An interface, a VM's unless told otherwise.
+    An interface: that of a VM, if no other kind is given.
     """
     return OvsInterface(**{"uuid": "u1", "name": "tap1", "kind": kind, **columns})
 
 
 def changed(old: dict[str, Any], new: dict[str, Any]) -> InterfaceChanged:
     """
-    The event of a VM's interface that had columns and has others.
+    The event for a VM's interface that had the old columns and has the new
+    ones.
     """
     return InterfaceChanged(interface(**new), Cause.UPDATE, SOURCE, previous=interface(**old))

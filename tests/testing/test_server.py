@@ -2,8 +2,8 @@
 # See LICENSE for details.
 
 """
-Tests for L{twisted_ovsdb.testing}: what users find in their own tests.
-C{tests.live.test_memory} holds the server beside the real one.
+Tests for L{twisted_ovsdb.testing}, which users have for their own tests.
+C{tests.live.test_memory} compares the server in memory with the real one.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class MemoryServerTests(SynchronousTestCase):
 
     def scene(self) -> None:
         """
-        One interface of each kind.
+        Add interfaces of each kind.
         """
         self.server.addBridge("br-int")
         self.server.addBridge("br-ex")
@@ -52,7 +52,8 @@ class MemoryServerTests(SynchronousTestCase):
 
     def test_kinds(self) -> None:
         """
-        Each kind comes online when it is added, and a patch pair at once.
+        An interface of each kind comes online when it is added. The two ends of
+        a patch pair come online together.
         """
         self.scene()
         events = self.observer.expect(
@@ -89,8 +90,8 @@ class MemoryServerTests(SynchronousTestCase):
 
     def test_ofport(self) -> None:
         """
-        A port has no OpenFlow port until it is assigned: the lowest that is
-        free on its bridge, or the one that is named.
+        A port has no OpenFlow port until one is assigned: the lowest one that
+        is free on its bridge, or the one that the test gives.
         """
         self.scene()
         self.observer.take()
@@ -111,7 +112,7 @@ class MemoryServerTests(SynchronousTestCase):
 
     def test_columns(self) -> None:
         """
-        Any column can be given, and set.
+        Any column can be given when a port is added, and set later.
         """
         self.server.addBridge("br-int")
         self.server.addPort("br-int", "p", type="internal", external_ids={"a": "b"}, ofport=9)
@@ -123,7 +124,7 @@ class MemoryServerTests(SynchronousTestCase):
 
     def test_removal(self) -> None:
         """
-        A bridge takes its ports with it, in one step.
+        When a bridge is deleted, its ports are deleted in the same step.
         """
         self.scene()
         self.observer.take()
@@ -137,7 +138,8 @@ class MemoryServerTests(SynchronousTestCase):
 
     def test_outage(self) -> None:
         """
-        What differs after an outage is told when the client is back.
+        What has changed in an outage is told when the client is connected
+        again.
         """
         self.scene()
         self.observer.take()
@@ -155,7 +157,8 @@ class MemoryServerTests(SynchronousTestCase):
 
     def test_restart(self) -> None:
         """
-        Rows stay over a restart, ephemeral columns do not.
+        After a restart the rows are still there, and ephemeral columns are
+        empty.
         """
         observer = RecordingObserver()
         connectedFactory(self.server, observer, extraColumns=("link_state",), replay=False)
@@ -167,7 +170,8 @@ class MemoryServerTests(SynchronousTestCase):
 
     def test_stall(self) -> None:
         """
-        A server that does nothing any more is given up, and found again.
+        If the server stops answering, the client gives up the connection. When
+        the server goes on, the client connects again.
         """
         self.server.stall()
         self.server.advance(4)
@@ -181,7 +185,7 @@ class MemoryServerTests(SynchronousTestCase):
 
     def test_stalledShortly(self) -> None:
         """
-        One that goes on in time has missed nothing.
+        If the server goes on soon enough, the session goes on too.
         """
         self.server.addBridge("br-int")
         self.server.stall()
@@ -192,7 +196,8 @@ class MemoryServerTests(SynchronousTestCase):
 
     def test_dropDatabase(self) -> None:
         """
-        Without its database a server refuses; a new one has other rows.
+        A server without its database refuses to be monitored. A new database
+        has other rows.
         """
         self.server.addBridge("br-int")
         self.observer.take()
@@ -207,7 +212,8 @@ class MemoryServerTests(SynchronousTestCase):
 
     def test_fold(self) -> None:
         """
-        The events add up, whatever happens.
+        After restarts and deletions, the events still add up to what the server
+        has.
         """
         self.scene()
         self.server.restart()
@@ -222,7 +228,7 @@ class MemoryServerTests(SynchronousTestCase):
 
     def test_nothingLeft(self) -> None:
         """
-        After the factory's stop nothing waits on the clock.
+        After the factory is stopped, the clock has no delayed calls.
         """
         stopped = self.factory.stop()
         self.server.advance(0)
@@ -233,7 +239,8 @@ class MemoryServerTests(SynchronousTestCase):
 
     def test_mistakes(self) -> None:
         """
-        What cannot be done is a ValueError that names it, and changes nothing.
+        A call that cannot be done raises a ValueError that names the mistake,
+        and changes nothing.
         """
         self.server.addBridge("br-int")
         for wrong, named in (
@@ -248,7 +255,7 @@ class MemoryServerTests(SynchronousTestCase):
 
     def test_notConnected(self) -> None:
         """
-        Without a server there is no connected factory.
+        connectedFactory fails if the server is down.
         """
         self.server.kill()
         error = self.assertRaises(AssertionError, connectedFactory, self.server)
@@ -256,17 +263,19 @@ class MemoryServerTests(SynchronousTestCase):
 
     def test_clock(self) -> None:
         """
-        The clock may be one's own, to be shared with other things.
+        The server takes a clock of the user, so that other objects can share
+        it.
         """
         clock = Clock()
         self.assertIs(MemoryServer(clock).clock, clock)
 
     def test_anyTime(self) -> None:
         """
-        Probes come and go at whatever fraction of a second time begins.
+        Probes are sent and answered correctly, at whatever fraction of a second
+        the clock begins.
         """
         clock = Clock()
-        # Where now - since < limit, and since + limit - now is 0.
+        # With this number, rounding makes now - since < limit, though since + limit - now is 0.
         clock.advance(3.8413583915717853)
         server, observer = MemoryServer(clock), RecordingObserver()
         connectedFactory(server, observer)
@@ -275,7 +284,7 @@ class MemoryServerTests(SynchronousTestCase):
 
     def test_badClient(self) -> None:
         """
-        Who does not speak the protocol is dropped.
+        A client that does not speak the protocol is disconnected.
         """
         protocol = OvsdbProtocol()
         lost: list[BaseException] = []
@@ -294,8 +303,8 @@ class RecordingObserverTests(SynchronousTestCase):
 
     def test_expect(self) -> None:
         """
-        What differs from what was told is shown with it, and each event is
-        expected once.
+        If other events were told than expected, the error shows what was told.
+        An event that was expected is not expected again.
         """
         server, observer = MemoryServer(), RecordingObserver()
         connectedFactory(server, observer)
@@ -334,7 +343,8 @@ class SocketTests(TestCase):
 
     async def test_listen(self) -> None:
         """
-        It answers, tells of changes, and refuses what is wrong.
+        The server answers requests, reports changes, and refuses wrong
+        requests.
         """
         from twisted.internet import reactor
 
