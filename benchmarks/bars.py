@@ -29,7 +29,8 @@ class Bar:
     @ivar limit: what the figure may be at most.
     @ivar unit: the unit of figure and limit; empty for a ratio.
     @ivar of: takes the figure from the results. It raises KeyError if the
-        figure, or another client's that it is compared with, was not measured.
+        figure was not measured, or the other client's figure that it is
+        compared with.
     """
 
     title: str

@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-What one session costs while nothing happens but the probes of both sides.
+What one session costs while nothing is sent but the probes of both sides.
 """
 
 from __future__ import annotations

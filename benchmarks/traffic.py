@@ -4,8 +4,7 @@
 """
 Ports with traffic: ovs-vswitchd writes their statistics every five seconds.
 The server reports that to a client that monitors all columns, and not to a
-client that monitors the default columns. A client that polls has costs in any
-case.
+client that monitors the default columns. Polling costs CPU in any case.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ SECONDS = 60
 QUICK_SECONDS = 15
 
 INTERVAL = 1.0
-"""Seconds between two packets of one port. Several packets come between two statistics."""
+"""Seconds between two packets of one port. Statistics are written less often."""
 
 PACKET = "ffffffffffff" + "fa163e000001" + "0800" + "00" * 50
 """An Ethernet frame in hexadecimal digits."""

@@ -32,7 +32,7 @@ COLUMNS: Final = (
 
 def result(report: dict[str, Any], row: dict[str, Any]) -> str:
     """
-    How a session ended, in one word.
+    How a session ended, in one or two words.
     """
     if report["result"] == "skipped":
         return "not installed"

@@ -115,8 +115,8 @@ class ServerTests(OutageTestCase):
 
     async def test_unknownDatabase(self) -> None:
         """
-        A database that the server does not have is a warning with the
-        server's reason; the monitor keeps trying, and observers hear nothing.
+        A database that the server does not have is a warning with the server's
+        reason. The monitor keeps trying, and observers are told nothing.
         """
         factory = self.watch(maxDelay=SOON, database="Closed_vSwitch")
         (warning,) = await self.log.takeSome(1)

@@ -38,7 +38,7 @@ def randomExternalIds(rng: random.Random) -> list[Any]:
 
 def randomKind(rng: random.Random) -> dict[str, Any]:
     """
-    The columns that decide on the kind of an interface, or on none.
+    The columns that give an interface its kind, or no kind.
     """
     kind = rng.choice(("", "", "", "", "vxlan", "geneve", "patch", "internal"))
     options: dict[str, str] = {}

@@ -64,8 +64,8 @@ class Faults:
     async def kill(self) -> None:
         """
         The server is killed with SIGKILL and started a while later. Sometimes
-        it first runs for a while where only the writers find it, and they
-        change the database.
+        it first runs on a socket that only the writers use, and they change
+        the database there.
         """
         self.kills += 1
         await deferToThread(self._ovs.kill, SERVER)
@@ -104,8 +104,8 @@ class Faults:
 
     async def convert(self) -> None:
         """
-        The schema gets one column more or one column less, and then is as
-        before.
+        The database gets a schema with one column more or one column less, and
+        then the old schema again.
         """
         schema = json.loads(SCHEMA.read_text("utf-8"))
         columns = schema["tables"]["Interface"]["columns"]

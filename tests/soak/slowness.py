@@ -73,8 +73,8 @@ class Measuring:
     observer.
 
     @ivar most: the most that have waited.
-    @ivar beyond: how often more waited than there are told and present ones
-        together.
+    @ivar beyond: how often that was more than the interfaces that were told
+        and those that are present, together.
     """
 
     def __init__(self, hanging: Hanging) -> None:
