@@ -108,7 +108,7 @@ class HostileTests(TestCase):
 
     def turn(self) -> Deferred[None]:
         """
-        One turn of the reactor.
+        Wait for one turn of the reactor.
         """
         turned: Deferred[None] = Deferred()
         reactor.callLater(0, turned.callback, None)

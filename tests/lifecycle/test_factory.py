@@ -138,7 +138,8 @@ class BackOffTests(FactoryTestCase):
 
     def test_retryOnce(self) -> None:
         """
-        There is one next attempt, however often the user calls retry.
+        If the user calls retry during the wait, there is still only one next
+        attempt.
         """
         self.endpoint.refuse()
         self.factory.retry()

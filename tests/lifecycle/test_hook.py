@@ -514,7 +514,7 @@ class OtherConnectorTests(FactoryTestCase):
 
     def test_hurry(self) -> None:
         """
-        A user who connects while the factory waits ends that wait.
+        If the user calls connect while the factory waits, that wait ends.
         """
         self.endpoint.refuse()
         self.connector.connect()

@@ -78,8 +78,8 @@ class LinkTests(SynchronousTestCase):
 
     def test_inSync(self) -> None:
         """
-        A link whose opening ends is in sync; from then on, silence is answered
-        with a probe.
+        A link is in sync when its opening has ended. From then on, a probe is
+        sent when the peer is silent.
         """
         self.assertIsNone(self.link.inSyncFor)
         self.opened.callback(None)

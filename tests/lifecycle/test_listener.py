@@ -298,9 +298,9 @@ class ListenerTests(ListenerTestCase):
 
     def test_maxSwitches(self) -> None:
         """
-        There is a limit to the switches that are known, and to the connections
-        that are unidentified; a known switch may connect again. The log says
-        which limit it is, and which option sets it.
+        The number of known switches is limited, and so is the number of
+        unidentified connections. A known switch may connect again. The log says
+        which limit was reached, and which option sets it.
         """
         self.listen(maxSwitches=2)
         first = self.synchronize("one")
@@ -371,7 +371,8 @@ class ListenerTests(ListenerTestCase):
 
     def test_stopCutsOff(self) -> None:
         """
-        A peer that does not let its connection close is cut off after a second.
+        If a peer does not let its connection close, the connection is aborted
+        after a second.
         """
         switch = self.synchronize("one")
         aborted: list[bool] = []

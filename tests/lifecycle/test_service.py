@@ -208,9 +208,9 @@ class OvsdbListenServiceTests(SynchronousTestCase):
 
     def test_stopTellsAtOnce(self) -> None:
         """
-        Observers learn of the stop before stopService returns, so that those
-        that write events are still there; the port is closed, and the service
-        may be started again.
+        Observers are told of the stop before stopService returns, while
+        services that write events still run. The port is closed, and the
+        service can be started again.
         """
         self.service.startService()
         self.endpoint.listening.callback(self.endpoint)

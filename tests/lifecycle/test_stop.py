@@ -86,7 +86,8 @@ class StopTests(FactoryTestCase):
 
     def test_F6_stalledPeer(self) -> None:
         """
-        A peer that does not let the connection close is cut off within 2 s.
+        If a peer does not let the connection close, the connection is aborted
+        within 2 s.
         """
         self.synchronize()
         aborted: list[bool] = []

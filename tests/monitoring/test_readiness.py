@@ -217,8 +217,8 @@ class WhenReadyTests(FactoryTestCase):
 
     def test_askedWhileStopping(self) -> None:
         """
-        If whenReady is called again during a stop, it does not fire for old
-        rows.
+        If whenReady is called right after a stop, it does not fire for rows of
+        the session that was stopped.
         """
         again: list[Any] = []
 
