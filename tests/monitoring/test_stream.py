@@ -318,8 +318,10 @@ class StreamTests(FactoryTestCase):
         The warning about slow observers names the consumer.
         """
         with capturedLogs() as logs:
-            Consumer(self.factory.events(), busy=True)
+            # Kept: what nothing refers to ends at the next garbage collection.
+            consumer = Consumer(self.factory.events(), busy=True)
             self.synchronize({1: vmRow("tap1")})
             self.advance(PATIENCE)
+        self.assertEqual(len(consumer.events), 1)
         [warning] = [log for log in logs if log["log_level"] is LogLevel.warn]
         self.assertIn("the consumer of events()", str(formatEvent(warning)))

@@ -423,7 +423,7 @@ class TrackerTests(TrackerTestCase):
 
 class RecallTests(TrackerTestCase):
     """
-    What an observer was told in an earlier life.
+    What an observer was told in an earlier process.
     """
 
     def test_resync(self) -> None:
@@ -481,7 +481,7 @@ class RecallTests(TrackerTestCase):
 
     def test_forgets(self) -> None:
         """
-        After the first snapshot a tracker keeps nothing of the earlier life.
+        After the first snapshot a tracker keeps nothing of the earlier process.
         """
         self.tracker.recall("tcp:test", [vm(1), vm(2)])
         self.world.put(vm(1))
@@ -548,7 +548,7 @@ class ScheduleTests(SynchronousTestCase):
         replay: bool,
     ) -> None:
         """
-        So it is, too, with anything told in an earlier life, and whatever
+        So it is, too, with anything told in an earlier process, and whatever
         happens before that is known.
         """
         was = [state(number, name) for number, name in told.items() if name != "gone"]

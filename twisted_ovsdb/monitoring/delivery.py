@@ -83,7 +83,7 @@ class Delivery:
         askTold: AskTold | None = None,
     ) -> None:
         """
-        @param askTold: finds what the observer was told in an earlier life. It is
+        @param askTold: finds what the observer was told in an earlier process. It is
             called before the first event, which waits for its result.
         """
         self.observer = observer

@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-What an observer was told in an earlier life: by a monitor that no longer
+What an observer was told in an earlier process: by a monitor that no longer
 exists, usually in an earlier process.
 """
 

@@ -120,11 +120,11 @@ class Tracker:
 
     The difference of the last line is INITIAL until the first Synchronized of
     this observer, and RESYNC from then on. An observer that was told something
-    in an earlier life begins with RESYNC.
+    in an earlier process begins with RESYNC.
 
     @ivar present: what is known now.
     @ivar switch: the key of the switch under which the events were told, also
-        those of an earlier life; None before the first snapshot.
+        those of an earlier process; None before the first snapshot.
     @ivar begun: whether L{note} has to be called. The first snapshot is computed
         from all rows at once.
     """
@@ -141,7 +141,7 @@ class Tracker:
         self._snapshotSession = 0  # the session whose snapshot is being told
         self._synchronizedOnce = False
         self.begun = False
-        self._recalled: dict[str, OvsInterface] = {}  # told in an earlier life
+        self._recalled: dict[str, OvsInterface] = {}  # told in an earlier process
         # UUID -> the interface as told. Ordered dicts, because taking the
         # first item of a plain dict again and again is quadratic.
         self._offline: Waiting = OrderedDict()
@@ -163,7 +163,7 @@ class Tracker:
 
     def recall(self, switch: str, told: Iterable[OvsInterface]) -> None:
         """
-        Begin with what the observer was told in an earlier life; to be called
+        Begin with what the observer was told in an earlier process; to be called
         before anything is told.
 
         @param switch: the key of the switch under which it was told.
@@ -244,7 +244,7 @@ class Tracker:
         return None
 
     def _begin(self) -> None:
-        """Compute the first difference: to what was told in an earlier life, or to nothing."""
+        """Compute the first difference: to what was told in an earlier process, or to nothing."""
         self.begun = True
         told, self._recalled = self._recalled, {}
         rows = self.present.rows
