@@ -182,6 +182,19 @@ class TextTests(SynchronousTestCase):
             self.assertIn("...", shown)
             self.assertEqual((shown[0], shown[-1]), ("a", "z"))
 
+    def test_secrets(self) -> None:
+        """
+        A value in an error shows no secret, as a mapping and in OVSDB's
+        notation for maps.
+        """
+        for value, shown in (
+            ({"psk": "hunter2", "a": "b"}, "{'a': 'b', 'psk': '***'}"),
+            (["map", [["private_key", "hunter2"]]], "['map', [['private_key', '***']]]"),
+            (["map", [["PASSWORD", ["hunter2"]]]], "['map', [['PASSWORD', '***']]]"),
+            (["set", ["key", "hunter2", "x"]], "['set', ['key', 'hunter2', 'x']]"),
+        ):
+            self.assertEqual(describe(value), shown)
+
     def test_describe(self) -> None:
         """
         The description of a value is short and printable.

@@ -12,7 +12,10 @@ session, so these are different classes, and each carries its data.
 from __future__ import annotations
 
 import copyreg
+import re
 import reprlib
+from collections.abc import Mapping
+from itertools import islice
 from typing import Any, Final
 
 
@@ -123,10 +126,50 @@ def _shortened(text: str) -> str:
     return f"{text[:end]}...{text[-end:]}"
 
 
+HIDDEN: Final = "***"
+"""What stands in the place of a secret."""
+
+_SECRET: Final = re.compile("psk|key|password|secret|certificate", re.IGNORECASE)
+
+
+def isSecret(key: object) -> bool:
+    """Whether the name of an option says that its value is a secret."""
+    return isinstance(key, str) and _SECRET.search(key) is not None
+
+
+def withoutSecrets(value: Any) -> Any:
+    """A value of a column, in which the values of secrets are hidden."""
+    if not isinstance(value, Mapping):
+        return value
+    return {key: HIDDEN if isSecret(key) else withoutSecrets(item) for key, item in value.items()}
+
+
+class _Shown(reprlib.Repr):
+    """Hides secrets, also in the pairs of OVSDB's notation for maps."""
+
+    def repr_dict(self, value: dict[Any, Any], level: int) -> str:
+        """See L{reprlib.Repr}."""
+        first = dict(islice(value.items(), self.maxdict + 1))
+        hidden = {key: HIDDEN if isSecret(key) else item for key, item in first.items()}
+        return super().repr_dict(hidden, level)
+
+    def repr_list(self, value: list[Any], level: int) -> str:
+        """See L{reprlib.Repr}."""
+        if len(value) == 2 and isSecret(value[0]):
+            value = [value[0], HIDDEN]
+        return super().repr_list(value, level)
+
+
+_shown: Final = _Shown()
+
+
 def describe(value: object) -> str:
-    """A value for an error: what it is, in at most 60 printable characters."""
+    """
+    A value for an error: what it is, in at most 60 printable characters, and
+    without secrets.
+    """
     # Not repr: the value may be huge, and nested deeper than repr can go.
-    text = reprlib.repr(value)
+    text = _shown.repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
 
 

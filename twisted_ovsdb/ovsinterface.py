@@ -28,7 +28,7 @@ from twisted_ovsdb.datum import (
     string,
     wrong,
 )
-from twisted_ovsdb.errors import describe
+from twisted_ovsdb.errors import describe, withoutSecrets
 
 
 class InterfaceKind(enum.Enum):
@@ -41,6 +41,10 @@ class InterfaceKind(enum.Enum):
     VM = "vm"
     TUNNEL = "tunnel"
     PATCH = "patch"
+
+
+def _withoutSecrets(columns: Mapping[Any, Any]) -> str:
+    return repr(withoutSecrets(columns))
 
 
 @attrs.frozen
@@ -68,10 +72,10 @@ class OvsInterface:
     type: str = ""
     ofport: int | None = None
     error: str | None = None
-    external_ids: Mapping[str, str] = EMPTY
-    options: Mapping[str, str] = EMPTY
+    external_ids: Mapping[str, str] = attrs.field(default=EMPTY, repr=_withoutSecrets)
+    options: Mapping[str, str] = attrs.field(default=EMPTY, repr=_withoutSecrets)
     kind: InterfaceKind | None = None
-    extra: Mapping[str, Datum] = EMPTY
+    extra: Mapping[str, Datum] = attrs.field(default=EMPTY, repr=_withoutSecrets)
 
     def __hash__(self) -> int:
         # Equal interfaces have equal UUIDs; the mappings cannot be hashed.
@@ -105,6 +109,11 @@ class OvsInterface:
     def ready(self) -> bool:
         """Whether ovs-vswitchd gave it an OpenFlow port and has no error."""
         return self.ofport is not None and self.ofport >= 1 and self.error is None
+
+    @property
+    def failed(self) -> bool:
+        """Whether ovs-vswitchd could not configure it."""
+        return self.ofport == -1 or self.error is not None
 
     def toJSON(self) -> dict[str, Any]:
         """

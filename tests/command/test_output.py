@@ -53,6 +53,18 @@ class EventsServiceTests(SynchronousTestCase):
             [(e, s) for s in ("first", "second") for e in ("synchronized", "disconnected")],
         )
 
+    def test_mode(self) -> None:
+        """
+        A new file cannot be read by others: options of interfaces may be
+        secrets. A file that is there keeps its mode.
+        """
+        path = self.mktemp()
+        os.close(openAppend(path))
+        self.assertEqual(os.stat(path).st_mode & 0o007, 0)
+        os.chmod(path, 0o644)
+        os.close(openAppend(path))
+        self.assertEqual(os.stat(path).st_mode & 0o777, 0o644)
+
     def test_namedPipeWithoutReader(self) -> None:
         """
         A named pipe can be opened before its reader. The reader then gets the

@@ -65,7 +65,7 @@ class JSONLinesObserverTests(SynchronousTestCase):
             '{"event":"online","kind":"vm","cause":"initial",' + TIME + ',"interface":'
             '{"uuid":"u1","name":"tap1","type":"","kind":"vm","ofport":1,"ready":true,"error":null,'
             '"iface_id":"4aa6","attached_mac":"52:54","remote_ip":null,"peer":null,'
-            '"external_ids":{"iface-id":"4aa6","attached-mac":"52:54"},"options":{},"extra":{}}}',
+            '"external_ids":{"iface-id":"4aa6","attached-mac":"52:54"},"options":{},"extra":{}},"became_ready":true}',
         )
 
     def test_offline(self) -> None:
@@ -97,9 +97,27 @@ class JSONLinesObserverTests(SynchronousTestCase):
             '{"event":"changed","kind":"vm","cause":"update",' + TIME + ',"interface":'
             '{"uuid":"u1","name":"tap1","type":"","kind":"vm","ofport":1,"ready":true,"error":null,'
             '"iface_id":"a","attached_mac":null,"remote_ip":null,"peer":null,'
-            '"external_ids":{"iface-id":"a"},"options":{},"extra":{"mtu":9000}},'
+            '"external_ids":{"iface-id":"a"},"options":{},"extra":{"mtu":9000}},"became_ready":true,'
             '"changes":{"ofport":[null,1],"external_ids":[{},{"iface-id":"a"}],"mtu":[1500,9000]}}',
         )
+
+    def test_becameReady(self) -> None:
+        """
+        C{became_ready} is there once for each port that becomes ready or stops
+        being so, and never on a replay.
+        """
+        ready, unready = interface(ofport=1), interface(ofport=None)
+        for event, expected in (
+            (InterfaceOnline(ready, Cause.INITIAL, SOURCE), True),
+            (InterfaceOnline(ready, Cause.REPLAY, SOURCE), None),
+            (InterfaceOnline(unready, Cause.UPDATE, SOURCE), None),
+            (changed({"ofport": None}, {"ofport": 1}), True),
+            (changed({"ofport": 1}, {"ofport": -1}), False),
+            (changed({"ofport": 1}, {"ofport": 1, "error": "x"}), False),
+            (changed({"ofport": 1}, {"ofport": 2}), None),
+            (InterfaceOffline(ready, Cause.UPDATE, SOURCE), None),
+        ):
+            self.assertIs(json.loads(self.line(event)).get("became_ready"), expected, event)
 
     def test_synchronized(self) -> None:
         """

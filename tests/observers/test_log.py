@@ -17,6 +17,7 @@ from twisted_ovsdb.events import (
     Cause,
     Disconnected,
     Event,
+    InterfaceChanged,
     InterfaceKind,
     InterfaceOffline,
     InterfaceOnline,
@@ -32,12 +33,14 @@ class LoggingObserverTests(SynchronousTestCase):
 
     def logged(self, event: Event, nameSource: bool = False) -> str:
         """
-        The one line that is logged for an event, at the level info.
+        The one line that is logged for an event: at the level warn if its
+        interface has failed, else at the level info.
         """
         with capturedLogs() as logs:
             LoggingObserver(nameSource).eventReceived(event)
         [log] = logs
-        self.assertIs(log["log_level"], LogLevel.info)
+        failed = isinstance(event, (InterfaceOnline, InterfaceChanged)) and event.interface.failed
+        self.assertIs(log["log_level"], LogLevel.warn if failed else LogLevel.info)
         self.assertIs(log["event"], event)
         return formatEvent(log)
 
@@ -115,6 +118,44 @@ class LoggingObserverTests(SynchronousTestCase):
         """
         event = changed({"extra": {"n": frozenset((9, 10))}}, {"extra": {"n": 9}})
         self.assertEqual(self.logged(event), "vm tap1 changed: n [9, 10] -> 9 [update]")
+
+    def test_failed(self) -> None:
+        """
+        A port that ovs-vswitchd could not configure is a warning; what goes
+        offline is none.
+        """
+        for columns, level in (
+            ({"ofport": -1}, LogLevel.warn),
+            ({"error": "no device"}, LogLevel.warn),
+            ({"ofport": None}, LogLevel.info),
+            ({"ofport": 1}, LogLevel.info),
+        ):
+            failing = interface(**columns)
+            for event, expected in (
+                (InterfaceOnline(failing, Cause.INITIAL, SOURCE), level),
+                (changed({"type": "x"}, columns), level),
+                (InterfaceOffline(failing, Cause.UPDATE, SOURCE), LogLevel.info),
+            ):
+                with capturedLogs() as logs:
+                    LoggingObserver().eventReceived(event)
+                self.assertIs(logs[0]["log_level"], expected, event)
+
+    def test_secrets(self) -> None:
+        """
+        The value of an option that is a secret is not in the log, when it is
+        set, changed or removed; nor in the repr of the event.
+        """
+        for key in ("psk", "key", "PRIVATE_KEY", "password", "shared_secret", "certificate"):
+            secret, none = {"options": {key: "hunter2"}}, {"options": {"a": "b"}}
+            other = {"options": {key: "hunter3"}}
+            for event, says in (
+                (changed(none, secret), f"options:{key} none -> ***"),
+                (changed(secret, other), f"options:{key} *** -> ***"),
+                (changed(secret, none), f"options:{key} *** -> none"),
+            ):
+                text = self.logged(event)
+                self.assertIn(says, text)
+                self.assertNotIn("hunter", text + repr(event))
 
     def test_oneLine(self) -> None:
         """

@@ -35,13 +35,14 @@ def standardErrorLog() -> ILogObserver:
 def openAppend(path: str) -> int:
     """
     Open a file to append to it. The reader of a named pipe may open it later,
-    and may go and come again; lines wait for it.
+    and may go and come again; lines wait for it. A new file is for its owner
+    and group only: options of interfaces may be secrets.
 
     @raise OSError: if it cannot be opened.
     """
     how = os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC
     isPipe = os.path.exists(path) and stat.S_ISFIFO(os.stat(path).st_mode)
-    return os.open(path, how | (os.O_RDWR if isPipe else os.O_WRONLY), 0o666)
+    return os.open(path, how | (os.O_RDWR if isPipe else os.O_WRONLY), 0o640)
 
 
 class EventsService(Service):

@@ -19,10 +19,12 @@ from twisted_ovsdb.datum import datumToJSON
 from twisted_ovsdb.errors import describeReason
 from twisted_ovsdb.events import (
     UNIDENTIFIED,
+    Cause,
     Disconnected,
     Event,
     InterfaceChanged,
     InterfaceEvent,
+    InterfaceOnline,
     Synchronized,
 )
 from twisted_ovsdb.interfaces import IOvsdbEventObserver
@@ -75,9 +77,22 @@ def eventToJSON(event: Event, time: str) -> dict[str, Any]:
         value["hostname"] = event.hostname
     if isinstance(event, InterfaceEvent):
         value["interface"] = event.interface.toJSON()
+        became = _becameReady(event)
+        if became is not None:
+            value["became_ready"] = became
     if isinstance(event, InterfaceChanged):
         value["changes"] = {
             column: [datumToJSON(old), datumToJSON(new)]
             for column, old, new in changedColumns(event.previous, event.interface)
         }
     return value
+
+
+def _becameReady(event: InterfaceEvent) -> bool | None:
+    """True if the event makes its interface ready, False if it ends that, else None."""
+    ready = event.interface.ready
+    if isinstance(event, InterfaceOnline):
+        return True if ready and event.cause is not Cause.REPLAY else None
+    if isinstance(event, InterfaceChanged) and ready is not event.previous.ready:
+        return ready
+    return None

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from twisted.logger import Logger
+from twisted.logger import Logger, LogLevel
 from zope.interface import implementer
 
 from twisted_ovsdb.datum import Datum, sortedAtoms
-from twisted_ovsdb.errors import describeReason, printable
+from twisted_ovsdb.errors import HIDDEN, describeReason, isSecret, printable
 from twisted_ovsdb.events import (
     Disconnected,
     Event,
     InterfaceChanged,
+    InterfaceOnline,
     OvsInterface,
     Synchronized,
 )
@@ -27,7 +28,10 @@ from twisted_ovsdb.observers.summary import EVENT_NAMES, changedColumns, countKi
 
 @implementer(IOvsdbEventObserver)
 class LoggingObserver:
-    """Logs each event as one line, at the level info."""
+    """
+    Logs each event as one line, at the level info; or, if it tells of an
+    interface that ovs-vswitchd could not configure, at the level warn.
+    """
 
     _log = Logger()
 
@@ -40,7 +44,11 @@ class LoggingObserver:
 
     def eventReceived(self, event: Event) -> None:
         """Log the event."""
-        self._log.info(
+        level = LogLevel.info
+        if isinstance(event, (InterfaceOnline, InterfaceChanged)) and event.interface.failed:
+            level = LogLevel.warn
+        self._log.emit(
+            level,
             "{text}{source}",
             text=describeEvent(event),
             source=f" from {event.source}" if self._nameSource else "",
@@ -85,7 +93,11 @@ def _changes(column: str, old: Datum, new: Datum) -> Iterator[tuple[str, str, st
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         for key in dict.fromkeys([*old, *new]):
             if old.get(key) != new.get(key):
-                yield f"{column}:{printable(str(key))}", _text(old.get(key)), _text(new.get(key))
+                before, after = (
+                    HIDDEN if isSecret(key) and key in side else _text(side.get(key))
+                    for side in (old, new)
+                )
+                yield f"{column}:{printable(str(key))}", before, after
     else:
         yield column, _text(old), _text(new)
 

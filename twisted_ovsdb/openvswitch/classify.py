@@ -35,8 +35,14 @@ TUNNEL_TYPES: Final = (
     "gtpu",
     "bareudp",
     "srv6",
+    # Of older versions and of vendors' builds.
+    "ipsec_gre",
+    "gre64",
+    "ipsec_gre64",
+    "capwap",
+    "gtp",
 )
-"""The tunnels among the types in ovs-vswitchd.conf.db(5)."""
+"""The tunnels among the types in ovs-vswitchd.conf.db(5), now and before."""
 
 
 def _strings(values: Iterable[str]) -> tuple[str, ...]:
