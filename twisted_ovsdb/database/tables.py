@@ -19,8 +19,7 @@ from typing import Any
 import attrs
 
 from twisted_ovsdb.database.datatypes import Value
-from twisted_ovsdb.database.monitor import MONITOR
-from twisted_ovsdb.database.monitorcond import MONITOR_COND
+from twisted_ovsdb.database.dialects import MONITOR, MONITOR_COND
 from twisted_ovsdb.database.replica import Replica
 from twisted_ovsdb.database.schema import ColumnSchema, DatabaseSchema, Row, TableSchema
 from twisted_ovsdb.database.tableset import MonitoredTable, TableSet
@@ -141,7 +140,7 @@ class _Columns:
         self.columns = tuple(self._columns)
 
     def whole(self, uuid: str, row: JSONRow) -> Row:
-        """See L{WholeRows <twisted_ovsdb.database.monitor.WholeRows>}."""
+        """See L{WholeRows <twisted_ovsdb.database.dialects.WholeRows>}."""
         values = self._values(row)
         for name in self._columns:
             if name not in values:
@@ -149,11 +148,11 @@ class _Columns:
         return MappingProxyType(values)
 
     def withDefaults(self, uuid: str, row: JSONRow) -> Row:
-        """See L{DifferingRows <twisted_ovsdb.database.monitorcond.DifferingRows>}."""
+        """See L{DifferingRows <twisted_ovsdb.database.dialects.DifferingRows>}."""
         return MappingProxyType({**self._defaults, **self._values(row)})
 
     def modified(self, uuid: str, before: Row, differences: JSONRow) -> Row:
-        """See L{DifferingRows <twisted_ovsdb.database.monitorcond.DifferingRows>}."""
+        """See L{DifferingRows <twisted_ovsdb.database.dialects.DifferingRows>}."""
         values = dict(before)
         for name, difference in differences.items():
             values[name] = self._column(name).applyDifference(before[name], difference)

@@ -19,7 +19,7 @@ from twisted.logger import Logger
 
 from twisted_ovsdb.connection.protocol import OvsdbProtocol
 from twisted_ovsdb.connection.waiters import Waiters
-from twisted_ovsdb.database.monitor import MONITOR
+from twisted_ovsdb.database.dialects import MONITOR
 from twisted_ovsdb.database.replica import Replica
 from twisted_ovsdb.database.tableset import MonitoredTable, TableSet
 from twisted_ovsdb.errors import MonitorStopped
