@@ -2,8 +2,7 @@
 # See LICENSE for details.
 
 """
-Tests for L{twisted_ovsdb.endpoints.tls}, L{twisted_ovsdb.endpoints.verify} and
-L{twisted_ovsdb.endpoints.secure}.
+Tests for L{twisted_ovsdb.endpoints.tls} and L{twisted_ovsdb.endpoints.secure}.
 """
 
 from __future__ import annotations
@@ -41,8 +40,7 @@ from zope.interface.verify import verifyObject
 
 from tests.fakes.pki import Authority, KeyPair
 from twisted_ovsdb.endpoints.secure import HANDSHAKE_TIMEOUT, SecureServerFactory, TLSClientEndpoint
-from twisted_ovsdb.endpoints.tls import TLSFailure, TLSOptions
-from twisted_ovsdb.endpoints.verify import VerifyingCreator, nameTrouble
+from twisted_ovsdb.endpoints.tls import TLSFailure, TLSOptions, VerifyingCreator, nameTrouble
 from twisted_ovsdb.errors import openSSLReasons
 
 

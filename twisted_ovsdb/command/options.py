@@ -2,30 +2,59 @@
 # See LICENSE for details.
 
 """
-The command line of C{twistd ovsdb-monitor}. What the values of its options mean
-is in L{twisted_ovsdb.command.arguments}.
+The command line of C{twistd ovsdb-monitor}, and what a shell offers when Tab is
+pressed after an option. L{twisted_ovsdb.command.arguments} says what the values
+of the options mean.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
-from twisted.python.usage import Options as UsageOptions
-from twisted.python.usage import UsageError
+from twisted.python import usage
 
 from twisted_ovsdb._version import __version__
 from twisted_ovsdb.command import arguments
-from twisted_ovsdb.command.completions import COMPLETIONS, DEFAULT_ENDPOINT
 from twisted_ovsdb.command.output import STANDARD_OUTPUT
 from twisted_ovsdb.connection.watchdog import PROBE_INTERVAL, SNAPSHOT_TIMEOUT
 from twisted_ovsdb.lifecycle.backoff import MAX_DELAY
 from twisted_ovsdb.lifecycle.factory import CONNECT_TIMEOUT
 from twisted_ovsdb.lifecycle.listener import MAX_SWITCHES
 
+DEFAULT_ENDPOINT: Final = "tcp:127.0.0.1:6640"
 
-class Options(UsageOptions):
+_REPEATED: Final = {
+    "endpoint": "a server to monitor",
+    "listen": "where to listen for switches",
+    "observer": "a class or an instance in Python",
+    "column": "one more column to monitor",
+}
+
+_MAY_BE_ZERO: Final = ("connect-timeout", "snapshot-timeout", "probe-interval")
+
+# Columns that --column is mostly used for (ovs-vswitchd.conf.db(5)). Any other is accepted, too.
+_COLUMNS: Final = (
+    "admin_state",
+    "duplex",
+    "ifindex",
+    "link_resets",
+    "link_speed",
+    "link_state",
+    "mac_in_use",
+    "mtu",
+    "statistics",
+    "status",
+)
+
+
+def _remotes(*texts: str) -> usage.CompleteList:
+    # In zsh's _arguments a colon separates fields, unless it is quoted.
+    return usage.CompleteList([text.replace(":", r"\:") for text in texts])
+
+
+class Options(usage.Options):
     """
     The options. After they are parsed, their values are what
     L{twisted_ovsdb.tap.makeService} needs: endpoints, observers, rules, numbers.
@@ -54,11 +83,7 @@ class Options(UsageOptions):
             "Ask each switch for its identity: events then have its system_id and hostname"
             " (always on with --listen).",
         ],
-        [
-            "leader-only",
-            None,
-            "Monitor the leader of a cluster only: leave a member that does not lead.",
-        ],
+        ["leader-only", None, "Monitor the leader of a cluster only; leave other members."],
     ]
 
     optParameters = [
@@ -100,12 +125,7 @@ class Options(UsageOptions):
             " commas (default: br*).",
         ],
         ["max-switches", None, MAX_SWITCHES, "How many switches may connect to --listen."],
-        [
-            "max-delay",
-            None,
-            MAX_DELAY,
-            "The longest wait between two attempts to connect, in seconds.",
-        ],
+        ["max-delay", None, MAX_DELAY, "The longest wait between attempts to connect, in seconds."],
         [
             "connect-timeout",
             None,
@@ -129,12 +149,28 @@ class Options(UsageOptions):
         ],
     ]
 
-    compData = COMPLETIONS
+    compData = usage.Completions(
+        descriptions=_REPEATED,
+        multiUse=list(_REPEATED),
+        optActions={
+            "endpoint": _remotes(DEFAULT_ENDPOINT, "tcp:", "ssl:", "unix:"),
+            "listen": _remotes("ptcp:6640", "pssl:6640"),
+            "observer": usage.Completer(descr="dotted name"),
+            "column": usage.CompleteList(_COLUMNS),
+            "database": usage.CompleteList(["Open_vSwitch"]),
+            "rules": usage.CompleteList(["default", "dragonflow"]),
+            "bridge-names": usage.Completer(descr="shell patterns"),
+            "events": usage.CompleteFiles(descr="file of JSON Lines"),
+            "max-switches": usage.Completer(descr="number"),
+            **dict.fromkeys(arguments.TLS_FILES, usage.CompleteFiles("*.pem", descr="PEM file")),
+            **dict.fromkeys(("max-delay", *_MAY_BE_ZERO), usage.Completer(descr="seconds")),
+        },
+    )
 
     def __init__(self) -> None:
-        UsageOptions.__init__(self)
+        usage.Options.__init__(self)
         # Without this, --help would show the line breaks of the docstrings.
-        for name in ("endpoint", "listen", "observer", "column"):
+        for name in _REPEATED:
             self.docs[name] = " ".join(self.docs[name].split())
         self.update(endpoints=[], listen=[], observers=[], columns=[])
 
@@ -189,15 +225,15 @@ class Options(UsageOptions):
             whole help on standard output.)
         """
         try:
-            UsageOptions.parseOptions(self, options)
-        except UsageError as e:
+            usage.Options.parseOptions(self, options)
+        except usage.UsageError as e:
             # An error of an observer's module may have several lines.
             raise SystemExit(f"twistd ovsdb-monitor: {' '.join(str(e).split())}") from e
 
     def parseArgs(self, *extra: str) -> None:
         """Refuse everything that is not an option."""
         if extra:
-            raise UsageError(f"{extra[0]}: only options are expected")
+            raise usage.UsageError(f"{extra[0]}: only options are expected")
 
     def postOptions(self) -> None:
         """Check all values, and replace them by what they mean."""
@@ -216,13 +252,13 @@ class Options(UsageOptions):
         self["rules"] = arguments.rules(self["rules"], self["bridge-names"])
         self["max-switches"] = arguments.count("max-switches", self["max-switches"])
         self["max-delay"] = arguments.seconds("max-delay", self["max-delay"])
-        for name in ("connect-timeout", "snapshot-timeout", "probe-interval"):
+        for name in _MAY_BE_ZERO:
             self[name] = arguments.seconds(name, self[name], zero=True)
 
     def _reserveStandardOutput(self) -> None:
         twistd: Any = self.parent
         if not twistd["nodaemon"]:
-            raise UsageError(
+            raise usage.UsageError(
                 "--events -: a daemon has no standard output; use twistd -n, or --events PATH"
             )
         logsToFile = twistd["logfile"] not in (None, "", "-")

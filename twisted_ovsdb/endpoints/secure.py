@@ -29,8 +29,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twisted_ovsdb.endpoints.addresses import EndpointAddress
-from twisted_ovsdb.endpoints.tls import TLSFailure, TLSOptions
-from twisted_ovsdb.endpoints.verify import VerifyingCreator
+from twisted_ovsdb.endpoints.tls import TLSFailure, TLSOptions, VerifyingCreator
 from twisted_ovsdb.errors import openSSLReasons, printable
 
 HANDSHAKE_TIMEOUT: Final = 30.0
