@@ -8,6 +8,7 @@ is advanced, so that no protocol is called from inside a call of its own.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -71,9 +72,7 @@ class MemoryNetwork:
     """
 
     def __init__(self, clock: Clock, server: Callable[[], IProtocol]) -> None:
-        """
-        @param server: makes the server's protocol of a connection.
-        """
+        """@param server: makes the server's protocol of a connection."""
         self.up = True
         self._clock = clock
         self._server = server
@@ -109,23 +108,20 @@ class MemoryNetwork:
         try:
             end = self._clock.seconds() + seconds
             self._settle()
-            while (due := self._nextTimer()) is not None and due <= end:
-                self._clock.advance(max(0.0, due - self._clock.seconds()))
+            while self._clock.seconds() < end:
+                self._clock.advance(min(self._nextTimer(), end) - self._clock.seconds())
                 self._settle()
-            self._clock.advance(max(0.0, end - self._clock.seconds()))
-            self._settle()
         finally:
             self._advancing = False
 
-    def _nextTimer(self) -> float | None:
-        return min((call.getTime() for call in self._clock.getDelayedCalls()), default=None)
+    def _nextTimer(self) -> float:
+        return min((call.getTime() for call in self._clock.getDelayedCalls()), default=math.inf)
 
     def _settle(self) -> None:
         for _ in range(ROUNDS):
             self._ends = [end for end in self._ends if not end.lost]
             turned = [end.turn() for end in tuple(self._ends)]
-            due = self._nextTimer()
-            if due is not None and due <= self._clock.seconds():
+            if self._nextTimer() <= self._clock.seconds():
                 self._clock.advance(0)
             elif not any(turned):
                 return

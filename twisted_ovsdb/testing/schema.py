@@ -19,32 +19,24 @@ def _columns(type: object, names: str, **properties: bool) -> dict[str, Any]:
     return {name: {"type": type, **properties} for name in names.split()}
 
 
-def _optional(key: object) -> dict[str, Any]:
-    return {"key": key, "min": 0}
+def _optional(type: str, **constraints: object) -> dict[str, Any]:
+    return {"key": {"type": type, **constraints}, "min": 0}
 
 
-def _many(key: object) -> dict[str, Any]:
-    return {"key": key, "min": 0, "max": "unlimited"}
+def _many(type: str, **constraints: object) -> dict[str, Any]:
+    return {**_optional(type, **constraints), "max": "unlimited"}
 
 
-def _enum(*values: str) -> dict[str, Any]:
-    return {"type": "string", "enum": ["set", list(values)]}
-
-
-def _integer(least: int, most: int) -> dict[str, Any]:
-    return {"type": "integer", "minInteger": least, "maxInteger": most}
-
-
-def _references(table: str, min: int = 0) -> dict[str, Any]:
-    return {"key": {"type": "uuid", "refTable": table}, "min": min, "max": "unlimited"}
+def _oneOf(*values: str) -> dict[str, Any]:
+    return _optional("string", enum=["set", list(values)])
 
 
 _NAME: Final = _columns("string", "name", mutable=False)
 _TEXT: Final = _optional("string")
 _NUMBER: Final = _optional("integer")
-_UP_OR_DOWN: Final = _optional(_enum("up", "down"))
 _MAP: Final = {**_many("string"), "value": "string"}
 _COUNTERS: Final = {**_many("string"), "value": "integer"}
+_VLAN: Final = {"minInteger": 0, "maxInteger": 4095}
 
 SCHEMA: Final[Mapping[str, Any]] = {
     "name": DATABASE,
@@ -54,7 +46,7 @@ SCHEMA: Final[Mapping[str, Any]] = {
             "maxRows": 1,
             "isRoot": True,
             "columns": {
-                **_columns(_references("Bridge"), "bridges"),
+                **_columns(_many("uuid", refTable="Bridge"), "bridges"),
                 **_columns("integer", "next_cfg cur_cfg"),
                 **_columns(_TEXT, "ovs_version db_version system_type system_version"),
                 **_columns(_MAP, "external_ids other_config"),
@@ -65,9 +57,9 @@ SCHEMA: Final[Mapping[str, Any]] = {
             "indexes": [["name"]],
             "columns": {
                 **_NAME,
-                **_columns(_references("Port"), "ports"),
+                **_columns(_many("uuid", refTable="Port"), "ports"),
                 **_columns("string", "datapath_type datapath_version"),
-                **_columns(_optional(_enum("standalone", "secure")), "fail_mode"),
+                **_columns(_oneOf("standalone", "secure"), "fail_mode"),
                 **_columns(_many("string"), "protocols"),
                 **_columns(_MAP, "external_ids other_config"),
                 **_columns(_TEXT, "datapath_id", ephemeral=True),
@@ -78,9 +70,9 @@ SCHEMA: Final[Mapping[str, Any]] = {
             "indexes": [["name"]],
             "columns": {
                 **_NAME,
-                **_columns(_references("Interface", min=1), "interfaces"),
-                **_columns(_optional(_integer(0, 4095)), "tag"),
-                **_columns(_many(_integer(0, 4095)), "trunks"),
+                **_columns({**_many("uuid", refTable="Interface"), "min": 1}, "interfaces"),
+                **_columns(_optional("integer", **_VLAN), "tag"),
+                **_columns(_many("integer", **_VLAN), "trunks"),
                 **_columns(_TEXT, "mac"),
                 **_columns(_MAP, "external_ids other_config"),
                 **_columns(_MAP, "status", ephemeral=True),
@@ -95,12 +87,12 @@ SCHEMA: Final[Mapping[str, Any]] = {
                 **_columns(_MAP, "options external_ids other_config bfd lldp"),
                 **_columns(_TEXT, "mac error"),
                 **_columns(_NUMBER, "ofport"),
-                **_columns(_optional(_integer(1, 65279)), "ofport_request"),
-                **_columns(_optional({"type": "integer", "minInteger": 1}), "mtu_request"),
+                **_columns(_optional("integer", minInteger=1, maxInteger=65279), "ofport_request"),
+                **_columns(_optional("integer", minInteger=1), "mtu_request"),
                 **_columns(_TEXT, "mac_in_use", ephemeral=True),
                 **_columns(_NUMBER, "ifindex link_speed mtu", ephemeral=True),
-                **_columns(_UP_OR_DOWN, "admin_state link_state", ephemeral=True),
-                **_columns(_optional(_enum("half", "full")), "duplex", ephemeral=True),
+                **_columns(_oneOf("up", "down"), "admin_state link_state", ephemeral=True),
+                **_columns(_oneOf("half", "full"), "duplex", ephemeral=True),
                 **_columns(_MAP, "status", ephemeral=True),
                 **_columns(_COUNTERS, "statistics", ephemeral=True),
             },

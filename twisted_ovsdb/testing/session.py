@@ -8,7 +8,6 @@ RFC 7047, section 4.1, are answered as ovsdb-server 3.1 answers them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any, Final
 
 import attrs
@@ -21,19 +20,14 @@ from twisted_ovsdb.testing.schema import DATABASE
 from twisted_ovsdb.wire import jsonrpc
 from twisted_ovsdb.wire.jsonstream import JSONStream
 
-_SELECT: Final = ("initial", "insert", "delete", "modify")
+_CHANGES: Final = ("initial", "insert", "delete", "modify")
+"""How rows change: the members of a C{<monitor-select>} (RFC 7047, section 4.1.5)."""
 
-
-@attrs.frozen
-class _Request:
-    """A C{<monitor-request>}: columns of a table, and which changes are told."""
-
-    columns: list[str]
-    select: frozenset[str]
-
-
-Requests = dict[str, list[_Request]]
-"""What a monitor asks for, by table."""
+Told = dict[str, list[str]]
+"""
+What a monitor is told of a table: for each of these changes the columns, unless
+the change is not told.
+"""
 
 
 @attrs.define
@@ -81,7 +75,7 @@ class ServerSession(Protocol):
     def __init__(self, served: Served) -> None:
         self._served = served
         self._stream = JSONStream()
-        self._monitors: dict[str, Requests] = {}
+        self._monitors: dict[str, dict[str, Told]] = {}
 
     def connectionMade(self) -> None:
         """A client has connected."""
@@ -108,12 +102,12 @@ class ServerSession(Protocol):
 
     def tell(self, database: MemoryDatabase, differences: list[RowDifference]) -> None:
         """Send an C{update} for each monitor that these differences concern."""
-        for monitorId, requests in self._monitors.items():
+        for monitorId, monitored in self._monitors.items():
             tables: dict[str, dict[str, Any]] = {}
             for difference in differences:
-                told = _rowUpdate(database, requests.get(difference.table, []), difference)
-                if told is not None:
-                    tables.setdefault(difference.table, {})[difference.uuid] = told
+                update = _rowUpdate(database, monitored.get(difference.table, {}), difference)
+                if update is not None:
+                    tables.setdefault(difference.table, {})[difference.uuid] = update
             if tables:
                 self.transport.write(jsonrpc.encodeNotification("update", [monitorId, tables]))
 
@@ -157,17 +151,16 @@ class ServerSession(Protocol):
         _, monitorId, tables = params
         if monitorId in self._monitors:
             raise RpcError("syntax error", "duplicate monitor ID")
-        requests = {table: _requests(database, table, tables[table]) for table in tables}
-        self._monitors[monitorId] = requests
-        result: dict[str, Any] = {}
-        for table, parts in requests.items():
-            columns = _told(parts, "initial")
-            if columns is not None and database.tables[table]:
-                result[table] = {
-                    key: {"new": database.encode(table, row, columns)}
-                    for key, row in database.tables[table].items()
-                }
-        return result
+        monitored = {table: _told(database, table, tables[table]) for table in tables}
+        self._monitors[monitorId] = monitored
+        return {
+            table: {
+                key: {"new": database.encode(table, row, told["initial"])}
+                for key, row in database.tables[table].items()
+            }
+            for table, told in monitored.items()
+            if "initial" in told and database.tables[table]
+        }
 
     def _monitorCancel(self, params: list[Any]) -> Any:
         if len(params) != 1 or self._monitors.pop(str(params[0]), None) is None:
@@ -175,7 +168,7 @@ class ServerSession(Protocol):
         return {}
 
 
-def _requests(database: MemoryDatabase, table: str, given: Any) -> list[_Request]:
+def _told(database: MemoryDatabase, table: str, given: Any) -> Told:
     """
     Read the C{<monitor-request>}s of a table.
 
@@ -184,7 +177,7 @@ def _requests(database: MemoryDatabase, table: str, given: Any) -> list[_Request
     if table not in database.schema.tables:
         raise RpcError("syntax error", f"no table named {table}")
     known = database.schema.tables[table].columns
-    requests: list[_Request] = []
+    told: Told = {}
     seen: set[str] = set()
     for part in given if type(given) is list else [given]:
         columns = part.get("columns", list(known))
@@ -194,29 +187,21 @@ def _requests(database: MemoryDatabase, table: str, given: Any) -> list[_Request
             if column in seen:
                 raise RpcError("syntax error", f"column {column} mentioned more than once")
             seen.add(column)
-        select = part.get("select", {})
-        requests.append(_Request(columns, frozenset(k for k in _SELECT if select.get(k, True))))
-    return requests
-
-
-def _told(requests: Iterable[_Request], kind: str) -> list[str] | None:
-    """
-    The columns that are told where rows change in this way; None if such
-    changes are not told.
-    """
-    chosen = [request.columns for request in requests if kind in request.select]
-    return [column for columns in chosen for column in columns] if chosen else None
+        for change in _CHANGES:
+            if part.get("select", {}).get(change, True):
+                told.setdefault(change, []).extend(columns)
+    return told
 
 
 def _rowUpdate(
-    database: MemoryDatabase, requests: list[_Request], difference: RowDifference
+    database: MemoryDatabase, told: Told, difference: RowDifference
 ) -> dict[str, Any] | None:
     """
     The C{<row-update>} of a difference (RFC 7047, section 4.1.6), None if
     there is nothing to tell.
     """
     table, old, new = difference.table, difference.old, difference.new
-    columns = _told(requests, "insert" if old is None else "delete" if new is None else "modify")
+    columns = told.get("insert" if old is None else "delete" if new is None else "modify")
     if columns is None:
         return None
     update = {} if new is None else {"new": database.encode(table, new, columns)}
