@@ -2,8 +2,7 @@
 # See LICENSE for details.
 
 """
-Tests for L{twisted_ovsdb.database.tableset} and
-L{twisted_ovsdb.database.replica}, in the dialect C{monitor}.
+Tests for L{twisted_ovsdb.database.tableset}, in the dialect C{monitor}.
 """
 
 from __future__ import annotations
@@ -16,8 +15,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_ovsdb.database.dialects import MONITOR
-from twisted_ovsdb.database.replica import Replica
-from twisted_ovsdb.database.tableset import MonitoredTable, TableSet
+from twisted_ovsdb.database.tableset import MonitoredTable, Replica, TableSet
 from twisted_ovsdb.errors import ProtocolViolation
 from twisted_ovsdb.wire.notation import JSONRow, optionalInteger, string
 from twisted_ovsdb.wire.rowreader import SLICE

@@ -21,7 +21,6 @@ from tests.openvswitch.test_tracker import World
 from twisted_ovsdb.events import OvsInterface
 from twisted_ovsdb.monitoring import delivery as module
 from twisted_ovsdb.monitoring.delivery import Delivery
-from twisted_ovsdb.monitoring.earlier import askTold
 
 
 class DeliveryTestCase(SynchronousTestCase):
@@ -34,8 +33,7 @@ class DeliveryTestCase(SynchronousTestCase):
         A delivery of three interfaces, of which nothing has been told yet.
         """
         self.world, self.clock = World(), TurningClock()
-        ask = None if told is None else askTold(told)
-        delivery = Delivery(observer, self.world.track(), self.clock, ask)
+        delivery = Delivery(observer, self.world.track(), self.clock, told)
         self.world.put(vm(1), vm(2), vm(3))
         self.world.synchronize()
         delivery.start()

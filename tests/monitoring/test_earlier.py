@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-Tests for L{twisted_ovsdb.monitoring.earlier}.
+Tests of C{told} in L{twisted_ovsdb.monitoring.delivery}.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fakes.rows import vm
 from twisted_ovsdb.events import OvsInterface
-from twisted_ovsdb.monitoring.earlier import askTold
+from twisted_ovsdb.monitoring.delivery import askTold
 
 
 class Awaited:

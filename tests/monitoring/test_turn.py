@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-Tests for L{twisted_ovsdb.monitoring.turn}.
+Tests for turns of the reactor in L{twisted_ovsdb.monitoring.delivery}.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fakes.clocks import TurningClock
-from twisted_ovsdb.monitoring.turn import Turn
+from twisted_ovsdb.monitoring.delivery import Turn
 
 
 class TurnTests(SynchronousTestCase):

@@ -33,8 +33,7 @@ from twisted_ovsdb import (
     SessionLost,
 )
 from twisted_ovsdb.database.dialects import MONITOR
-from twisted_ovsdb.database.replica import Replica
-from twisted_ovsdb.database.tableset import MonitoredTable, TableSet
+from twisted_ovsdb.database.tableset import MonitoredTable, Replica, TableSet
 from twisted_ovsdb.openvswitch.rows import TABLE, InterfaceRows
 from twisted_ovsdb.wire import rowreader, tableupdates
 from twisted_ovsdb.wire.jsonstream import JSONStream

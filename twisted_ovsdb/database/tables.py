@@ -20,9 +20,8 @@ import attrs
 
 from twisted_ovsdb.database.datatypes import Value
 from twisted_ovsdb.database.dialects import MONITOR, MONITOR_COND
-from twisted_ovsdb.database.replica import Replica
 from twisted_ovsdb.database.schema import ColumnSchema, DatabaseSchema, Row, TableSchema
-from twisted_ovsdb.database.tableset import MonitoredTable, TableSet
+from twisted_ovsdb.database.tableset import MonitoredTable, Replica, TableSet
 from twisted_ovsdb.errors import ProtocolViolation, describe
 from twisted_ovsdb.wire.notation import JSONRow
 

@@ -26,12 +26,11 @@ from twisted_ovsdb.events import Event, InterfaceKind, OvsInterface
 from twisted_ovsdb.interfaces import Observer
 from twisted_ovsdb.lifecycle.backoff import MAX_DELAY, BackOff
 from twisted_ovsdb.lifecycle.hook import ConnectionHook, Hooks
-from twisted_ovsdb.lifecycle.identity import identify as askIdentity
-from twisted_ovsdb.lifecycle.leadership import followLeader
 from twisted_ovsdb.lifecycle.link import Link
+from twisted_ovsdb.lifecycle.questions import askIdentity, followLeader
 from twisted_ovsdb.lifecycle.settings import Settings, checkNotNegative, timeSource
 from twisted_ovsdb.lifecycle.trouble import ServerLog
-from twisted_ovsdb.monitoring.earlier import Told
+from twisted_ovsdb.monitoring.delivery import Told
 from twisted_ovsdb.openvswitch.classify import ClassificationRules
 from twisted_ovsdb.wire.jsonstream import DEFAULT_MAX_LENGTH
 
@@ -108,16 +107,16 @@ class OvsdbMonitorFactory(ReconnectingClientFactory):
         self.clock: IReactorTime  # type: ignore[assignment]
         self.clock, now = timeSource(clock)
         self._settings = Settings(
-            observers=observers,
-            database=database,
-            rules=rules,
-            replay=replay,
-            extraColumns=extraColumns,
-            snapshotTimeout=snapshotTimeout,
-            probeInterval=probeInterval,
-            maxLength=maxLength,
-            clock=self.clock,
-            now=now,
+            observers,
+            database,
+            rules,
+            replay,
+            extraColumns,
+            snapshotTimeout,
+            probeInterval,
+            maxLength,
+            self.clock,
+            now,
         )
         self.database = database
         self.monitor = self._settings.makeMonitor(source or "")
@@ -156,10 +155,7 @@ class OvsdbMonitorFactory(ReconnectingClientFactory):
         return self._backOff.maximum
 
     def resetDelay(self) -> None:
-        """
-        Begin with the shortest delay again. A factory that was stopped stays
-        stopped.
-        """
+        """Begin with the shortest delay again. A stopped factory stays stopped."""
         self._backOff.reset()
 
     # What the monitor does: this delegates to it
@@ -221,9 +217,7 @@ class OvsdbMonitorFactory(ReconnectingClientFactory):
             self._attempt = self.clock.callLater(self._connectTimeout, connector.stopConnecting)
 
     def buildProtocol(self, addr: IAddress | None) -> OvsdbProtocol | None:
-        """
-        @return: None while a session is up: a factory has one server.
-        """
+        """@return: None while a session is up: a factory has one server."""
         if not self.continueTrying or self._inSession():
             return None
         self._endAttempt()

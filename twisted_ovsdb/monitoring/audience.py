@@ -16,10 +16,8 @@ from twisted.internet.interfaces import IReactorTime
 
 from twisted_ovsdb.events import Event, OvsInterface
 from twisted_ovsdb.interfaces import Observer, asObserver
-from twisted_ovsdb.monitoring.delivery import Delivery
-from twisted_ovsdb.monitoring.earlier import Told, askTold
+from twisted_ovsdb.monitoring.delivery import Delivery, Told, Turn
 from twisted_ovsdb.monitoring.stream import Handover
-from twisted_ovsdb.monitoring.turn import Turn
 from twisted_ovsdb.openvswitch.tracker import Present, Tracker
 
 Note = Callable[[str, "OvsInterface | None", "OvsInterface | None"], None]
@@ -48,9 +46,8 @@ class Audience:
         adapted = asObserver(observer)
         if self._of(observer) is not None:
             raise ValueError(f"{observer!r} is an observer already")
-        ask = None if told is None else askTold(told)
         tracker = Tracker(self._present, self._replay)
-        self.deliveries.append(Delivery(adapted, tracker, self._clock, ask))
+        self.deliveries.append(Delivery(adapted, tracker, self._clock, told))
         self._added.append(observer)
         if self._present.inSync:
             self._beginning.take(self.start)

@@ -14,8 +14,7 @@ from zope.interface import implementer
 
 from twisted_ovsdb.events import Event
 from twisted_ovsdb.interfaces import IOvsdbEventObserver
-from twisted_ovsdb.monitoring.delivery import DELIVERY_SLICE
-from twisted_ovsdb.monitoring.turn import Turn
+from twisted_ovsdb.monitoring.delivery import DELIVERY_SLICE, Turn
 
 
 @implementer(IOvsdbEventObserver)
