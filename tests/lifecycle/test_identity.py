@@ -2,7 +2,8 @@
 # See LICENSE for details.
 
 """
-Tests for L{twisted_ovsdb.lifecycle.identity}, and for the identity in events.
+Tests for C{askIdentity} of L{twisted_ovsdb.lifecycle.questions}, and for the
+identity in events.
 """
 
 from __future__ import annotations

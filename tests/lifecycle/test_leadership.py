@@ -2,7 +2,8 @@
 # See LICENSE for details.
 
 """
-Tests for L{twisted_ovsdb.lifecycle.leadership}: the request, and wrong answers.
+Tests for C{followLeader} of L{twisted_ovsdb.lifecycle.questions}: the request, and
+wrong answers.
 What a factory does with a leader is tested in L{tests.endpoints.test_cluster}.
 """
 

@@ -5,7 +5,7 @@
 An endpoint for a clustered database (ovsdb(7)): several servers have the same
 database, and one of them is the leader.
 
-Whether a member leads, L{twisted_ovsdb.lifecycle.leadership} asks after the
+Whether a member leads, L{twisted_ovsdb.lifecycle.questions} asks after the
 connection is made.
 """
 

@@ -22,8 +22,6 @@ Seconds between attempts at most, as in Open vSwitch's own clients: when the
 server is there again, operators should not have to wait long.
 """
 
-DELAY_FACTOR: Final = 2.0
-
 
 class BackOff:
     """
@@ -82,5 +80,5 @@ class BackOff:
         # Twisted's factory multiplies the jitter into the delay, which then
         # drifts and exceeds the maximum.
         wait = self.delay * random.uniform(0.75, 1)
-        self.delay = min(self.delay * DELAY_FACTOR, self.maximum)
+        self.delay = min(self.delay * 2, self.maximum)
         return wait

@@ -74,9 +74,7 @@ class Hooks:
     _log = Logger()
 
     def __init__(self, *hooks: ConnectionHook | None) -> None:
-        """
-        @raise TypeError: if one of these is neither a hook nor None.
-        """
+        """@raise TypeError: if one of these is neither a hook nor None."""
         self._hooks = tuple(hook for hook in hooks if hook is not None)
         for hook in self._hooks:
             if not isinstance(hook, ConnectionHook):
@@ -88,11 +86,7 @@ class Hooks:
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> None:
-        """
-        Call this method of each hook.
-
-        @param method: a method of L{ConnectionHook}.
-        """
+        """Call this method of L{ConnectionHook} on each hook."""
         for hook in self._hooks:
             with self._log.failuresHandled("hook {hook} failed", hook=hook):
                 getattr(hook, method.__name__)(*args, **kwargs)

@@ -89,26 +89,22 @@ class Link:
         Deferred.fromCoroutine(self._open())
 
     async def _open(self) -> None:
-        settings = self._settings
+        protocol, settings = self.protocol, self._settings
         watchdog = Watchdog(
-            self.protocol,
-            settings.clock,
-            settings.now,
-            settings.snapshotTimeout,
-            settings.probeInterval,
+            protocol, settings.clock, settings.now, settings.snapshotTimeout, settings.probeInterval
         )
         try:
             await self._opening(self)
         except SessionLost as e:
-            self.protocol.abort(e.reason)
+            protocol.abort(e.reason)
         except OvsdbError as e:
-            self.protocol.abort(e)
+            protocol.abort(e)
         except Exception as e:
             bug = "{source}: a bug in the steps that open a connection"
             self._log.failure(bug, source=self.source)
-            self.protocol.abort(e)
+            protocol.abort(e)
         # An observer that is told the snapshot may have stopped everything.
-        if self.protocol.lost is None:
+        if protocol.lost is None:
             watchdog.synchronized()
             self._syncedAt = settings.now()
             self._hooks.tell(ConnectionHook.synchronized, self.source, self.switch)

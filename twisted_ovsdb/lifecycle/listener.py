@@ -19,18 +19,12 @@ from twisted.internet.protocol import ServerFactory
 from twisted_ovsdb.connection.protocol import OvsdbProtocol
 from twisted_ovsdb.connection.watchdog import PROBE_INTERVAL, SNAPSHOT_TIMEOUT
 from twisted_ovsdb.endpoints.addresses import describeAddress
-from twisted_ovsdb.errors import (
-    MonitorStopped,
-    PeerSilent,
-    RpcError,
-    SessionLost,
-    SwitchRefused,
-)
+from twisted_ovsdb.errors import MonitorStopped, PeerSilent, RpcError, SessionLost, SwitchRefused
 from twisted_ovsdb.events import SwitchIdentity
 from twisted_ovsdb.interfaces import Observer
 from twisted_ovsdb.lifecycle.hook import ConnectionHook, Hooks
-from twisted_ovsdb.lifecycle.identity import identify
 from twisted_ovsdb.lifecycle.link import Link
+from twisted_ovsdb.lifecycle.questions import askIdentity
 from twisted_ovsdb.lifecycle.settings import Settings, checkPositive, timeSource
 from twisted_ovsdb.lifecycle.trouble import SwitchLog
 from twisted_ovsdb.monitoring.monitor import InterfaceMonitor
@@ -85,16 +79,16 @@ class OvsdbListenerFactory(ServerFactory):
         checkPositive(maxSwitches=maxSwitches)
         clock, now = timeSource(clock)
         self._settings = Settings(
-            observers=observers,
-            database=database,
-            rules=rules,
-            replay=replay,
-            extraColumns=extraColumns,
-            snapshotTimeout=snapshotTimeout,
-            probeInterval=probeInterval,
-            maxLength=maxLength,
-            clock=clock,
-            now=now,
+            observers,
+            database,
+            rules,
+            replay,
+            extraColumns,
+            snapshotTimeout,
+            probeInterval,
+            maxLength,
+            clock,
+            now,
         )
         self.monitors: dict[str, InterfaceMonitor] = {}
         self._maxSwitches = maxSwitches
@@ -105,9 +99,7 @@ class OvsdbListenerFactory(ServerFactory):
         self._stopping = False
 
     def buildProtocol(self, addr: IAddress | None) -> OvsdbProtocol | None:
-        """
-        @return: None while too many connections are unidentified.
-        """
+        """@return: None while too many connections are unidentified."""
         if self._stopping:
             return None
         source = describeAddress(addr)
@@ -167,7 +159,7 @@ class OvsdbListenerFactory(ServerFactory):
         """
         settings = self._settings
         limit = settings.snapshotTimeout or SNAPSHOT_TIMEOUT
-        asked = identify(link.protocol, settings.database)
+        asked = askIdentity(link.protocol, settings.database)
         self._unidentified += 1
         try:
             return await asked.addTimeout(limit, settings.clock)

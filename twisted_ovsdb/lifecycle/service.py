@@ -54,11 +54,7 @@ class OvsdbMonitorService(Service):
             self._connector.connect()
 
     def stopService(self) -> Deferred[Any]:
-        """
-        Close the connection.
-
-        @return: fires when all is closed.
-        """
+        """Close the connection. The Deferred fires when it is closed."""
         Service.stopService(self)
         stopped = self._stopped.wait()
         if not self._stopping:
@@ -107,11 +103,7 @@ class OvsdbListenService(StreamServerEndpointService):
         StreamServerEndpointService.startService(self)
 
     def stopService(self) -> Deferred[Any]:
-        """
-        Stop to listen, and close all connections.
-
-        @return: fires when all is closed.
-        """
+        """Stop to listen, and close all connections. The Deferred fires after that."""
         # First and at once, because observers that write events still run.
         closed = self.factory.stop()
         if not self._started:
@@ -124,19 +116,14 @@ class OvsdbListenService(StreamServerEndpointService):
 @implementer(IStreamServerEndpoint)
 @attrs.frozen
 class _LoggingEndpoint:
-    """
-    Logs in one line why it cannot listen. Twisted's service would log a
-    traceback.
-    """
+    """Logs in one line why it cannot listen. Twisted's service would log a traceback."""
 
     _endpoint: IStreamServerEndpoint
 
     _log = Logger()
 
     def listen(self, protocolFactory: IProtocolFactory) -> Deferred[Any]:
-        """
-        @return: the port, or None if it cannot listen.
-        """
+        """@return: the port, or None if it cannot listen."""
         listening = maybeDeferred(self._endpoint.listen, protocolFactory)
         return listening.addErrback(self._cannotListen)
 

@@ -33,18 +33,14 @@ def timeSource(clock: IReactorTime | None) -> tuple[IReactorTime, Callable[[], f
 
 
 def checkPositive(**values: float) -> None:
-    """
-    @raise ValueError: if one of these is not a number above zero.
-    """
+    """@raise ValueError: if one of these is not a number above zero."""
     for keyword, value in values.items():
         if not (isinstance(value, (int, float)) and value > 0):
             raise ValueError(f"{keyword} must be above zero, not {value!r}")
 
 
 def checkNotNegative(**values: float) -> None:
-    """
-    @raise ValueError: if one of these is not a number from zero up.
-    """
+    """@raise ValueError: if one of these is not a number from zero up."""
     for keyword, value in values.items():
         if not (isinstance(value, (int, float)) and value >= 0):
             raise ValueError(f"{keyword} must not be below zero, but is {value!r}")
@@ -64,7 +60,7 @@ def _names(extraColumns: Iterable[str]) -> tuple[str, ...]:
     return names
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(eq=False)
 class Settings:
     """
     How servers are monitored: parameters of L{OvsdbMonitorFactory
