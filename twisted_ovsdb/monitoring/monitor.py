@@ -24,10 +24,9 @@ from twisted_ovsdb.database.tableset import MonitoredTable, Replica, TableSet
 from twisted_ovsdb.errors import MonitorStopped
 from twisted_ovsdb.events import Event, InterfaceKind, OvsInterface, SwitchIdentity
 from twisted_ovsdb.interfaces import Observer
+from twisted_ovsdb.monitoring.answers import Index, Readiness
 from twisted_ovsdb.monitoring.audience import Audience
 from twisted_ovsdb.monitoring.delivery import Told
-from twisted_ovsdb.monitoring.index import Index
-from twisted_ovsdb.monitoring.readiness import Readiness
 from twisted_ovsdb.monitoring.session import MonitorSession, Rows, Settled
 from twisted_ovsdb.openvswitch.classify import ClassificationRules
 from twisted_ovsdb.openvswitch.rows import TABLE, InterfaceRows

@@ -2,29 +2,84 @@
 # See LICENSE for details.
 
 """
-Callers that wait for a VM's interface to be ready, by its iface-id.
+What the monitor needs to answer questions: interfaces by a key, and the callers
+that wait for an interface to be ready.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError, succeed
 from twisted.internet.interfaces import IReactorTime
 
 from twisted_ovsdb.events import InterfaceKind, OvsInterface
-from twisted_ovsdb.monitoring.index import Index
 from twisted_ovsdb.openvswitch.tracker import Present
 
 
-def isReadyVM(interface: OvsInterface) -> bool:
-    """Whether this is a VM's interface that has its OpenFlow port."""
+class Index:
+    """
+    The interfaces that have a kind, by a key such as their name. The first
+    L{get} builds the index; before, it costs nothing. Callers may look for an
+    interface at every event, and a search through all rows would be slow.
+    """
+
+    def __init__(
+        self, rows: Mapping[str, OvsInterface], key: Callable[[OvsInterface], str | None]
+    ) -> None:
+        self._rows = rows
+        self._key = key
+        # Most keys have one interface, and a tuple of one is small.
+        self._found: dict[str, tuple[OvsInterface, ...]] | None = None
+
+    @property
+    def made(self) -> bool:
+        """Whether the index is built; L{note} does nothing before."""
+        return self._found is not None
+
+    def get(self, key: str) -> tuple[OvsInterface, ...]:
+        """The interfaces that have this key."""
+        if self._found is None:
+            self._found = {}
+            for row in self._rows.values():
+                self.note(row.uuid, None, row)
+        return self._found.get(key, ())
+
+    def note(self, uuid: str, before: OvsInterface | None, now: OvsInterface | None) -> None:
+        """
+        Note that a row has changed.
+
+        @param before: the row before this change, None if there was none.
+        @param now: the row now, None if it is gone.
+        """
+        found = self._found
+        if found is None:
+            return
+        old, new = self._keyOf(before), self._keyOf(now)
+        if old is not None and old != new:
+            rest = tuple(row for row in found[old] if row.uuid != uuid)
+            if rest:
+                found[old] = rest
+            else:
+                del found[old]
+        if now is not None and new is not None:
+            there = found.get(new, ())
+            if old == new:
+                found[new] = tuple(now if row.uuid == uuid else row for row in there)
+            else:
+                found[new] = (*there, now)
+
+    def _keyOf(self, row: OvsInterface | None) -> str | None:
+        return None if row is None or row.kind is None else self._key(row)
+
+
+def _isReadyVM(interface: OvsInterface) -> bool:
     return interface.kind is InterfaceKind.VM and interface.ready
 
 
 class Readiness:
     """
-    Deferreds that fire when their interface is ready, each exactly once. They
+    Deferreds that fire when a VM's interface is ready, each exactly once. They
     depend on the rows, not on the events, and so wait for no observer.
     """
 
@@ -38,7 +93,7 @@ class Readiness:
         """See L{InterfaceMonitor.whenReady}."""
         if self._present.inSync:
             for row in self._byIfaceId.get(ifaceId):
-                if isReadyVM(row):
+                if _isReadyVM(row):
                     return succeed(row)
         waiter: Deferred[OvsInterface] = Deferred(self._forget)
         if timeout is not None:
@@ -60,7 +115,7 @@ class Readiness:
         # In an outage, the rows are old.
         if not self._waiting or not self._present.inSync:
             return
-        ready = {row.iface_id: row for row in rows if row is not None and isReadyVM(row)}
+        ready = {row.iface_id: row for row in rows if row is not None and _isReadyVM(row)}
         if not ready:
             return
         for waiter, ifaceId in tuple(self._waiting.items()):
