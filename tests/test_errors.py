@@ -14,7 +14,6 @@ from typing import Any
 from twisted.internet.error import ConnectionDone
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_ovsdb.connection.transactions import TransactionFailed
 from twisted_ovsdb.errors import (
     TEXT_LIMIT,
     MonitorCanceled,
@@ -26,6 +25,7 @@ from twisted_ovsdb.errors import (
     RpcError,
     SessionLost,
     SwitchRefused,
+    TransactionFailed,
     describe,
     describeReason,
     printable,

@@ -8,7 +8,6 @@ and changes, exactly, also across outages.
 
 from twisted_ovsdb._version import __version__
 from twisted_ovsdb.connection.protocol import OvsdbProtocol
-from twisted_ovsdb.connection.transactions import TransactionFailed
 from twisted_ovsdb.database.schema import DatabaseSchema
 from twisted_ovsdb.database.tables import DatabaseReplica, RowChange
 from twisted_ovsdb.endpoints.cluster import ClusterEndpoint
@@ -26,6 +25,7 @@ from twisted_ovsdb.errors import (
     RpcError,
     SessionLost,
     SwitchRefused,
+    TransactionFailed,
 )
 from twisted_ovsdb.events import (
     Cause,

@@ -87,6 +87,23 @@ class RpcError(OvsdbError):
         self.details = details
 
 
+class TransactionFailed(RpcError):
+    """
+    The server has undone a transaction, because an operation failed or because
+    all operations succeeded and the commit failed (RFC 7047, section 4.1.3).
+
+    @ivar results: the results as the server sent them: those of the operations
+        before the failure, the error, and None for each operation after it.
+    @ivar index: the index of the operation that failed; the number of
+        operations if the commit failed.
+    """
+
+    def __init__(self, error: str, details: str, results: list[Any], index: int) -> None:
+        super().__init__(error, details)
+        self.results = results
+        self.index = index
+
+
 class SessionLost(OvsdbError):
     """
     The connection ended before a request was answered.
@@ -102,10 +119,7 @@ class SessionLost(OvsdbError):
 # Text for errors and logs
 
 TEXT_LIMIT: Final = 200
-"""
-Characters of a text of the peer in an error or a line of a log: a peer could
-send megabytes.
-"""
+"""Characters of a peer's text in an error or a line of a log: it could send megabytes."""
 
 
 def printable(text: str) -> str:
@@ -148,38 +162,28 @@ class _Shown(reprlib.Repr):
     """Hides secrets, also in the pairs of OVSDB's notation for maps."""
 
     def repr_dict(self, value: dict[Any, Any], level: int) -> str:
-        """See L{reprlib.Repr}."""
         first = dict(islice(value.items(), self.maxdict + 1))
         hidden = {key: HIDDEN if isSecret(key) else item for key, item in first.items()}
         return super().repr_dict(hidden, level)
 
     def repr_list(self, value: list[Any], level: int) -> str:
-        """See L{reprlib.Repr}."""
         if len(value) == 2 and isSecret(value[0]):
             value = [value[0], HIDDEN]
         return super().repr_list(value, level)
 
 
-_shown: Final = _Shown()
-
-
 def describe(value: object) -> str:
-    """
-    A value for an error: what it is, in at most 60 printable characters, and
-    without secrets.
-    """
+    """A value for an error, in at most 60 printable characters, without secrets."""
     # Not repr: the value may be huge, and nested deeper than repr can go.
-    text = _shown.repr(value)
+    text = _Shown().repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
 
 
 def describeReason(reason: BaseException) -> str:
     """Why a session ended or could not begin, in one line."""
     if _openSSLQueue(reason) is not None:
-        text = "TLS: " + ("; ".join(openSSLReasons(reason)) or "no reason given")
-    else:
-        text = " ".join(str(reason).split()).rstrip(".") or type(reason).__name__
-    return printable(text)
+        return printable("TLS: " + ("; ".join(openSSLReasons(reason)) or "no reason given"))
+    return printable(" ".join(str(reason).split()).rstrip(".") or type(reason).__name__)
 
 
 def openSSLReasons(error: BaseException) -> list[str]:
@@ -191,10 +195,7 @@ def openSSLReasons(error: BaseException) -> list[str]:
 
 
 def _openSSLQueue(error: BaseException) -> list[tuple[object, ...]] | None:
-    """
-    The queue of OpenSSL's errors that an exception carries: of each error the
-    library, the function and the reason. None if it carries no queue.
-    """
+    """OpenSSL's errors in an exception (library, function, reason), None if it has none."""
     queue = error.args[0] if error.args else None
     if isinstance(queue, list) and all(isinstance(entry, tuple) and entry for entry in queue):
         return queue

@@ -14,10 +14,15 @@ from twisted.internet.defer import CancelledError, Deferred
 
 from tests.connection.test_protocol import ProtocolTestCase
 from tests.fakes.rows import uuid
-from twisted_ovsdb.connection.transactions import TransactionFailed
 from twisted_ovsdb.database.schema import DatabaseSchema
 from twisted_ovsdb.database.tables import DatabaseReplica, RowChange
-from twisted_ovsdb.errors import MonitorCanceled, ProtocolViolation, RpcError, SessionLost
+from twisted_ovsdb.errors import (
+    MonitorCanceled,
+    ProtocolViolation,
+    RpcError,
+    SessionLost,
+    TransactionFailed,
+)
 
 SCHEMA: dict[str, Any] = {
     "name": "T",

@@ -19,8 +19,7 @@ from twisted.trial.unittest import TestCase
 
 from tests.live.scratch import SCHEMA, Author, ScratchServer
 from tests.live.support import connect, requireOpenVSwitch
-from twisted_ovsdb import OvsdbProtocol, RpcError
-from twisted_ovsdb.connection.transactions import TransactionFailed
+from twisted_ovsdb import OvsdbProtocol, RpcError, TransactionFailed
 from twisted_ovsdb.database.schema import DatabaseSchema, Row
 from twisted_ovsdb.database.tables import DatabaseReplica, RowChange
 

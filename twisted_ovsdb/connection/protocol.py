@@ -30,11 +30,10 @@ from twisted_ovsdb.connection.subscriptions import (
     Subscription,
     Subscriptions,
 )
-from twisted_ovsdb.connection.transactions import readResults
 from twisted_ovsdb.database.dialects import MONITOR, MONITOR_COND, Dialect
 from twisted_ovsdb.database.schema import DatabaseSchema
 from twisted_ovsdb.database.tables import DatabaseReplica, RowChange
-from twisted_ovsdb.errors import OvsdbError, ProtocolViolation, describe
+from twisted_ovsdb.errors import OvsdbError, ProtocolViolation, TransactionFailed, describe
 from twisted_ovsdb.wire.jsonrpc import Notification
 from twisted_ovsdb.wire.jsonstream import DEFAULT_MAX_LENGTH
 from twisted_ovsdb.wire.rowreader import RowReader
@@ -86,11 +85,11 @@ class OvsdbProtocol(JSONRPCProtocol):
         @param operations: C{<operation>}s, whose values are in OVSDB's
             notation: see L{encode <twisted_ovsdb.wire.notation.encode>}.
         @return: the results, one for each operation. L{TransactionFailed
-            <twisted_ovsdb.connection.transactions.TransactionFailed>} if an
-            operation or the commit failed, and therefore nothing was done.
+            <twisted_ovsdb.TransactionFailed>} if an operation or the commit
+            failed, and therefore nothing was done.
         """
         result = self.call(TRANSACT, [database, *operations])
-        return self._checked(result, lambda results: readResults(results, len(operations)))
+        return self._checked(result, lambda results: _results(results, len(operations)))
 
     def monitor(
         self, database: str, monitorId: str, requests: Mapping[str, Any], onUpdate: OnUpdate
@@ -178,10 +177,7 @@ class OvsdbProtocol(JSONRPCProtocol):
         return self._unsubscribe(self._subscriptions.locks, lockId, Lock.END)
 
     def echo(self, *params: object) -> Deferred[list[Any]]:
-        """
-        Ask the server to send these parameters back (RFC 7047, section
-        4.1.11).
-        """
+        """Ask the server to send these parameters back (RFC 7047, section 4.1.11)."""
         return self.call("echo", params)
 
     def _monitor(
@@ -280,6 +276,20 @@ def _names(result: Any) -> list[str]:
     if type(result) is not list or not all(type(name) is str for name in result):
         raise ProtocolViolation(f"list_dbs: expected names, got {describe(result)}")
     return result
+
+
+def _results(results: Any, count: int) -> list[Any]:
+    if type(results) is not list:
+        raise ProtocolViolation(f"transact: expected results, got {describe(results)}")
+    # A transaction that fails has no error reply: the error is one of the results.
+    for index, result in enumerate(results):
+        if type(result) is dict and type(result.get("error")) is str:
+            details = result.get("details", "")
+            text = details if type(details) is str else describe(details)
+            raise TransactionFailed(result["error"], text, results, index)
+    if len(results) != count:
+        raise ProtocolViolation(f"transact: {len(results)} results of {count} operations")
+    return results
 
 
 def _locked(result: Any) -> bool:

@@ -9,15 +9,18 @@ notifications mean is left to the subclass.
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
+from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.interfaces import ITCPTransport
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
+from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
 
-from twisted_ovsdb.connection.keepalive import noticeDeadPeer
 from twisted_ovsdb.connection.waiters import Waiters
 from twisted_ovsdb.errors import OvsdbError, SessionLost, describe, printable
 from twisted_ovsdb.wire import jsonrpc
@@ -27,6 +30,17 @@ from twisted_ovsdb.wire.tableupdates import TableUpdates, decodeMessage
 
 TRANSACT: Final = "transact"
 """The one request that can be cancelled (RFC 7047, section 4.1.4)."""
+
+KERNEL_TIMEOUTS: Final = {
+    "TCP_KEEPIDLE": 15,
+    "TCP_KEEPINTVL": 5,
+    "TCP_KEEPCNT": 3,
+    "TCP_USER_TIMEOUT": 30_000,
+}
+"""
+In the units of tcp(7): seconds, seconds, a count and milliseconds. By default
+the kernel keeps a connection to a host that is gone for hours.
+"""
 
 
 class JSONRPCProtocol(Protocol):
@@ -75,9 +89,7 @@ class JSONRPCProtocol(Protocol):
             self._transport().write(jsonrpc.encodeNotification(method, params))
 
     def whenLost(self) -> Deferred[BaseException]:
-        """
-        @return: the exception that ended the session, as soon as it has ended.
-        """
+        """@return: the exception that ended the session, as soon as it has ended."""
         return self._loss.wait() if self.lost is None else succeed(self.lost)
 
     def whenClosed(self) -> Deferred[None]:
@@ -187,11 +199,7 @@ class JSONRPCProtocol(Protocol):
         """For the subclass to override."""
 
     def _readArrived(self, message: bytearray) -> int:
-        """
-        Read the rows of a reply that has come in part.
-
-        @return: as L{RowReader.readArrived}.
-        """
+        """Read the rows of a reply that has come in part, as L{RowReader.readArrived}."""
         arriving = arrivingReply(message)
         if arriving is None:
             return 0
@@ -253,3 +261,25 @@ class JSONRPCProtocol(Protocol):
         self._loss.callback(reason)
         for waiting, _ in calls.values():
             waiting.errback(Failure(SessionLost(reason)))
+
+
+def noticeDeadPeer(connection: object) -> None:
+    """
+    Make the kernel notice when the other host of a TCP connection is gone, also
+    where no watchdog does. Other transports are left as they are.
+    """
+    # A TLS transport says that it is a TCP transport, but its handle is OpenSSL's.
+    while isinstance(connection, ProtocolWrapper):
+        connection = connection.transport
+    # The transport of a unix socket says so too.
+    if not ITCPTransport.providedBy(connection) or not isinstance(
+        connection.getPeer(), (IPv4Address, IPv6Address)
+    ):
+        return
+    transport: Any = connection
+    transport.setTcpNoDelay(True)
+    transport.setTcpKeepAlive(True)
+    for name, value in KERNEL_TIMEOUTS.items():
+        # Not every system has all of them.
+        if hasattr(socket, name):
+            transport.getHandle().setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

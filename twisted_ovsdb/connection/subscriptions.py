@@ -25,9 +25,7 @@ L{ProtocolViolation} that it raises aborts the connection.
 """
 
 OnLock = Callable[[bool], object]
-"""
-Called whenever a lock has become ours (True), or was stolen from us (False).
-"""
+"""Called whenever a lock has become ours (True), or was stolen from us (False)."""
 
 
 @attrs.define(eq=False)

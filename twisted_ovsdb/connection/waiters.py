@@ -29,9 +29,7 @@ class Waiters(Generic[T]):
         return len(self._waiting)
 
     def wait(self) -> Deferred[T]:
-        """
-        @return: a new Deferred that fires with the others.
-        """
+        """@return: a new Deferred that fires with the others."""
         waiter: Deferred[T] = Deferred(self._waiting.remove)
         self._waiting.append(waiter)
         return waiter

@@ -178,11 +178,8 @@ class OvsdbListenerFactory(ServerFactory):
         switch = link.switch
         while (present := self._sessions.get(switch)) is not None:
             if await self._answers(present.protocol):
-                raise SwitchRefused(
-                    f"switch {switch} is connected already, from {present.source};"
-                    " were the hosts cloned?",
-                    switch,
-                )
+                twice = f"switch {switch} is connected already, from {present.source}"
+                raise SwitchRefused(f"{twice}; were the hosts cloned?", switch)
             again = f"switch {switch} has connected again, from {link.source}"
             present.protocol.abort(SwitchRefused(again, switch))
 
