@@ -64,10 +64,7 @@ def datumFromJSON(value: object) -> Datum:
 
 
 def instanceOf(expected: str, *types: type) -> Reader:
-    """
-    Make a reader of values that have one of these types. A boolean is no
-    integer here.
-    """
+    """Make a reader of values of these types. A boolean is no integer here."""
 
     def read(value: object) -> Any:
         if not isinstance(value, types) or isinstance(value, bool):
@@ -78,10 +75,7 @@ def instanceOf(expected: str, *types: type) -> Reader:
 
 
 def objectOf(read: Reader) -> Reader:
-    """
-    Make a reader of objects, whose values C{read} reads. It returns a read-only
-    mapping.
-    """
+    """Make a reader of an object as a read-only mapping. C{read} reads the values."""
 
     def readObject(value: object) -> Mapping[str, Any]:
         if not isinstance(value, Mapping):
@@ -98,7 +92,6 @@ def objectOf(read: Reader) -> Reader:
 
 
 string: Final[Reader] = instanceOf("a string", str)
-"""Reads a string."""
 
 
 def wrong(expected: str, value: object) -> ValueError:

@@ -129,9 +129,7 @@ class Synchronized(SwitchEvent):
     """
 
     cause: Cause
-    interfaces: tuple[OvsInterface, ...] = attrs.field(
-        repr=lambda interfaces: f"<{len(interfaces)}>"
-    )
+    interfaces: tuple[OvsInterface, ...] = attrs.field(repr=lambda rows: f"<{len(rows)}>")
     source: str
 
 

@@ -214,9 +214,6 @@ def makeInterface(
     return interface  # type: ignore[no-any-return]
 
 
-# JSON
-
-
 def _restore(value: object) -> OvsInterface:
     # pickle cannot have the class method itself: twisted.persisted.styles looks
     # class methods up in the metaclass.

@@ -14,7 +14,7 @@ from zope.interface import implementer
 
 from twisted_ovsdb.events import Disconnected, Event, Synchronized
 from twisted_ovsdb.interfaces import IOvsdbEventObserver, ObserverResult
-from twisted_ovsdb.observers.summary import EVENT_NAMES
+from twisted_ovsdb.observers.base import EVENT_NAMES
 
 
 def summary(event: Event) -> tuple[str, ...]:

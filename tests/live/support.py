@@ -39,7 +39,7 @@ from twisted_ovsdb import (
     Synchronized,
 )
 from twisted_ovsdb.events import Event, InterfaceEvent
-from twisted_ovsdb.observers.summary import changedColumns
+from twisted_ovsdb.observers.base import changedColumns
 from twisted_ovsdb.openvswitch.rows import COLUMNS, InterfaceRows
 
 T = TypeVar("T")

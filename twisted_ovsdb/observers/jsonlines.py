@@ -15,20 +15,11 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
+from twisted_ovsdb import events
 from twisted_ovsdb.datum import datumToJSON
 from twisted_ovsdb.errors import describeReason
-from twisted_ovsdb.events import (
-    UNIDENTIFIED,
-    Cause,
-    Disconnected,
-    Event,
-    InterfaceChanged,
-    InterfaceEvent,
-    InterfaceOnline,
-    Synchronized,
-)
 from twisted_ovsdb.interfaces import IOvsdbEventObserver
-from twisted_ovsdb.observers.summary import EVENT_NAMES, changedColumns, countKinds
+from twisted_ovsdb.observers.base import EVENT_NAMES, changedColumns, countKinds
 
 
 @implementer(IOvsdbEventObserver)
@@ -48,39 +39,39 @@ class JSONLinesObserver:
         self._write = write
         self._now = now
 
-    def eventReceived(self, event: Event) -> Deferred[None] | None:
+    def eventReceived(self, event: events.Event) -> Deferred[None] | None:
         """Write the event."""
         time = self._now().isoformat(timespec="microseconds").replace("+00:00", "Z")
         line = json.dumps(eventToJSON(event, time), ensure_ascii=False, separators=(",", ":"))
         return self._write(line.encode() + b"\n")
 
 
-def eventToJSON(event: Event, time: str) -> dict[str, Any]:
+def eventToJSON(event: events.Event, time: str) -> dict[str, Any]:
     """
     An event as the object that a line of JSON Lines holds.
 
     @param time: when it is written, as in RFC 3339.
     """
     value: dict[str, Any] = {"event": EVENT_NAMES[type(event)]}
-    if isinstance(event, InterfaceEvent):
+    if isinstance(event, events.InterfaceEvent):
         value["kind"] = event.kind.value
-    if isinstance(event, Disconnected):
+    if isinstance(event, events.Disconnected):
         value["reason"] = describeReason(event.reason)
     else:
         value["cause"] = event.cause.value
-    if isinstance(event, Synchronized):
+    if isinstance(event, events.Synchronized):
         value["counts"] = countKinds(event.interfaces)
     value["time"] = time
     value["source"] = event.source
-    if event.identity != UNIDENTIFIED:
+    if event.identity != events.UNIDENTIFIED:
         value["system_id"] = event.system_id
         value["hostname"] = event.hostname
-    if isinstance(event, InterfaceEvent):
+    if isinstance(event, events.InterfaceEvent):
         value["interface"] = event.interface.toJSON()
         became = _becameReady(event)
         if became is not None:
             value["became_ready"] = became
-    if isinstance(event, InterfaceChanged):
+    if isinstance(event, events.InterfaceChanged):
         value["changes"] = {
             column: [datumToJSON(old), datumToJSON(new)]
             for column, old, new in changedColumns(event.previous, event.interface)
@@ -88,11 +79,11 @@ def eventToJSON(event: Event, time: str) -> dict[str, Any]:
     return value
 
 
-def _becameReady(event: InterfaceEvent) -> bool | None:
+def _becameReady(event: events.InterfaceEvent) -> bool | None:
     """True if the event makes its interface ready, False if it ends that, else None."""
     ready = event.interface.ready
-    if isinstance(event, InterfaceOnline):
-        return True if ready and event.cause is not Cause.REPLAY else None
-    if isinstance(event, InterfaceChanged) and ready is not event.previous.ready:
+    if isinstance(event, events.InterfaceOnline):
+        return True if ready and event.cause is not events.Cause.REPLAY else None
+    if isinstance(event, events.InterfaceChanged) and ready is not event.previous.ready:
         return ready
     return None

@@ -12,18 +12,11 @@ from collections.abc import Iterator, Mapping
 from twisted.logger import Logger, LogLevel
 from zope.interface import implementer
 
+from twisted_ovsdb import events
 from twisted_ovsdb.datum import Datum, sortedAtoms
 from twisted_ovsdb.errors import HIDDEN, describeReason, isSecret, printable
-from twisted_ovsdb.events import (
-    Disconnected,
-    Event,
-    InterfaceChanged,
-    InterfaceOnline,
-    OvsInterface,
-    Synchronized,
-)
 from twisted_ovsdb.interfaces import IOvsdbEventObserver
-from twisted_ovsdb.observers.summary import EVENT_NAMES, changedColumns, countKinds
+from twisted_ovsdb.observers.base import EVENT_NAMES, changedColumns, countKinds
 
 
 @implementer(IOvsdbEventObserver)
@@ -42,10 +35,13 @@ class LoggingObserver:
         """
         self._nameSource = nameSource
 
-    def eventReceived(self, event: Event) -> None:
+    def eventReceived(self, event: events.Event) -> None:
         """Log the event."""
         level = LogLevel.info
-        if isinstance(event, (InterfaceOnline, InterfaceChanged)) and event.interface.failed:
+        if (
+            isinstance(event, (events.InterfaceOnline, events.InterfaceChanged))
+            and event.interface.failed
+        ):
             level = LogLevel.warn
         self._log.emit(
             level,
@@ -56,16 +52,16 @@ class LoggingObserver:
         )
 
 
-def describeEvent(event: Event) -> str:
+def describeEvent(event: events.Event) -> str:
     """An event in one line for people."""
-    if isinstance(event, Synchronized):
+    if isinstance(event, events.Synchronized):
         counts = ", ".join(f"{n} {kind}" for kind, n in countKinds(event.interfaces).items())
         return f"synchronized: {counts} [{event.cause.value}]"
-    if isinstance(event, Disconnected):
+    if isinstance(event, events.Disconnected):
         return f"disconnected: {describeReason(event.reason)}"
     interface = event.interface
     subject = f"{event.kind.value} {printable(interface.name)} {EVENT_NAMES[type(event)]}"
-    if isinstance(event, InterfaceChanged):
+    if isinstance(event, events.InterfaceChanged):
         details = ", ".join(
             f"{what} {old} -> {new}"
             for column in changedColumns(event.previous, interface)
@@ -76,7 +72,7 @@ def describeEvent(event: Event) -> str:
     return f"{subject}: {details} [{event.cause.value}]"
 
 
-def _marks(interface: OvsInterface) -> Iterator[str]:
+def _marks(interface: events.OvsInterface) -> Iterator[str]:
     ofport = interface.ofport
     yield f"ofport {'none yet' if ofport is None else ofport}"
     for name, value in (

@@ -15,17 +15,10 @@ from typing import Any
 
 import attrs
 
-from twisted_ovsdb.database.datatypes import Value
+from twisted_ovsdb.database.datatypes import ColumnType, Value
 from twisted_ovsdb.database.schema import DatabaseSchema, TableSchema
 from twisted_ovsdb.errors import ProtocolViolation, RpcError
-from twisted_ovsdb.testing.operations import (
-    checkConstraints,
-    columnOf,
-    condition,
-    elementsOf,
-    mutated,
-    resolved,
-)
+from twisted_ovsdb.testing.operations import checkConstraints, condition, elementsOf, mutated
 
 Row = dict[str, Value]
 
@@ -71,7 +64,7 @@ class MemoryDatabase:
         try:
             names = self._namedUUIDs(operations)
             for operation in operations:
-                results.append(self._operate(resolved(operation, names), names))
+                results.append(self._operate(_resolved(operation, names), names))
             self._collectGarbage()
             self._checkLimits()
         except RpcError as e:
@@ -79,7 +72,12 @@ class MemoryDatabase:
             results.append({"error": e.error, "details": e.details})
             results += [None] * (len(operations) - len(results))
             return results, []
-        return results, list(self._differences(before))
+        return results, [
+            RowDifference(table, key, before[table].get(key), rows.get(key))
+            for table, rows in self.tables.items()
+            for key in {**before[table], **rows}
+            if before[table].get(key) != rows.get(key)
+        ]
 
     def forgetEphemeral(self) -> None:
         """Blank the ephemeral columns, as a restart of ovsdb-server does."""
@@ -105,13 +103,6 @@ class MemoryDatabase:
                     (written,) = written[1]
             encoded[column] = written
         return encoded
-
-    def _differences(self, before: dict[str, dict[str, Row]]) -> Iterator[RowDifference]:
-        for table, rows in self.tables.items():
-            old = before[table]
-            for key in {**old, **rows}:
-                if old.get(key) != rows.get(key):
-                    yield RowDifference(table, key, old.get(key), rows.get(key))
 
     def _namedUUIDs(self, operations: list[Any]) -> dict[str, str]:
         names: dict[str, str] = {}
@@ -165,7 +156,7 @@ class MemoryDatabase:
         rows = self.tables[table.name]
         keys = list(rows)
         for name, function, argument in conditions:
-            holds = condition(columnOf(table, name), function, argument)
+            holds = condition(_columnType(table, name), function, argument)
             keys = [k for k in keys if holds(k if name == "_uuid" else rows[k][name])]
         return keys
 
@@ -175,7 +166,7 @@ class MemoryDatabase:
             raise ValueError("a row is an object")
         values: Row = {}
         for name, value in row.items():
-            column = columnOf(table, name, changed)
+            column = _columnType(table, name, changed)
             try:
                 values[name] = column.decode(value)
             except ProtocolViolation as e:
@@ -198,12 +189,8 @@ class MemoryDatabase:
             if column not in ("_uuid", "_version", *table.columns):
                 raise ValueError(f"{column} is not a valid column name")
         rows = self.tables[table.name]
-        return {
-            "rows": [
-                self.encode(table.name, {**rows[key], "_uuid": key, "_version": key}, columns)
-                for key in keys
-            ]
-        }
+        found = ({**rows[key], "_uuid": key, "_version": key} for key in keys)
+        return {"rows": [self.encode(table.name, row, columns) for row in found]}
 
     def _update(self, table: TableSchema, operation: dict[str, Any], keys: list[str]) -> Any:
         values = self._values(table, operation, changed=True)
@@ -213,7 +200,7 @@ class MemoryDatabase:
 
     def _mutate(self, table: TableSchema, operation: dict[str, Any], keys: list[str]) -> Any:
         for name, mutator, argument in operation.get("mutations", ()):
-            column = columnOf(table, name, changed=True)
+            column = _columnType(table, name, changed=True)
             for key in keys:
                 row = self.tables[table.name][key]
                 value = mutated(column, row[name], mutator, argument)
@@ -237,10 +224,8 @@ class MemoryDatabase:
             wanted = set(self._references())
             for table, key in wanted:
                 if key not in self.tables[table]:
-                    raise RpcError(
-                        "referential integrity violation",
-                        f"a row refers to row {key} of table {table}, which does not exist",
-                    )
+                    details = f"a row refers to row {key} of table {table}, which does not exist"
+                    raise RpcError("referential integrity violation", details)
             gone = [
                 (name, key)
                 for name, rows in self.tables.items()
@@ -270,15 +255,38 @@ class MemoryDatabase:
         for name, table in self.schema.tables.items():
             rows = self.tables[name].values()
             if table.maxRows is not None and len(rows) > table.maxRows:
-                raise RpcError(
-                    "constraint violation",
-                    f"table {name} may not have more than {table.maxRows} row(s)",
-                )
+                details = f"table {name} may not have more than {table.maxRows} row(s)"
+                raise RpcError("constraint violation", details)
             for index in table.indexes:
                 counts = Counter(tuple(row[column] for column in index) for row in rows)
                 for values, count in counts.items():
                     if count > 1:
-                        raise RpcError(
-                            "constraint violation",
-                            f"two rows of table {name} have the same {', '.join(index)}: {values}",
-                        )
+                        columns = ", ".join(index)
+                        details = f"two rows of table {name} have the same {columns}: {values}"
+                        raise RpcError("constraint violation", details)
+
+
+def _resolved(value: Any, names: Mapping[str, str]) -> Any:
+    """JSON with C{<named-uuid>}s replaced by the UUIDs that they stand for."""
+    if type(value) is dict:
+        return {key: _resolved(item, names) for key, item in value.items()}
+    if type(value) is not list:
+        return value
+    if len(value) == 2 and value[0] == "named-uuid" and value[1] in names:
+        return ["uuid", names[value[1]]]
+    return [_resolved(item, names) for item in value]
+
+
+def _columnType(table: TableSchema, name: Any, changed: bool = False) -> ColumnType:
+    """
+    @param changed: whether an existing row gets another value, which immutable
+        columns do not allow.
+    """
+    try:
+        column = table.column(name)
+    except (KeyError, TypeError) as e:
+        raise RpcError("unknown column", f"No column {name} in table {table.name}.") from e
+    if changed and not column.mutable:
+        details = f"Cannot update immutable column {name} in table {table.name}."
+        raise RpcError("constraint violation", details)
+    return column.type

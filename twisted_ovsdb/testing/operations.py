@@ -5,9 +5,9 @@
 What conditions and mutations of a transaction mean (RFC 7047, section 5.1),
 and what a column may hold, for L{twisted_ovsdb.testing.database}.
 
-All functions raise L{RpcError}, with the error and the details that the result
-of the operation has. Where they read a value, they may also raise
-C{ValueError}, C{TypeError} and L{ProtocolViolation}.
+An L{RpcError} has the error and the details that the result of the operation
+has. Functions that read a value may also raise C{ValueError}, C{TypeError} and
+L{ProtocolViolation}.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from typing import Any, Final
 import attrs
 
 from twisted_ovsdb.database.datatypes import AtomicType, ColumnType, Value
-from twisted_ovsdb.database.schema import TableSchema
 from twisted_ovsdb.errors import RpcError
 
 
@@ -54,36 +53,6 @@ _ARITHMETIC: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
 }
 
 
-def resolved(value: Any, names: Mapping[str, str]) -> Any:
-    """JSON with C{<named-uuid>}s replaced by the UUIDs that they stand for."""
-    if type(value) is dict:
-        return {key: resolved(item, names) for key, item in value.items()}
-    if type(value) is not list:
-        return value
-    if len(value) == 2 and value[0] == "named-uuid" and value[1] in names:
-        return ["uuid", names[value[1]]]
-    return [resolved(item, names) for item in value]
-
-
-def columnOf(table: TableSchema, name: Any, changed: bool = False) -> ColumnType:
-    """
-    The type of a column.
-
-    @param changed: whether an existing row gets another value, which immutable
-        columns do not allow.
-    """
-    try:
-        column = table.column(name)
-    except (KeyError, TypeError) as e:
-        raise RpcError("unknown column", f"No column {name} in table {table.name}.") from e
-    if changed and not column.mutable:
-        raise RpcError(
-            "constraint violation",
-            f"Cannot update immutable column {name} in table {table.name}.",
-        )
-    return column.type
-
-
 def checkConstraints(column: ColumnType, value: Value) -> None:
     """See that a value is among those that its column allows."""
     key = column.key
@@ -98,10 +67,7 @@ def checkConstraints(column: ColumnType, value: Value) -> None:
 
 
 def condition(column: ColumnType, function: str, argument: Any) -> Callable[[Value], bool]:
-    """
-    Make the function that tells whether a condition holds for a value of this
-    column.
-    """
+    """Make the function that tells whether a condition holds for a value of a column."""
     holds = _CONDITIONS.get(function)
     if holds is None:
         raise RpcError("unknown function", f"No function named {function}.")

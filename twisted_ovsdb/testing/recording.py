@@ -11,7 +11,7 @@ from zope.interface import implementer
 
 from twisted_ovsdb.events import Event, InterfaceEvent, Synchronized
 from twisted_ovsdb.interfaces import IOvsdbEventObserver
-from twisted_ovsdb.observers.summary import EVENT_NAMES
+from twisted_ovsdb.observers.base import EVENT_NAMES
 
 
 @implementer(IOvsdbEventObserver)
