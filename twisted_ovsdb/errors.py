@@ -119,7 +119,7 @@ class SessionLost(OvsdbError):
 # Text for errors and logs
 
 TEXT_LIMIT: Final = 200
-"""Characters of a peer's text in an error or a line of a log: it could send megabytes."""
+"""Characters of a peer's text in an error or a line of a log. The peer could send megabytes."""
 
 
 def printable(text: str) -> str:
