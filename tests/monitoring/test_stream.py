@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-Tests for L{twisted_ovsdb.monitoring.stream}: C{async for event in factory.events()}.
+Tests for C{async for event in factory.events()}.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from tests.fakes.observers import summaries
 from tests.fakes.rows import update, vmRow
 from twisted_ovsdb import IOvsdbEventObserver
 from twisted_ovsdb.events import Event, Synchronized
+from twisted_ovsdb.monitoring.audience import Handover
 from twisted_ovsdb.monitoring.delivery import DELIVERY_SLICE, PATIENCE
-from twisted_ovsdb.monitoring.stream import Handover
 
 
 class Consumer:

@@ -17,12 +17,11 @@ import attrs
 
 from twisted_ovsdb.database.datatypes import AtomicType, BaseType, ColumnType, RefType, Value
 from twisted_ovsdb.errors import ProtocolViolation, describe
-from twisted_ovsdb.wire.notation import JSONRow, inColumn
+from twisted_ovsdb.wire.notation import JSONRow, within
 
 Row = Mapping[str, Value]
 """A row: its values by column, read-only."""
 
-T = TypeVar("T")
 Named = TypeVar("Named")
 
 
@@ -42,16 +41,16 @@ class ColumnSchema:
 
     def decode(self, value: object) -> Value:
         """Read a value, as L{ColumnType.decode}; errors name the column."""
-        return _within(f"column {self.name}", self.type.decode, value)
+        return within(f"column {self.name}", self.type.decode, value)
 
     def encode(self, value: object) -> Any:
         """Write a value, as L{ColumnType.encode}; errors name the column."""
-        return inColumn(self.name, self.type.encode, value)
+        return within(f"column {self.name}", self.type.encode, value)
 
     def applyDifference(self, before: Value, difference: object) -> Value:
         """As L{ColumnType.applyDifference}; errors name the column."""
         apply = partial(self.type.applyDifference, before)
-        return _within(f"column {self.name}", apply, difference)
+        return within(f"column {self.name}", apply, difference)
 
 
 _ROW_ID: Final = ColumnType(BaseType(AtomicType.UUID))
@@ -141,14 +140,7 @@ class DatabaseSchema:
 
         @raise ProtocolViolation: if it is wrong; the text names the place.
         """
-        return _within("schema", _parseDatabase, schema)
-
-
-def _within(place: str, read: Callable[[Any], T], value: object) -> T:
-    try:
-        return read(value)
-    except ProtocolViolation as e:
-        raise ProtocolViolation(f"{place}: {e}") from e
+        return within("schema", _parseDatabase, schema)
 
 
 _MISSING: Final = object()
@@ -169,10 +161,7 @@ def _member(json: Any, name: str, *types: type, default: Any = _MISSING) -> Any:
 def _all(what: str, json: Any, parse: Callable[[str, Any], Named]) -> Mapping[str, Named]:
     """The named things in an object, such as a schema's tables."""
     return MappingProxyType(
-        {
-            name: _within(f"{what} {name}", partial(parse, name), value)
-            for name, value in json.items()
-        }
+        {name: within(f"{what} {name}", partial(parse, name), item) for name, item in json.items()}
     )
 
 

@@ -238,7 +238,7 @@ class InterfaceMonitor:
         )
         self._session = session
         protocol.whenLost().addCallback(self._sessionLost, session)
-        return session.start(database)
+        return Deferred.fromCoroutine(session.start(database))
 
     def detach(self) -> None:
         """

@@ -68,16 +68,8 @@ class MonitorSession:
         self._turn: Deferred[None] | None = None
         self._closed = False
 
-    def start(self, database: str) -> Deferred[None]:
-        """
-        Request the monitor.
-
-        @return: as L{InterfaceMonitor.attach
-            <twisted_ovsdb.InterfaceMonitor.attach>}.
-        """
-        return Deferred.fromCoroutine(self._start(database))
-
-    async def _start(self, database: str) -> None:
+    async def start(self, database: str) -> None:
+        """As L{InterfaceMonitor.attach <twisted_ovsdb.InterfaceMonitor.attach>}."""
         try:
             try:
                 rows = await self._monitor(database)

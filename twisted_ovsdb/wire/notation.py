@@ -17,12 +17,14 @@ import re
 import uuid
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, TypeVar
 
 import attrs
 
 from twisted_ovsdb.datum import EMPTY, Atom, Datum
 from twisted_ovsdb.errors import ProtocolViolation, describe
+
+T = TypeVar("T")
 
 JSONRow = Mapping[str, Any]
 """A row as JSON: column names to values in OVSDB's notation."""
@@ -75,9 +77,7 @@ def tagged(tag: str, value: Any) -> list[Any] | None:
 
 
 def uuidText(value: Any) -> str | None:
-    """
-    The text of C{["uuid", "..."]}; None if the value is no UUID.
-    """
+    """The text of C{["uuid", "..."]}; None if the value is no UUID."""
     if type(value) is list and len(value) == 2 and value[0] == "uuid" and type(value[1]) is str:
         return value[1] if isUUID(value[1]) else None
     return None
@@ -204,7 +204,7 @@ def encode(value: object) -> Any:
 
 def encodeRow(row: Mapping[str, object]) -> dict[str, Any]:
     """Write a row, each column as L{encode} does; errors name the column."""
-    return {column: inColumn(column, encode, value) for column, value in row.items()}
+    return {column: within(f"column {column}", encode, value) for column, value in row.items()}
 
 
 def encodeUUID(text: str) -> list[str]:
@@ -242,9 +242,9 @@ def encodeAtom(value: object) -> Any:
     raise TypeError(f"OVSDB has no notation for a {type(value).__name__}: {describe(value)}")
 
 
-def inColumn(column: str, encode: Callable[[Any], Any], value: object) -> Any:
-    """Write a value; an error names the column."""
+def within(place: str, convert: Callable[[Any], T], value: object) -> T:
+    """Read or write a value; an error names the place."""
     try:
-        return encode(value)
-    except (TypeError, ValueError) as e:
-        raise type(e)(f"column {column}: {e}") from e
+        return convert(value)
+    except (ProtocolViolation, TypeError, ValueError) as e:
+        raise type(e)(f"{place}: {e}") from e
