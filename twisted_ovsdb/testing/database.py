@@ -13,29 +13,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-import attrs
-
 from twisted_ovsdb.database.datatypes import ColumnType, Value
 from twisted_ovsdb.database.schema import DatabaseSchema, TableSchema
+from twisted_ovsdb.database.tables import RowChange
 from twisted_ovsdb.errors import ProtocolViolation, RpcError
 from twisted_ovsdb.testing.operations import checkConstraints, condition, elementsOf, mutated
 
 Row = dict[str, Value]
-
-
-@attrs.frozen
-class RowDifference:
-    """
-    One row that a transaction has changed.
-
-    @ivar old: the row before it, None if the row is new.
-    @ivar new: the row after it, None if the row is gone.
-    """
-
-    table: str
-    uuid: str
-    old: Mapping[str, Value] | None
-    new: Mapping[str, Value] | None
 
 
 class MemoryDatabase:
@@ -52,7 +36,7 @@ class MemoryDatabase:
         self.tables: dict[str, dict[str, Row]] = {name: {} for name in schema.tables}
         self._lastUUID = 0
 
-    def transact(self, operations: list[Any]) -> tuple[list[Any], list[RowDifference]]:
+    def transact(self, operations: list[Any]) -> tuple[list[Any], list[RowChange]]:
         """
         Do all operations, or none.
 
@@ -73,7 +57,7 @@ class MemoryDatabase:
             results += [None] * (len(operations) - len(results))
             return results, []
         return results, [
-            RowDifference(table, key, before[table].get(key), rows.get(key))
+            RowChange(table, key, before[table].get(key), rows.get(key))
             for table, rows in self.tables.items()
             for key in {**before[table], **rows}
             if before[table].get(key) != rows.get(key)
@@ -105,13 +89,9 @@ class MemoryDatabase:
         return encoded
 
     def _namedUUIDs(self, operations: list[Any]) -> dict[str, str]:
-        names: dict[str, str] = {}
-        for operation in operations:
-            if type(operation) is dict and operation.get("op") == "insert":
-                name = operation.get("uuid-name")
-                if type(name) is str:
-                    names.setdefault(name, self._newUUID())
-        return names
+        inserts = [o for o in operations if type(o) is dict and o.get("op") == "insert"]
+        names = [insert.get("uuid-name") for insert in inserts]
+        return {name: self._newUUID() for name in names if type(name) is str}
 
     def _newUUID(self) -> str:
         # The same ones in every run of a test.

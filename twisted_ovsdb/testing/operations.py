@@ -31,12 +31,7 @@ def elementsOf(value: Value) -> set[Any]:
     return set(value) if isinstance(value, frozenset) else {value}
 
 
-_ORDER: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-}
+_ORDER: Final = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 
 _CONDITIONS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
     **_ORDER,
@@ -46,11 +41,7 @@ _CONDITIONS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
     "excludes": lambda value, wanted: not elementsOf(wanted) & elementsOf(value),
 }
 
-_ARITHMETIC: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
-    "+=": operator.add,
-    "-=": operator.sub,
-    "*=": operator.mul,
-}
+_ARITHMETIC: Final = {"+=": operator.add, "-=": operator.sub, "*=": operator.mul}
 
 
 def checkConstraints(column: ColumnType, value: Value) -> None:

@@ -47,9 +47,7 @@ class MemoryServer:
     endpoint: IStreamClientEndpoint
 
     def __init__(self, clock: Clock | None = None) -> None:
-        """
-        @param clock: the time, by default a new clock.
-        """
+        """@param clock: the time, by default a new clock."""
         self.clock = Clock() if clock is None else clock
         self._served = Served()
         self.endpoint = self._network = MemoryNetwork(self.clock, self._session)
@@ -134,8 +132,8 @@ class MemoryServer:
         row = {"name": name, "type": "internal", "ofport": LOCAL_OFPORT, **columns}
         self._transact(
             *_insertPort(row),
-            _insert("Bridge", "b", {"name": name, "ports": _named(f"p-{name}")}),
-            _mutate("Open_vSwitch", [], "bridges", "insert", _named("b")),
+            _insert("Bridge", "b", {"name": name, "ports": ["named-uuid", f"p-{name}"]}),
+            _mutate("Open_vSwitch", [], "bridges", "insert", ["named-uuid", "b"]),
         )
 
     def deleteBridge(self, name: str) -> None:
@@ -238,17 +236,13 @@ class MemoryServer:
 
     def _addPort(self, bridge: str, row: dict[str, Any]) -> list[dict[str, Any]]:
         where = [["_uuid", "==", ["uuid", self._find("Bridge", bridge)]]]
-        port = _named(f"p-{row['name']}")
+        port = ["named-uuid", f"p-{row['name']}"]
         return [*_insertPort(row), _mutate("Bridge", where, "ports", "insert", port)]
 
     def _drop(self) -> None:
         for session in tuple(self._served.sessions):
             session.transport.abortConnection()
         self.advance(0)
-
-
-def _named(name: str) -> list[str]:
-    return ["named-uuid", name]
 
 
 def _insert(table: str, name: str, row: dict[str, Any]) -> dict[str, Any]:
@@ -259,7 +253,7 @@ def _insertPort(row: dict[str, Any]) -> list[dict[str, Any]]:
     """A port and its one interface, which no bridge has yet."""
     name = row["name"]
     values = {column: encode(value) for column, value in row.items()}
-    port = {"name": name, "interfaces": _named(f"i-{name}")}
+    port = {"name": name, "interfaces": ["named-uuid", f"i-{name}"]}
     return [_insert("Interface", f"i-{name}", values), _insert("Port", f"p-{name}", port)]
 
 

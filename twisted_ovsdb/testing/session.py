@@ -14,8 +14,9 @@ import attrs
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 
+from twisted_ovsdb.database.tables import RowChange
 from twisted_ovsdb.errors import ProtocolViolation, RpcError
-from twisted_ovsdb.testing.database import MemoryDatabase, RowDifference
+from twisted_ovsdb.testing.database import MemoryDatabase
 from twisted_ovsdb.testing.schema import DATABASE
 from twisted_ovsdb.wire import jsonrpc
 from twisted_ovsdb.wire.jsonstream import JSONStream
@@ -61,9 +62,9 @@ class Served:
         @return: the results.
         """
         database = self.present()
-        results, differences = database.transact(operations)
+        results, changes = database.transact(operations)
         for session in self.sessions:
-            session.tell(database, differences)
+            session.tell(database, changes)
         return results
 
 
@@ -100,14 +101,14 @@ class ServerSession(Protocol):
         except ProtocolViolation:
             self.transport.abortConnection()
 
-    def tell(self, database: MemoryDatabase, differences: list[RowDifference]) -> None:
-        """Send an C{update} for each monitor that these differences concern."""
+    def tell(self, database: MemoryDatabase, changes: list[RowChange]) -> None:
+        """Send an C{update} for each monitor that these changes concern."""
         for monitorId, monitored in self._monitors.items():
             tables: dict[str, dict[str, Any]] = {}
-            for difference in differences:
-                update = _rowUpdate(database, monitored.get(difference.table, {}), difference)
+            for change in changes:
+                update = _rowUpdate(database, monitored.get(change.table, {}), change)
                 if update is not None:
-                    tables.setdefault(difference.table, {})[difference.uuid] = update
+                    tables.setdefault(change.table, {})[change.uuid] = update
             if tables:
                 self.transport.write(jsonrpc.encodeNotification("update", [monitorId, tables]))
 
@@ -193,14 +194,12 @@ def _told(database: MemoryDatabase, table: str, given: Any) -> Told:
     return told
 
 
-def _rowUpdate(
-    database: MemoryDatabase, told: Told, difference: RowDifference
-) -> dict[str, Any] | None:
+def _rowUpdate(database: MemoryDatabase, told: Told, change: RowChange) -> dict[str, Any] | None:
     """
-    The C{<row-update>} of a difference (RFC 7047, section 4.1.6), None if
-    there is nothing to tell.
+    The C{<row-update>} of a change (RFC 7047, section 4.1.6), None if there is
+    nothing to tell.
     """
-    table, old, new = difference.table, difference.old, difference.new
+    table, old, new = change.table, change.before, change.now
     columns = told.get("insert" if old is None else "delete" if new is None else "modify")
     if columns is None:
         return None
