@@ -16,7 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted_ovsdb.errors import ProtocolViolation
 from twisted_ovsdb.events import InterfaceKind, OvsInterface
 from twisted_ovsdb.openvswitch.classify import ClassificationRules
-from twisted_ovsdb.openvswitch.rows import COLUMNS, REQUIRED, TABLE, InterfaceRows
+from twisted_ovsdb.openvswitch.rows import COLUMNS, TABLE, InterfaceRows
 
 UUID = "ffcf0000-0a0b-4c0d-8e0f-abcdef012345"
 
@@ -107,7 +107,7 @@ class LackingTests(SynchronousTestCase):
         """
         dragonflow = InterfaceRows(ClassificationRules.dragonflow(), ("mtu", "link_state"))
         for column in COLUMNS:
-            if column not in REQUIRED:
+            if column not in InterfaceRows.required:
                 rows = dragonflow.without((column, "mtu"))
                 row = {**ROW, "link_state": "up"}
                 del row[column]
@@ -121,8 +121,8 @@ class LackingTests(SynchronousTestCase):
         """
         Without a name and a type nothing can be told.
         """
-        self.assertEqual(REQUIRED, {"name", "type"})
-        for column in REQUIRED:
+        self.assertEqual(InterfaceRows.required, {"name", "type"})
+        for column in InterfaceRows.required:
             row = {name: value for name, value in ROW.items() if name != column}
             rows = DEFAULT.without((column,))
             fault = self.assertRaises(ProtocolViolation, rows.whole, UUID, row)

@@ -55,16 +55,13 @@ def _rowObject(member: str, value: Any) -> JSONRow:
 
 
 class WholeRows(Protocol):
-    """What C{monitor} needs to read the rows of a table."""
+    """
+    What C{monitor} needs to read the rows of a table. The method returns the
+    row's value, and raises L{ProtocolViolation} that names the column.
+    """
 
     def whole(self, uuid: str, row: JSONRow) -> Any:
-        """
-        Read a row with all its columns.
-
-        @return: the row's value.
-        @raise ProtocolViolation: if a column is missing or wrong; the text
-            names the column.
-        """
+        """Read a row with all its columns."""
 
 
 def _initialWhole(rows: WholeRows, uuid: str, update: JSONRow) -> Any:

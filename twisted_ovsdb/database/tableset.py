@@ -102,11 +102,7 @@ class TableSet:
         self.tables = tables
 
     def without(self, lacking: Mapping[str, Collection[str]]) -> TableSet:
-        """
-        The same tables without some columns.
-
-        @param lacking: by table, the columns that the server does not have.
-        """
+        """The same without these columns of each table, which the server does not have."""
         tables = dict(self.tables)
         for name, columns in lacking.items():
             table = tables[name]

@@ -46,12 +46,7 @@ class Index:
         return self._found.get(key, ())
 
     def note(self, uuid: str, before: OvsInterface | None, now: OvsInterface | None) -> None:
-        """
-        Note that a row has changed.
-
-        @param before: the row before this change, None if there was none.
-        @param now: the row now, None if it is gone.
-        """
+        """Note that a row has changed: what it was before, and what it is now."""
         found = self._found
         if found is None:
             return

@@ -57,11 +57,7 @@ class Handover:
         return self._busy
 
     def next(self) -> Deferred[Event | None]:
-        """
-        Ask for an event.
-
-        @return: None at the end.
-        """
+        """Ask for an event; None is the end."""
         if self._ended:
             return succeed(None)
         asked = self._asked = Deferred(self._forget)

@@ -132,9 +132,7 @@ async def _ended(result: Awaitable[object]) -> object:
 
 
 def _asDeferred(result: Awaitable[object]) -> Deferred[object]:
-    """
-    @raise TypeError: if this is not an awaitable.
-    """
+    """@raise TypeError: if this is not an awaitable."""
     if isinstance(result, Deferred):
         return result
     if not isinstance(result, Awaitable):

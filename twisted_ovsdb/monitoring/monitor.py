@@ -63,13 +63,9 @@ class InterfaceMonitor:
         clock: IReactorTime | None = None,
     ) -> None:
         """
-        @param rules: what decides which kind an interface has.
-        @param replay: whether interfaces that an outage left unchanged are
-            told once more, as online with the cause REPLAY.
-        @param extraColumns: columns of the Interface table to monitor beyond
-            the usual six; their values are in L{OvsInterface.extra}.
-        @param source: the server's name in events.
-        @param clock: the reactor, if it is not the global one.
+        The parameters are those of L{OvsdbMonitorFactory
+        <twisted_ovsdb.OvsdbMonitorFactory>}. Events name no source unless
+        C{source} is given.
         """
         if clock is None:
             from twisted.internet import reactor

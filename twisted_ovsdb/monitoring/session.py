@@ -27,9 +27,6 @@ from twisted_ovsdb.errors import (
 
 MONITOR_ID: Final = "twisted_ovsdb"
 
-_REFUSED: Final = "syntax error"
-"""The error of ovsdb-server for a table or a column that it does not have."""
-
 Rows = dict[str, dict[str, Any]]
 """Rows by table and UUID; None for a row that is gone."""
 
@@ -74,7 +71,8 @@ class MonitorSession:
             try:
                 rows = await self._monitor(database)
             except RpcError as refusal:
-                if refusal.error != _REFUSED:
+                # This is its error for a table or a column that it does not have.
+                if refusal.error != "syntax error":
                     raise
                 self.lacking = await self._findLacking(database, refusal)
                 self._tables = self._tables.without(self.lacking)

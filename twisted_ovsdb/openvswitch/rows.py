@@ -36,9 +36,6 @@ The columns that are always monitored. They are persistent: the ephemeral column
 become empty at every restart of ovsdb-server.
 """
 
-REQUIRED: Final = frozenset(("name", "type"))
-"""Without these columns, an interface cannot be told."""
-
 _ABSENT: Final = {
     "ofport": EMPTY_SET,
     "error": EMPTY_SET,
@@ -53,9 +50,10 @@ class InterfaceRows:
     Reads rows of the Interface table.
 
     @ivar columns: the columns to monitor.
+    @cvar required: those without which an interface cannot be told.
     """
 
-    required = REQUIRED
+    required: Final = frozenset(("name", "type"))
 
     def __init__(
         self,

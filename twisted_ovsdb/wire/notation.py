@@ -66,11 +66,7 @@ def _violation(column: str, expected: str, value: object) -> NoReturn:
 
 
 def tagged(tag: str, value: Any) -> list[Any] | None:
-    """
-    The content of C{["set", [...]]} or C{["map", [...]]}.
-
-    @return: None if the value is not of this form.
-    """
+    """The content of C{["set", [...]]} or C{["map", [...]]}; None for any other form."""
     if type(value) is list and len(value) == 2 and value[0] == tag and type(value[1]) is list:
         return value[1]
     return None
@@ -208,11 +204,7 @@ def encodeRow(row: Mapping[str, object]) -> dict[str, Any]:
 
 
 def encodeUUID(text: str) -> list[str]:
-    """
-    Write a reference to a row that exists.
-
-    @raise ValueError: if the text is no UUID.
-    """
+    """Write a reference to a row that exists; ValueError if the text is no UUID."""
     if not isUUID(text):
         raise ValueError(f"not a UUID: {describe(text)}")
     return ["uuid", text]
