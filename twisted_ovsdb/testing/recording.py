@@ -30,9 +30,7 @@ class RecordingObserver:
         self.events.append(event)
 
     def take(self) -> list[Event]:
-        """
-        @return: the events since the last call.
-        """
+        """@return: the events since the last call."""
         events, self.events = self.events, []
         return events
 

@@ -21,14 +21,11 @@ from twisted_ovsdb.testing.schema import DATABASE
 from twisted_ovsdb.wire import jsonrpc
 from twisted_ovsdb.wire.jsonstream import JSONStream
 
-_CHANGES: Final = ("initial", "insert", "delete", "modify")
-"""How rows change: the members of a C{<monitor-select>} (RFC 7047, section 4.1.5)."""
+_SELECT: Final = ("initial", "insert", "delete", "modify")
+"""The members of a C{<monitor-select>} (RFC 7047, section 4.1.5)."""
 
 Told = dict[str, list[str]]
-"""
-What a monitor is told of a table: for each of these changes the columns, unless
-the change is not told.
-"""
+"""The columns of a table that a monitor is told, for each of these members that is true."""
 
 
 @attrs.define
@@ -46,21 +43,13 @@ class Served:
     stalled: bool = False
 
     def present(self) -> MemoryDatabase:
-        """
-        @return: the database.
-        @raise ValueError: if it was removed.
-        """
+        """@raise ValueError: if the database was removed."""
         if self.database is None:
             raise ValueError("the database was removed")
         return self.database
 
     def transact(self, operations: list[Any]) -> list[Any]:
-        """
-        Do a transaction, and tell each monitor in one notification what it
-        has changed.
-
-        @return: the results.
-        """
+        """Do a transaction, and tell each monitor in one notification what it has changed."""
         database = self.present()
         results, changes = database.transact(operations)
         for session in self.sessions:
@@ -188,17 +177,14 @@ def _told(database: MemoryDatabase, table: str, given: Any) -> Told:
             if column in seen:
                 raise RpcError("syntax error", f"column {column} mentioned more than once")
             seen.add(column)
-        for change in _CHANGES:
-            if part.get("select", {}).get(change, True):
-                told.setdefault(change, []).extend(columns)
+        for member in _SELECT:
+            if part.get("select", {}).get(member, True):
+                told.setdefault(member, []).extend(columns)
     return told
 
 
 def _rowUpdate(database: MemoryDatabase, told: Told, change: RowChange) -> dict[str, Any] | None:
-    """
-    The C{<row-update>} of a change (RFC 7047, section 4.1.6), None if there is
-    nothing to tell.
-    """
+    """The C{<row-update>} of a change (RFC 7047, section 4.1.6), None if nothing is told."""
     table, old, new = change.table, change.before, change.now
     columns = told.get("insert" if old is None else "delete" if new is None else "modify")
     if columns is None:
