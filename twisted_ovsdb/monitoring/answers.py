@@ -90,7 +90,7 @@ class Readiness:
             for row in self._byIfaceId.get(ifaceId):
                 if _isReadyVM(row):
                     return succeed(row)
-        waiter: Deferred[OvsInterface] = Deferred(self._forget)
+        waiter: Deferred[OvsInterface] = Deferred(self._waiting.__delitem__)
         if timeout is not None:
 
             def late(_: object, seconds: float) -> OvsInterface:
@@ -124,9 +124,6 @@ class Readiness:
         for waiter in tuple(self._waiting):
             if self._waiting.pop(waiter, None) is not None:
                 waiter.errback(CancelledError())
-
-    def _forget(self, waiter: Deferred[OvsInterface]) -> None:
-        del self._waiting[waiter]
 
     def _explain(self, ifaceId: str) -> str:
         """Say why no interface of this iface-id is ready."""

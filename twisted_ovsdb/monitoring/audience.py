@@ -16,7 +16,7 @@ from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from twisted_ovsdb.events import Event, OvsInterface
-from twisted_ovsdb.interfaces import IOvsdbEventObserver, Observer, asObserver
+from twisted_ovsdb.interfaces import IOvsdbEventObserver, Observer
 from twisted_ovsdb.monitoring.delivery import DELIVERY_SLICE, Delivery, Told, Turn
 from twisted_ovsdb.openvswitch.tracker import Present, Tracker
 
@@ -101,7 +101,6 @@ class Audience:
 
     def __init__(self, present: Present, replay: bool, clock: IReactorTime) -> None:
         self.deliveries: list[Delivery] = []
-        self._added: list[Observer] = []  # what was added for each of them
         self._present = present
         self._replay = replay
         self._clock = clock
@@ -111,31 +110,26 @@ class Audience:
 
     def add(self, observer: Observer, told: Told | None = None) -> None:
         """See L{InterfaceMonitor.addObserver}."""
-        adapted = asObserver(observer)
         if self._of(observer) is not None:
             raise ValueError(f"{observer!r} is an observer already")
         tracker = Tracker(self._present, self._replay)
-        self.deliveries.append(Delivery(adapted, tracker, self._clock, told))
-        self._added.append(observer)
+        self.deliveries.append(Delivery(observer, tracker, self._clock, told))
         if self._present.inSync:
             self._beginning.take(self.start)
 
     def remove(self, observer: Observer) -> None:
         """See L{InterfaceMonitor.removeObserver}."""
-        place = self._of(observer)
-        if place is None:
+        delivery = self._of(observer)
+        if delivery is None:
             raise ValueError(f"{observer!r} is no observer")
-        del self._added[place]
-        self.deliveries.pop(place).close()
+        self.deliveries.remove(delivery)
+        delivery.close()
 
-    def _of(self, observer: Observer) -> int | None:
-        """
-        The place of an observer, as it was added or adapted. Identity counts:
-        two observers may be equal.
-        """
-        for place, (added, delivery) in enumerate(zip(self._added, self.deliveries, strict=True)):
-            if added is observer or delivery.observer is observer:
-                return place
+    def _of(self, observer: Observer) -> Delivery | None:
+        """Find by identity, since two observers may be equal."""
+        for delivery in self.deliveries:
+            if delivery.added is observer or delivery.observer is observer:
+                return delivery
         return None
 
     def events(self) -> AsyncGenerator[Event, None]:

@@ -18,7 +18,7 @@ from twisted.python.failure import Failure
 
 from twisted_ovsdb.connection.waiters import Waiters
 from twisted_ovsdb.events import Event, InterfaceKind, OvsInterface
-from twisted_ovsdb.interfaces import IOvsdbEventObserver
+from twisted_ovsdb.interfaces import Observer, asObserver
 from twisted_ovsdb.openvswitch.tracker import Tracker
 
 DELIVERY_SLICE: Final = 500
@@ -144,7 +144,8 @@ class Delivery:
     """
     Tells one observer the events of its tracker.
 
-    @ivar observer: the observer.
+    @ivar added: the observer as it was added.
+    @ivar observer: the observer, or its adapter.
     @ivar tracker: what the observer was told, and what waits for it.
     """
 
@@ -152,7 +153,7 @@ class Delivery:
 
     def __init__(
         self,
-        observer: IOvsdbEventObserver,
+        observer: Observer,
         tracker: Tracker,
         clock: IReactorTime,
         told: Told | None = None,
@@ -160,9 +161,10 @@ class Delivery:
         """
         @param told: what the observer was told in an earlier process. The first
             event waits for it.
-        @raise TypeError: as L{askTold}.
+        @raise TypeError: as L{asObserver}, and as L{askTold}.
         """
-        self.observer = observer
+        self.added = observer
+        self.observer = asObserver(observer)
         self.tracker = tracker
         self._clock = clock
         self._askTold = None if told is None else askTold(told)

@@ -303,14 +303,8 @@ class InterfaceMonitor:
                 note(uuid, before, now)
             if now is not None and now.kind is None and (before is None or before.kind is not None):
                 unclassified.append(now)
-        if unclassified:
-            self._explain(unclassified)
-
-    def _explain(self, interfaces: list[OvsInterface]) -> None:
-        """Log why these interfaces have no kind."""
-        explain = self._rows.rules.explain
-        for interface in interfaces[:EXPLAINED]:
-            why = explain(interface.name, interface.type, interface.external_ids)
+        for row in unclassified[:EXPLAINED]:
+            why = self._rows.rules.explain(row.name, row.type, row.external_ids)
             self._log.debug("no kind: {why}", why=why)
-        if len(interfaces) > EXPLAINED:
-            self._log.debug("no kind: {count} more", count=len(interfaces) - EXPLAINED)
+        if len(unclassified) > EXPLAINED:
+            self._log.debug("no kind: {count} more", count=len(unclassified) - EXPLAINED)

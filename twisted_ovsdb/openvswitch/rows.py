@@ -69,12 +69,9 @@ class InterfaceRows:
         if isinstance(extraColumns, str):
             raise TypeError(f"extraColumns is a sequence of names, not {extraColumns!r}")
         self.rules = rules
-        self._extraColumns = tuple(
-            column
-            for column in dict.fromkeys(extraColumns)
-            if column not in COLUMNS and column not in lacking
-        )
-        self.columns = tuple(c for c in COLUMNS if c not in lacking) + self._extraColumns
+        columns = dict.fromkeys((*COLUMNS, *extraColumns))
+        self.columns = tuple(c for c in columns if c not in lacking)
+        self._extraColumns = tuple(c for c in self.columns if c not in COLUMNS)
         self._absent = {column: _ABSENT[column] for column in lacking if column in _ABSENT}
 
     def without(self, lacking: Collection[str]) -> InterfaceRows:
