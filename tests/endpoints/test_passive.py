@@ -13,7 +13,8 @@ from twisted.internet.protocol import ServerFactory
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_ovsdb.endpoints.passive import TLSServerEndpoint, isPassiveTLS, serverFromRemote
+from twisted_ovsdb.endpoints.passive import isPassiveTLS, serverFromRemote
+from twisted_ovsdb.endpoints.secure import TLSServerEndpoint
 from twisted_ovsdb.endpoints.tls import TLSOptions
 
 TLS = TLSOptions("key.pem", "cert.pem", "ca.pem")

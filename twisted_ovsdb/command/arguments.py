@@ -36,11 +36,7 @@ _BETWEEN_MEMBERS: Final = re.compile(r",(?=[a-z]\w*:)", re.IGNORECASE)
 
 
 def tls(options: Mapping[str, Any], remotes: Iterable[str]) -> TLSOptions | None:
-    """
-    Find the files that C{ssl:} and C{pssl:} need.
-
-    @param remotes: all remotes and places to listen.
-    """
+    """Find the files that C{ssl:} and C{pssl:} among the remotes need."""
     given = [name for name in (*TLS_FILES, "verify-hostname") if options[name]]
     if not given:
         return None
@@ -90,8 +86,7 @@ def events(path: str) -> str:
     """
     Check that a file can be appended to.
 
-    @return: its absolute path, because a daemon changes its directory before
-        it opens the file.
+    @return: its absolute path: a daemon changes its directory before it opens the file.
     """
     try:
         os.close(openAppend(path))
@@ -129,11 +124,7 @@ def rules(name: str, bridgeNames: str | None) -> ClassificationRules:
 
 
 def seconds(name: str, text: Any, zero: bool = False) -> float:
-    """
-    Read a number of seconds.
-
-    @param zero: whether it may be zero.
-    """
+    """Read a number of seconds. C{zero} says whether it may be zero."""
     try:
         value = float(text)
     except ValueError:

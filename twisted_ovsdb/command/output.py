@@ -24,10 +24,7 @@ STANDARD_OUTPUT: Final = "-"
 
 
 def standardErrorLog() -> ILogObserver:
-    """
-    Make the log observer that C{twistd --logger} names when standard output has
-    the events.
-    """
+    """The log observer that C{twistd --logger} names when standard output has the events."""
     assert sys.__stderr__ is not None
     return textFileLogObserver(sys.__stderr__)
 
@@ -55,9 +52,7 @@ class EventsService(Service):
     _log = Logger()
 
     def __init__(self, events: str) -> None:
-        """
-        @param events: a path, or C{-} for standard output.
-        """
+        """@param events: a path, or C{-} for standard output."""
         self._events = events
         self._writer: LineWriter | None = None
         self.observer = JSONLinesObserver(self._write)

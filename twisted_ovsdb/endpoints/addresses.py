@@ -62,8 +62,6 @@ class EndpointAddress:
     C{str} gives what C{str} of the endpoint gives, if its class defines that;
     otherwise its L{destination}, or what C{repr} gives, or the name of the class
     if C{repr} would only add where the object is in memory.
-
-    @ivar endpoint: the endpoint.
     """
 
     endpoint: IStreamClientEndpoint

@@ -3,10 +3,8 @@
 
 """
 An endpoint for a clustered database (ovsdb(7)): several servers have the same
-database, and one of them is the leader.
-
-Whether a member leads, L{twisted_ovsdb.lifecycle.questions} asks after the
-connection is made.
+database, and one of them is the leader. L{twisted_ovsdb.lifecycle.questions}
+asks a member whether it leads, after the connection is made.
 """
 
 from __future__ import annotations
@@ -32,7 +30,6 @@ class ClusterEndpoint:
 
     def __init__(self, members: Iterable[IStreamClientEndpoint], shuffle: bool = True) -> None:
         """
-        @param members: their endpoints.
         @param shuffle: whether to bring them into a random order, so that not
             all clients connect to the same member.
         @raise ValueError: if there is no member.
@@ -51,5 +48,4 @@ class ClusterEndpoint:
         """Connect to the next member."""
         member = self.members[self._next]
         self._next = (self._next + 1) % len(self.members)
-        result: Deferred[Any] = member.connect(protocolFactory)
-        return result
+        return member.connect(protocolFactory)

@@ -39,9 +39,7 @@ class EndpointConnector:
     _log = Logger()
 
     def __init__(self, endpoint: IStreamClientEndpoint, factory: ClientFactory) -> None:
-        """
-        @raise TypeError: if C{endpoint} is not an endpoint.
-        """
+        """@raise TypeError: if C{endpoint} is not an endpoint."""
         if not IStreamClientEndpoint.providedBy(endpoint):
             raise TypeError(f"not a client endpoint, as clientFromRemote makes: {endpoint!r}")
         self.state = "disconnected"
@@ -93,20 +91,8 @@ class EndpointConnector:
             self._protocol.transport.loseConnection()
 
     def getDestination(self) -> IAddress:
-        """
-        @return: the address of the latest connection. Before the first
-            connection it is an L{EndpointAddress}.
-        """
+        """@return: the address of the latest connection; an L{EndpointAddress} before the first."""
         return self._address
-
-    def _build(self, address: IAddress | None) -> Protocol | None:
-        if address is not None:
-            self._address = address
-        protocol = self._factory.buildProtocol(address)
-        if protocol is None:
-            return None
-        self._protocol = watcher = _Watcher(self, protocol)
-        return watcher
 
     def _failed(self, reason: Failure) -> None:
         if self.state == "stopping":
@@ -130,7 +116,14 @@ class _WatchingFactory(Factory):
         self._connector = connector
 
     def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
-        return self._connector._build(addr)
+        connector = self._connector
+        if addr is not None:
+            connector._address = addr
+        protocol = connector._factory.buildProtocol(addr)
+        if protocol is None:
+            return None
+        connector._protocol = watcher = _Watcher(connector, protocol)
+        return watcher
 
 
 class _Watcher(Protocol):

@@ -11,20 +11,12 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-import attrs
 from twisted.internet.abstract import isIPAddress, isIPv6Address
-from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ServerEndpoint, TCP6ServerEndpoint, serverFromString
-from twisted.internet.interfaces import (
-    IListeningPort,
-    IProtocolFactory,
-    IReactorTime,
-    IStreamServerEndpoint,
-)
-from zope.interface import implementer
+from twisted.internet.interfaces import IStreamServerEndpoint
 
 from twisted_ovsdb.endpoints.addresses import OVSDB_PORT
-from twisted_ovsdb.endpoints.secure import SecureServerFactory
+from twisted_ovsdb.endpoints.secure import TLSServerEndpoint
 from twisted_ovsdb.endpoints.tls import TLSOptions
 
 EXPECTED: Final = (
@@ -35,28 +27,6 @@ EXPECTED: Final = (
 _PASSIVE: Final = re.compile(
     r"(ptcp|pssl)(?::(\d*)(?::(?:\[([^\]]+)\]|([\d.]+)))?)?", re.IGNORECASE
 )
-
-
-@implementer(IStreamServerEndpoint)
-@attrs.frozen
-class TLSServerEndpoint:
-    """
-    Listens on another endpoint, with TLS.
-
-    @ivar endpoint: the endpoint that listens.
-    @ivar tls: the files, which are read for each connection.
-    @ivar clock: the reactor.
-    """
-
-    endpoint: IStreamServerEndpoint
-    tls: TLSOptions
-    clock: IReactorTime
-
-    def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:
-        """Listen."""
-        secured = SecureServerFactory(self.tls, protocolFactory, self.clock)
-        listening: Deferred[IListeningPort] = self.endpoint.listen(secured)
-        return listening
 
 
 def isPassiveTLS(text: str) -> bool:
@@ -84,7 +54,15 @@ def serverFromRemote(
     """
     match = _PASSIVE.fullmatch(text)
     if match is None:
-        return _twisteds(reactor, text)
+        if isPassiveTLS(text) or text.lower().startswith("ptcp"):
+            raise ValueError(f"{text}: {EXPECTED}")
+        try:
+            endpoint: IStreamServerEndpoint = serverFromString(reactor, text)
+            return endpoint
+        # For some strings Twisted reads files, and a plugin may raise anything.
+        except Exception as e:
+            reason = " ".join(str(e).split()) or type(e).__name__
+            raise ValueError(f"{text}: {reason}; {EXPECTED}") from e
     scheme, digits, address6, address4 = match.groups()
     port = int(digits) if digits else OVSDB_PORT
     if not 0 < port < 65536:
@@ -94,21 +72,9 @@ def serverFromRemote(
     if address4 and not isIPAddress(address4):
         raise ValueError(f"{text}: {address4} is not an IPv4 address; {EXPECTED}")
     family = TCP6ServerEndpoint if address6 else TCP4ServerEndpoint
-    endpoint: IStreamServerEndpoint = family(reactor, port, interface=address6 or address4 or "")
+    endpoint = family(reactor, port, interface=address6 or address4 or "")
     if scheme.lower() == "ptcp":
         return endpoint
     if tls is None:
         raise ValueError(f"{text}: needs --private-key, --certificate and --ca-cert")
     return TLSServerEndpoint(endpoint, tls, reactor)
-
-
-def _twisteds(reactor: Any, text: str) -> IStreamServerEndpoint:
-    if text.lower().startswith(("ptcp", "pssl")):
-        raise ValueError(f"{text}: {EXPECTED}")
-    try:
-        endpoint: IStreamServerEndpoint = serverFromString(reactor, text)
-    # For some strings Twisted reads files, and a plugin may raise anything.
-    except Exception as e:
-        reason = " ".join(str(e).split()) or type(e).__name__
-        raise ValueError(f"{text}: {reason}; {EXPECTED}") from e
-    return endpoint

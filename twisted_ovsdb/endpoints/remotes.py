@@ -16,15 +16,8 @@ import re
 from importlib.util import find_spec
 from typing import Any, Final
 
+from twisted.internet import endpoints
 from twisted.internet.abstract import isIPAddress, isIPv6Address
-from twisted.internet.endpoints import (
-    HostnameEndpoint,
-    SSL4ClientEndpoint,
-    TCP4ClientEndpoint,
-    TCP6ClientEndpoint,
-    UNIXClientEndpoint,
-    clientFromString,
-)
 from twisted.internet.interfaces import IStreamClientEndpoint
 
 from twisted_ovsdb.endpoints.addresses import OVSDB_PORT, destination
@@ -90,13 +83,11 @@ def isOpenVSwitchTLS(text: str) -> bool:
 def _client(reactor: Any, text: str, tls: TLSOptions | None) -> IStreamClientEndpoint:
     scheme, _, rest = text.partition(":")
     scheme = scheme.lower()
-    if scheme in ("ssl", "tls") and not _hasTLS():
+    if scheme in ("ssl", "tls") and not all(map(find_spec, ("OpenSSL", "service_identity"))):
         raise ValueError(f"TLS needs pyOpenSSL ({INSTALL})")
     match = _HOST_AND_PORT.fullmatch(rest)
     if scheme not in ("tcp", "ssl") or match is None:
-        endpoint = _twisteds(reactor, text)
-        _check(endpoint)
-        return endpoint
+        return _twisteds(reactor, text)
     host, port = _hostAndPort(*match.groups())
     endpoint = _tcp(reactor, host, port)
     if scheme == "tcp":
@@ -104,10 +95,6 @@ def _client(reactor: Any, text: str, tls: TLSOptions | None) -> IStreamClientEnd
     if tls is None:
         raise ValueError("needs --private-key, --certificate and --ca-cert (TLSOptions in Python)")
     return TLSClientEndpoint(endpoint, tls, host, reactor)
-
-
-def _hasTLS() -> bool:
-    return all(find_spec(name) for name in ("OpenSSL", "service_identity"))
 
 
 def _hostAndPort(address: str | None, name: str | None, port: str | None) -> tuple[str, int]:
@@ -136,11 +123,11 @@ def _isHost(text: str) -> bool:
 
 def _tcp(reactor: Any, host: str, port: int) -> IStreamClientEndpoint:
     if isIPv6Address(host):
-        return TCP6ClientEndpoint(reactor, host, port)
+        return endpoints.TCP6ClientEndpoint(reactor, host, port)
     # Names of containers may have underscores, which HostnameEndpoint refuses.
     if isIPAddress(host) or "_" in host:
-        return TCP4ClientEndpoint(reactor, host, port)
-    return HostnameEndpoint(reactor, host, port)
+        return endpoints.TCP4ClientEndpoint(reactor, host, port)
+    return endpoints.HostnameEndpoint(reactor, host, port)
 
 
 def _twisteds(reactor: Any, text: str) -> IStreamClientEndpoint:
@@ -149,20 +136,21 @@ def _twisteds(reactor: Any, text: str) -> IStreamClientEndpoint:
     if isIPv6Address(rest) and not isUnix:
         raise ValueError(f"an IPv6 address needs brackets, such as tcp:[{rest}]; {EXPECTED}")
     try:
-        endpoint: IStreamClientEndpoint = clientFromString(reactor, text)
+        endpoint: IStreamClientEndpoint = endpoints.clientFromString(reactor, text)
     except TypeError as e:
-        if isUnix:
-            # Twisted knows no such parameters: the colons belong to the path.
-            return UNIXClientEndpoint(reactor, rest)
-        raise ValueError(f"has too few parts, too many or unknown ones; {EXPECTED}") from e
+        if not isUnix:
+            raise ValueError(f"has too few parts, too many or unknown ones; {EXPECTED}") from e
+        # Twisted knows no such parameters: the colons belong to the path.
+        endpoint = endpoints.UNIXClientEndpoint(reactor, rest)
     # For some strings Twisted reads files, and a plugin may raise anything.
     except Exception as e:
         raise ValueError(f"{' '.join(str(e).split()) or type(e).__name__}; {EXPECTED}") from e
-    if isinstance(endpoint, SSL4ClientEndpoint) and ":caCertsDir=" not in text:
+    if isinstance(endpoint, endpoints.SSL4ClientEndpoint) and ":caCertsDir=" not in text:
         raise ValueError(
             "without caCertsDir it verifies nothing; use tls:HOST:PORT, or ssl:HOST[:PORT] with"
             " --private-key, --certificate and --ca-cert"
         )
+    _check(endpoint)
     return endpoint
 
 

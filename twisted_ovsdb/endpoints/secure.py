@@ -18,10 +18,12 @@ from twisted.internet.error import ConnectionDone, ConnectionLost, NoProtocol
 from twisted.internet.interfaces import (
     IAddress,
     IHandshakeListener,
+    IListeningPort,
     IProtocol,
     IProtocolFactory,
     IReactorTime,
     IStreamClientEndpoint,
+    IStreamServerEndpoint,
 )
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.logger import Logger
@@ -229,3 +231,23 @@ class TLSClientEndpoint:
 
 def _tooLong(result: object, seconds: float) -> IProtocol:
     raise TLSFailure(f"no TLS handshake for {seconds:g} s{IS_IT_TLS}")
+
+
+@implementer(IStreamServerEndpoint)
+@attrs.frozen
+class TLSServerEndpoint:
+    """
+    Listens on another endpoint, with TLS.
+
+    @ivar endpoint: the endpoint that listens.
+    @ivar tls: the files, which are read for each connection.
+    @ivar clock: the reactor.
+    """
+
+    endpoint: IStreamServerEndpoint
+    tls: TLSOptions
+    clock: IReactorTime
+
+    def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:
+        """Listen."""
+        return self.endpoint.listen(SecureServerFactory(self.tls, protocolFactory, self.clock))

@@ -18,11 +18,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
+from twisted.internet import interfaces
 from twisted.internet.abstract import isIPAddress, isIPv6Address
-from twisted.internet.interfaces import (
-    IOpenSSLClientConnectionCreator,
-    IOpenSSLServerConnectionCreator,
-)
 from zope.interface import implementer
 
 from twisted_ovsdb.errors import OvsdbError, openSSLReasons
@@ -50,9 +47,7 @@ _MANY: Final = 5
 
 
 class TLSFailure(OvsdbError):
-    """
-    A connection cannot be made secure. The text says why.
-    """
+    """A connection cannot be made secure. The text says why."""
 
 
 @attrs.frozen
@@ -134,7 +129,7 @@ def _load(option: str, path: str, load: Callable[[bytes], object]) -> None:
         raise TLSFailure(f"{option} {path}: {fault or 'cannot be used'}") from e
 
 
-@implementer(IOpenSSLClientConnectionCreator, IOpenSSLServerConnectionCreator)
+@implementer(interfaces.IOpenSSLClientConnectionCreator, interfaces.IOpenSSLServerConnectionCreator)
 class VerifyingCreator:
     """
     Makes TLS connections that refuse a peer without a certificate of the
