@@ -28,9 +28,6 @@ from twisted_ovsdb.openvswitch.classify import ClassificationRules
 TLS_FILES: Final = ("private-key", "certificate", "ca-cert")
 """The options that name the files of TLS, by Open vSwitch's own names."""
 
-# RFC 7047, section 3.1: an <id>.
-_ID: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
-
 # A comma before the beginning of a remote. Other commas may be part of a remote.
 _BETWEEN_MEMBERS: Final = re.compile(r",(?=[a-z]\w*:)", re.IGNORECASE)
 
@@ -97,7 +94,8 @@ def events(path: str) -> str:
 
 def column(name: str) -> str:
     """Check the name of a column. The server says later whether there is one."""
-    if not _ID.fullmatch(name):
+    # RFC 7047, section 3.1: an <id>.
+    if not re.fullmatch(r"[a-zA-Z_][a-zA-Z0-9_]*", name):
         raise UsageError(
             f"--column {name!r}: a column's name has letters, digits and underscores only,"
             " not with a digit first; for several columns give --column again"

@@ -11,15 +11,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.internet import interfaces
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.error import NotConnectingError, UserError
-from twisted.internet.interfaces import (
-    IAddress,
-    IConnector,
-    IHandshakeListener,
-    IProtocol,
-    IStreamClientEndpoint,
-)
 from twisted.internet.protocol import ClientFactory, Factory, Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -28,7 +22,7 @@ from zope.interface import directlyProvides, implementer
 from twisted_ovsdb.endpoints.addresses import EndpointAddress
 
 
-@implementer(IConnector)
+@implementer(interfaces.IConnector)
 class EndpointConnector:
     """
     Connects a client factory through an endpoint, whenever L{connect} is called.
@@ -38,15 +32,15 @@ class EndpointConnector:
 
     _log = Logger()
 
-    def __init__(self, endpoint: IStreamClientEndpoint, factory: ClientFactory) -> None:
+    def __init__(self, endpoint: interfaces.IStreamClientEndpoint, factory: ClientFactory) -> None:
         """@raise TypeError: if C{endpoint} is not an endpoint."""
-        if not IStreamClientEndpoint.providedBy(endpoint):
+        if not interfaces.IStreamClientEndpoint.providedBy(endpoint):
             raise TypeError(f"not a client endpoint, as clientFromRemote makes: {endpoint!r}")
         self.state = "disconnected"
         self._endpoint = endpoint
         self._factory = factory
         self._factoryStarted = False
-        self._address: IAddress = EndpointAddress(endpoint)
+        self._address: interfaces.IAddress = EndpointAddress(endpoint)
         self._attempt: Deferred[Any] | None = None
         self._protocol: Any = None
 
@@ -90,7 +84,7 @@ class EndpointConnector:
         elif self.state == "connected":
             self._protocol.transport.loseConnection()
 
-    def getDestination(self) -> IAddress:
+    def getDestination(self) -> interfaces.IAddress:
         """@return: the address of the latest connection; an L{EndpointAddress} before the first."""
         return self._address
 
@@ -115,7 +109,7 @@ class _WatchingFactory(Factory):
     def __init__(self, connector: EndpointConnector) -> None:
         self._connector = connector
 
-    def buildProtocol(self, addr: IAddress | None) -> Protocol | None:
+    def buildProtocol(self, addr: interfaces.IAddress | None) -> Protocol | None:
         connector = self._connector
         if addr is not None:
             connector._address = addr
@@ -132,11 +126,11 @@ class _Watcher(Protocol):
     connection is made and lost.
     """
 
-    def __init__(self, connector: EndpointConnector, wrapped: IProtocol) -> None:
+    def __init__(self, connector: EndpointConnector, wrapped: interfaces.IProtocol) -> None:
         self._connector = connector
         self._wrapped: Any = wrapped
-        if IHandshakeListener.providedBy(wrapped):
-            directlyProvides(self, IHandshakeListener)
+        if interfaces.IHandshakeListener.providedBy(wrapped):
+            directlyProvides(self, interfaces.IHandshakeListener)
 
     def logPrefix(self) -> str:
         return type(self._wrapped).__name__

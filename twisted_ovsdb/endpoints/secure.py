@@ -195,7 +195,6 @@ class TLSClientEndpoint:
     server has been verified. If the server then refuses our certificate, as it
     may with TLS 1.3, the connection is lost.
 
-    @ivar endpoint: the endpoint that leads to the server.
     @ivar tls: the files, which are read for each connection.
     @ivar host: the server's name or address, as the user wrote it.
     @ivar clock: the reactor.
@@ -239,7 +238,6 @@ class TLSServerEndpoint:
     """
     Listens on another endpoint, with TLS.
 
-    @ivar endpoint: the endpoint that listens.
     @ivar tls: the files, which are read for each connection.
     @ivar clock: the reactor.
     """
