@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_ovsdb.database.dialects import MONITOR
+from twisted_ovsdb.database.monitor import MONITOR
 from twisted_ovsdb.database.tableset import MonitoredTable, Replica, TableSet
 from twisted_ovsdb.errors import ProtocolViolation
 from twisted_ovsdb.wire.notation import JSONRow, optionalInteger, string

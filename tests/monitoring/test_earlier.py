@@ -16,7 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fakes.rows import vm
 from twisted_ovsdb.events import OvsInterface
-from twisted_ovsdb.monitoring.delivery import askTold
+from twisted_ovsdb.monitoring.earlier import askTold
 
 
 class Awaited:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fakes.clocks import TurningClock
-from twisted_ovsdb.monitoring.delivery import Turn
+from twisted_ovsdb.monitoring.turn import Turn
 
 
 class TurnTests(SynchronousTestCase):

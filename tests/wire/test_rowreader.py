@@ -32,7 +32,7 @@ from twisted_ovsdb import (
     ProtocolViolation,
     SessionLost,
 )
-from twisted_ovsdb.database.dialects import MONITOR
+from twisted_ovsdb.database.monitor import MONITOR
 from twisted_ovsdb.database.tableset import MonitoredTable, Replica, TableSet
 from twisted_ovsdb.openvswitch.rows import TABLE, InterfaceRows
 from twisted_ovsdb.wire import rowreader, tableupdates

@@ -30,7 +30,9 @@ from twisted_ovsdb.connection.subscriptions import (
     Subscription,
     Subscriptions,
 )
-from twisted_ovsdb.database.dialects import MONITOR, MONITOR_COND, Dialect
+from twisted_ovsdb.database.dialects import Dialect
+from twisted_ovsdb.database.monitor import MONITOR
+from twisted_ovsdb.database.monitorcond import MONITOR_COND
 from twisted_ovsdb.database.schema import DatabaseSchema
 from twisted_ovsdb.database.tables import DatabaseReplica, RowChange
 from twisted_ovsdb.errors import OvsdbError, ProtocolViolation, TransactionFailed, describe

@@ -2,22 +2,14 @@
 # See LICENSE for details.
 
 """
-The dialects: the ways in which a server reports the rows of tables.
-
-C{monitor} (RFC 7047, sections 4.1.5 and 4.1.6) is known to every server, which
-sends the whole row each time. C{new} and C{old} tell whether a row is inserted,
-modified or deleted; an C{old} that is empty is present too.
-
-With C{monitor_cond} (ovsdb-server(7), sections 4.1.12 and 4.1.14; Open vSwitch 2.6
-and newer), the server sends only what differs, and leaves out a column that has
-its default value. A row update has one member: C{initial}, C{insert}, C{modify} or
-C{delete}.
+The shape of a dialect: one of the ways in which a server reports the rows of
+tables. Each dialect has a module of its own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import Any
 
 import attrs
 
@@ -48,84 +40,11 @@ class Dialect:
     change: Callable[[Any, str, JSONRow, Any], Any]
 
 
-def _rowObject(member: str, value: Any) -> JSONRow:
+def rowObject(member: str, value: Any) -> JSONRow:
+    """
+    @return: the content of a member of a row update.
+    @raise ProtocolViolation: if it is no object.
+    """
     if type(value) is not dict:
         raise ProtocolViolation(f"{member} is no object: {describe(value)}")
     return value
-
-
-class WholeRows(Protocol):
-    """
-    What C{monitor} needs to read the rows of a table. The method returns the
-    row's value, and raises L{ProtocolViolation} that names the column.
-    """
-
-    def whole(self, uuid: str, row: JSONRow) -> Any:
-        """Read a row with all its columns."""
-
-
-def _initialWhole(rows: WholeRows, uuid: str, update: JSONRow) -> Any:
-    if "old" in update or "new" not in update:
-        raise ProtocolViolation("an initial reply has only new rows")
-    return rows.whole(uuid, _rowObject("new", update["new"]))
-
-
-def _changeWhole(rows: WholeRows, uuid: str, update: JSONRow, before: Any) -> Any:
-    if "old" in update:
-        _rowObject("old", update["old"])
-        if before is None:
-            raise ProtocolViolation("is modified or deleted, and was never inserted")
-        if "new" not in update:
-            return None
-    elif "new" not in update:
-        raise ProtocolViolation("the update has neither old nor new")
-    elif before is not None:
-        raise ProtocolViolation("is inserted, and exists already")
-    return rows.whole(uuid, _rowObject("new", update["new"]))
-
-
-MONITOR: Final = Dialect("monitor", "update", _initialWhole, _changeWhole)
-
-
-class DifferingRows(Protocol):
-    """
-    What C{monitor_cond} needs to read the rows of a table. Each method returns
-    the row's value, and raises L{ProtocolViolation} that names the column.
-    """
-
-    def withDefaults(self, uuid: str, row: JSONRow) -> Any:
-        """Read a row without the columns that have their default value."""
-
-    def modified(self, uuid: str, before: Any, differences: JSONRow) -> Any:
-        """Apply the differences of some columns to a row's value."""
-
-
-def _initialDiffering(rows: DifferingRows, uuid: str, update: JSONRow) -> Any:
-    member, content = _only(update)
-    if member != "initial":
-        raise ProtocolViolation(f"{describe(member)} in an initial reply")
-    return rows.withDefaults(uuid, _rowObject(member, content))
-
-
-def _changeDiffering(rows: DifferingRows, uuid: str, update: JSONRow, before: Any) -> Any:
-    member, content = _only(update)
-    if member == "insert":
-        if before is not None:
-            raise ProtocolViolation("is inserted, and exists already")
-        return rows.withDefaults(uuid, _rowObject(member, content))
-    if member not in ("modify", "delete"):
-        raise ProtocolViolation(f"{describe(member)} in an update")
-    if before is None:
-        raise ProtocolViolation(f"{member}: it was never inserted")
-    if member == "delete":
-        return None
-    return rows.modified(uuid, before, _rowObject(member, content))
-
-
-def _only(update: JSONRow) -> tuple[str, Any]:
-    if len(update) != 1:
-        raise ProtocolViolation(f"not one of its members: {describe(list(update))}")
-    return next(iter(update.items()))
-
-
-MONITOR_COND: Final = Dialect("monitor_cond", "update2", _initialDiffering, _changeDiffering)

@@ -19,7 +19,8 @@ from typing import Any
 import attrs
 
 from twisted_ovsdb.database.datatypes import Value
-from twisted_ovsdb.database.dialects import MONITOR, MONITOR_COND
+from twisted_ovsdb.database.monitor import MONITOR
+from twisted_ovsdb.database.monitorcond import MONITOR_COND
 from twisted_ovsdb.database.schema import ColumnSchema, DatabaseSchema, Row, TableSchema
 from twisted_ovsdb.database.tableset import MonitoredTable, Replica, TableSet
 from twisted_ovsdb.errors import ProtocolViolation, describe

@@ -30,7 +30,7 @@ from twisted_ovsdb.lifecycle.link import Link
 from twisted_ovsdb.lifecycle.questions import askIdentity, followLeader
 from twisted_ovsdb.lifecycle.settings import Settings, checkNotNegative, timeSource
 from twisted_ovsdb.lifecycle.trouble import ServerLog
-from twisted_ovsdb.monitoring.delivery import Told
+from twisted_ovsdb.monitoring.earlier import Told
 from twisted_ovsdb.openvswitch.classify import ClassificationRules
 from twisted_ovsdb.wire.jsonstream import DEFAULT_MAX_LENGTH
 

@@ -17,7 +17,9 @@ from zope.interface import implementer
 
 from twisted_ovsdb.events import Event, OvsInterface
 from twisted_ovsdb.interfaces import IOvsdbEventObserver, Observer
-from twisted_ovsdb.monitoring.delivery import DELIVERY_SLICE, Delivery, Told, Turn
+from twisted_ovsdb.monitoring.delivery import DELIVERY_SLICE, Delivery
+from twisted_ovsdb.monitoring.earlier import Told
+from twisted_ovsdb.monitoring.turn import Turn
 from twisted_ovsdb.openvswitch.tracker import Present, Tracker
 
 Note = Callable[[str, "OvsInterface | None", "OvsInterface | None"], None]

@@ -8,17 +8,19 @@ Its failures affect no other observer.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Any, Final, Union
+from collections.abc import Awaitable
+from typing import Any, Final
 
-from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from twisted_ovsdb.connection.waiters import Waiters
-from twisted_ovsdb.events import Event, InterfaceKind, OvsInterface
+from twisted_ovsdb.events import Event, OvsInterface
 from twisted_ovsdb.interfaces import Observer, asObserver
+from twisted_ovsdb.monitoring.earlier import AskTold, Told, askTold
+from twisted_ovsdb.monitoring.turn import Turn
 from twisted_ovsdb.openvswitch.tracker import Tracker
 
 DELIVERY_SLICE: Final = 500
@@ -33,14 +35,6 @@ Seconds that an observer may be busy before a warning says so: longer than any
 healthy reaction to an event, and soon enough to find an observer that hangs.
 """
 
-Remembered = Union[Iterable[OvsInterface], None]
-"""The interfaces; None if the observer was never told anything of this switch."""
-
-Told = Union[Iterable[OvsInterface], Callable[[str], Union[Remembered, Awaitable[Remembered]]]]
-"""What C{addObserver} accepts as C{told}. A function gets the switch key."""
-
-AskTold = Callable[[str], Deferred[Union[tuple[OvsInterface, ...], None]]]
-
 # What is logged of an event, and of what was told before: when it takes long, and
 # when it fails.
 _EVENT: Final = (
@@ -54,77 +48,6 @@ _RECALL: Final = (
     "what observer {observer} was told before (told=) is not known; it is told everything"
     " as INITIAL",
 )
-
-
-class Turn:
-    """
-    One call in the next turn of the reactor: for code that would otherwise run
-    too long at once, or must not run inside the present call.
-    """
-
-    def __init__(self, clock: IReactorTime) -> None:
-        self._clock = clock
-        self._call: IDelayedCall | None = None
-
-    @property
-    def awaited(self) -> bool:
-        """Whether a call is scheduled."""
-        return self._call is not None
-
-    def take(self, call: Callable[[], object]) -> None:
-        """Call this in the next turn, unless a call is scheduled already."""
-        if self._call is None:
-            self._call = self._clock.callLater(0, self._run, call)
-
-    def cancel(self) -> bool:
-        """
-        Cancel the call.
-
-        @return: whether a call was scheduled.
-        """
-        call, self._call = self._call, None
-        if call is not None:
-            call.cancel()
-        return call is not None
-
-    def _run(self, call: Callable[[], object]) -> None:
-        self._call = None
-        call()
-
-
-def askTold(told: Told) -> AskTold:
-    """
-    @return: a function of the switch key. Its Deferred fails with whatever the
-        function C{told} raises, or with TypeError if it returns anything else
-        than interfaces; to cancel it cancels that function's Deferred.
-    @raise TypeError: if C{told} is neither a function nor interfaces.
-    """
-    if callable(told):
-        function = told
-
-        async def ask(switch: str) -> tuple[OvsInterface, ...] | None:
-            answer = function(switch)
-            found = await answer if isinstance(answer, Awaitable) else answer
-            return None if found is None else _interfaces(found)
-
-        return lambda switch: Deferred.fromCoroutine(ask(switch))
-    interfaces = _interfaces(told)
-    return lambda switch: succeed(interfaces)
-
-
-def _interfaces(told: Iterable[OvsInterface]) -> tuple[OvsInterface, ...]:
-    interfaces = tuple(told)
-    for row in interfaces:
-        # The constructor checks nothing, and this has to be compared with a row.
-        sound = (
-            isinstance(row, OvsInterface)
-            and isinstance(row.uuid, str)
-            and isinstance(row.kind, (InterfaceKind, type(None)))
-            and isinstance(row.external_ids, Mapping)
-        )
-        if not sound:
-            raise TypeError(f"told: not an OvsInterface: {row!r:.200}")
-    return interfaces
 
 
 async def _ended(result: Awaitable[object]) -> object:

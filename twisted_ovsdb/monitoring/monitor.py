@@ -19,14 +19,14 @@ from twisted.logger import Logger
 
 from twisted_ovsdb.connection.protocol import OvsdbProtocol
 from twisted_ovsdb.connection.waiters import Waiters
-from twisted_ovsdb.database.dialects import MONITOR
+from twisted_ovsdb.database.monitor import MONITOR
 from twisted_ovsdb.database.tableset import MonitoredTable, Replica, TableSet
 from twisted_ovsdb.errors import MonitorStopped
 from twisted_ovsdb.events import Event, InterfaceKind, OvsInterface, SwitchIdentity
 from twisted_ovsdb.interfaces import Observer
 from twisted_ovsdb.monitoring.answers import Index, Readiness
 from twisted_ovsdb.monitoring.audience import Audience
-from twisted_ovsdb.monitoring.delivery import Told
+from twisted_ovsdb.monitoring.earlier import Told
 from twisted_ovsdb.monitoring.session import MonitorSession, Rows, Settled
 from twisted_ovsdb.openvswitch.classify import ClassificationRules
 from twisted_ovsdb.openvswitch.rows import TABLE, InterfaceRows
