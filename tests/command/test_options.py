@@ -213,8 +213,8 @@ class OptionsTests(SynchronousTestCase):
 
     def test_observers(self) -> None:
         """
-        C{--observer} names a class, of which an instance is made, or an
-        instance.
+        C{--observer} names an instance, or a class. Of a class, an instance is
+        made.
         """
         options = parse(
             "--observer", f"{HERE}.RecordingObserver", "--observer", f"{HERE}.anInstance"

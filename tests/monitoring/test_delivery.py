@@ -30,7 +30,7 @@ class DeliveryTestCase(SynchronousTestCase):
 
     def deliveryTo(self, observer: Any, told: Any = None) -> Delivery:
         """
-        A delivery of three interfaces, of which nothing has been told yet.
+        A delivery of three interfaces. Nothing has been told of them yet.
         """
         self.world, self.clock = World(), TurningClock()
         delivery = Delivery(observer, self.world.track(), self.clock, told)

@@ -47,8 +47,8 @@ class LookupTests(FactoryTestCase):
 
     def test_byIfaceId(self) -> None:
         """
-        interfacesByIfaceId returns all interfaces with this iface-id, of which
-        there may be two.
+        interfacesByIfaceId returns all interfaces with this iface-id, even if
+        there are two.
         """
         self.synchronize({1: vmRow("tap1", "a"), 2: vmRow("tap2", "a"), 3: vmRow("tap3", "b")})
         self.assertEqual(self.factory.interfacesByIfaceId("a"), (vm(1, "a"), vm(2, "a")))

@@ -86,7 +86,7 @@ def tableSet() -> TableSet:
 
 class ArrivingTests(SynchronousTestCase):
     """
-    Replies in chunks, of which something is read whenever it can be.
+    Replies in chunks. What can be read of a chunk is read at once.
     """
 
     def setUp(self) -> None:

@@ -70,8 +70,8 @@ class ClassificationRules:
     @ivar vmNames: which interfaces with an iface-id are VMs.
     @ivar tunnelNames: which interfaces of a tunnel type are tunnels.
     @ivar tunnelTypes: the tunnel types, in lower case; any case matches.
-    @ivar vmKeys: keys in external_ids, of which one must have a value that is
-        not empty.
+    @ivar vmKeys: keys in external_ids. A VM has a value that is not empty for
+        at least one of them.
     @ivar localPorts: whether the local port (65534) of a bridge is a bridge,
         whatever its name.
     """
