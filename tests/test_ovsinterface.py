@@ -71,6 +71,7 @@ interfaces = st.builds(
     maps,
     st.none() | st.sampled_from(InterfaceKind),
     st.dictionaries(texts, datums, max_size=4).map(MappingProxyType),
+    st.booleans(),
 )
 
 
@@ -107,6 +108,17 @@ class InterfaceTests(SynchronousTestCase):
                 interface = attrs.evolve(PLAIN, **columns)
                 self.assertEqual(getattr(interface, attribute), expected, f"{attribute} {mapping}")
             self.assertIsNone(getattr(PLAIN, attribute), attribute)
+
+    def test_localPort(self) -> None:
+        """
+        The ofport says whether it is the local port; without one, this is what
+        was remembered.
+        """
+        local = attrs.evolve(PLAIN, ofport=65534)
+        self.assertTrue(local.local_port)
+        for ofport, expected in ((None, True), (-1, True), (0, True), (1, False), (65534, True)):
+            self.assertIs(attrs.evolve(local, ofport=ofport).local_port, expected, ofport)
+            self.assertIs(attrs.evolve(PLAIN, ofport=ofport).local_port, ofport == 65534)
 
     def test_ready(self) -> None:
         """
@@ -165,7 +177,9 @@ class InterfaceTests(SynchronousTestCase):
         self.assertIs(type(made), OvsInterface)
         self.assertEqual([getattr(made, name) for name in names], columns)
         self.assertEqual((made, hash(made), repr(made)), (FULL, hash(FULL), repr(FULL)))
-        self.assertIs(makeInterface(*columns[:-1]).extra, EMPTY)
+        made = makeInterface(*columns[: names.index("extra")])
+        self.assertIs(made.extra, EMPTY)
+        self.assertIs(made.local_port, False)
         for attribute in ("name", "unknown"):
             self.assertRaises(AttributeError, setattr, made, attribute, 1)
             self.assertRaises(AttributeError, delattr, made, attribute)
@@ -234,6 +248,7 @@ class JSONTests(SynchronousTestCase):
                 "type": "vxlan",
                 "kind": "tunnel",
                 "ofport": 7,
+                "local_port": False,
                 "ready": False,
                 "error": "no {device}",
                 "iface_id": "p",

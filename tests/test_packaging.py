@@ -141,6 +141,7 @@ class NamesTests(SynchronousTestCase):
             "RowChange",
             "RpcError",
             "SessionLost",
+            "SwitchChanged",
             "SwitchIdentity",
             "SwitchRefused",
             "Synchronized",

@@ -24,6 +24,7 @@ from twisted_ovsdb.errors import (
     ProtocolViolation,
     RpcError,
     SessionLost,
+    SwitchChanged,
     SwitchRefused,
     TransactionFailed,
 )
@@ -86,6 +87,7 @@ __all__ = [
     "RowChange",
     "RpcError",
     "SessionLost",
+    "SwitchChanged",
     "SwitchIdentity",
     "SwitchRefused",
     "Synchronized",

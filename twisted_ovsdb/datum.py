@@ -94,6 +94,13 @@ def objectOf(read: Reader) -> Reader:
 string: Final[Reader] = instanceOf("a string", str)
 
 
+def boolean(value: object) -> bool:
+    """Read true or false, as a L{Reader}."""
+    if not isinstance(value, bool):
+        raise wrong("true or false", value)
+    return value
+
+
 def wrong(expected: str, value: object) -> ValueError:
     """The error for a value that is not what was expected."""
     return ValueError(f"expected {expected}, got {describe(value)}")

@@ -72,6 +72,21 @@ class SwitchRefused(OvsdbError):
         self.system_id = system_id
 
 
+class SwitchChanged(OvsdbError):
+    """
+    Another switch is behind the connection than before: its system-id was
+    changed.
+
+    @ivar before: the key of the switch before.
+    @ivar now: the key of the switch now.
+    """
+
+    def __init__(self, before: str, now: str) -> None:
+        super().__init__(printable(f"switch {before} has become switch {now}"))
+        self.before = before
+        self.now = now
+
+
 class RpcError(OvsdbError):
     """
     The peer answered a request with an error (RFC 7047, section 3.1).

@@ -38,15 +38,17 @@ class Cause(enum.Enum):
 @attrs.frozen
 class SwitchIdentity:
     """
-    The identity that a switch has in C{external_ids} of its Open_vSwitch
-    table (ovs-vswitchd.conf.db(5)).
+    Which switch it is: what it has in C{external_ids} of its Open_vSwitch table
+    (ovs-vswitchd.conf.db(5)), and from where it connected.
 
     @ivar system_id: C{system-id}, None if the switch has none.
     @ivar hostname: C{hostname}, None if the switch has none.
+    @ivar address: of a switch that connected to a listener, from where.
     """
 
     system_id: str | None = None
     hostname: str | None = None
+    address: str | None = None
 
 
 UNIDENTIFIED: Final = SwitchIdentity()
@@ -58,10 +60,21 @@ class SwitchEvent:
     """
     What all events have in common.
 
+    @ivar source: the server, as its endpoint was written; of a switch that
+        connected to a listener, the same as C{switch}.
     @ivar identity: the identity of the switch, where it was asked for.
     """
 
+    source: str
     identity: SwitchIdentity = attrs.field(default=UNIDENTIFIED, kw_only=True)
+
+    @property
+    def switch(self) -> str:
+        """
+        What to key by: the system-id of the switch if that is known, else
+        C{source}. It stays the same when the switch connects again.
+        """
+        return self.identity.system_id or self.source
 
     @property
     def system_id(self) -> str | None:
@@ -72,6 +85,11 @@ class SwitchEvent:
     def hostname(self) -> str | None:
         """The switch's host name, where it was asked for."""
         return self.identity.hostname
+
+    @property
+    def address(self) -> str | None:
+        """From where the switch connected to a listener."""
+        return self.identity.address
 
 
 @attrs.frozen

@@ -21,6 +21,7 @@ from twisted_ovsdb.datum import (
     EMPTY,
     Datum,
     Reader,
+    boolean,
     datumFromJSON,
     datumToJSON,
     instanceOf,
@@ -29,6 +30,17 @@ from twisted_ovsdb.datum import (
     wrong,
 )
 from twisted_ovsdb.errors import describe, withoutSecrets
+
+LOCAL_OFPORT: Final = 65534
+"""OFPP_LOCAL: the port of a bridge that has the name of the bridge."""
+
+
+def saysNothing(ofport: int | None) -> bool:
+    """
+    Whether an OpenFlow port does not tell if the interface is the local port of a
+    bridge: it is empty until ovs-vswitchd assigns one, and -1 if that failed.
+    """
+    return ofport is None or ofport < 1
 
 
 class InterfaceKind(enum.Enum):
@@ -65,6 +77,9 @@ class OvsInterface:
     @ivar extra: the columns asked for beyond these, by name, read-only: an
         atom; None for an empty set; a frozenset for a set of two or more; a
         read-only mapping for a map.
+    @ivar local_port: whether it is the local port of a bridge: its ofport is
+        65534, or was the last time that it had one. An empty or failed ofport
+        says nothing.
     """
 
     uuid: str
@@ -76,6 +91,11 @@ class OvsInterface:
     options: Mapping[str, str] = attrs.field(default=EMPTY, repr=_withoutSecrets)
     kind: InterfaceKind | None = None
     extra: Mapping[str, Datum] = attrs.field(default=EMPTY, repr=_withoutSecrets)
+    local_port: bool = False
+
+    def __attrs_post_init__(self) -> None:
+        if not saysNothing(self.ofport):
+            object.__setattr__(self, "local_port", self.ofport == LOCAL_OFPORT)
 
     def __hash__(self) -> int:
         # Equal interfaces have equal UUIDs; the mappings cannot be hashed.
@@ -129,6 +149,7 @@ class OvsInterface:
             "type": self.type,
             "kind": None if self.kind is None else self.kind.value,
             "ofport": self.ofport,
+            "local_port": self.local_port,
             "ready": self.ready,
             "error": self.error,
             "iface_id": self.iface_id,
@@ -194,6 +215,7 @@ def makeInterface(
     options: Mapping[str, str],
     kind: InterfaceKind | None,
     extra: Mapping[str, Datum] = EMPTY,
+    local_port: bool = False,
 ) -> OvsInterface:
     """
     Make an interface as C{OvsInterface(...)} does, but faster: the constructor
@@ -210,6 +232,7 @@ def makeInterface(
     interface.options = options
     interface.kind = kind
     interface.extra = extra
+    interface.local_port = local_port
     interface.__class__ = OvsInterface
     return interface  # type: ignore[no-any-return]
 
@@ -238,5 +261,6 @@ _FROM_JSON: Final[Mapping[str, Reader]] = {
     "options": objectOf(string),
     "kind": _kindFromJSON,
     "extra": objectOf(datumFromJSON),
+    "local_port": boolean,
 }
 """How each attribute is read from JSON."""

@@ -63,7 +63,10 @@ class ManySwitchesTests(SynchronousTestCase):
         self.assertIsInstance(endpoint, ClusterEndpoint)
         self.assertEqual(len(endpoint.members), 3)
         self.assertEqual(service.factory.monitor.source, text)
-        self.assertTrue(service.factory._leaderOnly and service.factory._identify)
+        self.assertTrue(service.factory._leaderOnly)
+        self.assertEqual(
+            list(service.factory.monitor._tables.tables), ["Interface", "Open_vSwitch"]
+        )
 
     def test_commaInOneRemote(self) -> None:
         """

@@ -105,7 +105,7 @@ class MakeServiceTests(SynchronousTestCase):
         for service in (first, second):
             asked = service.factory.monitor._rows.columns
             self.assertEqual(asked, (*COLUMNS, "link_state", "mtu"))
-        monitor = listening.factory._settings.makeMonitor()
+        monitor = listening.factory._settings.makeMonitor("sw", identify=True)
         self.assertEqual(monitor._rows.columns, (*COLUMNS, "link_state", "mtu"))
 
     def test_logging(self) -> None:

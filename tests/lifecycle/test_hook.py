@@ -8,6 +8,7 @@ and by the listener.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -19,7 +20,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fakes.factorycase import FactoryTestCase
 from tests.fakes.observers import Recorder
-from tests.fakes.rows import vmRow
+from tests.fakes.rows import uuid, vmRow
 from tests.lifecycle.test_listener import ListenerTestCase
 from twisted_ovsdb import EndpointConnector, OvsdbListenerFactory, OvsdbMonitorFactory
 from twisted_ovsdb.errors import SwitchRefused, describeReason
@@ -186,9 +187,9 @@ class FactoryHookTests(FactoryTestCase):
         """
         self.start(identify=True)
         self.accept()
-        pairs = b'["map",[["system-id","s-1"]]]'
-        self.receive(b'{"id":1,"result":[{"rows":[{"external_ids":%s}]}],"error":null}' % pairs)
-        self.receive(b'{"id":2,"result":{},"error":null}')
+        row = {"new": {"external_ids": ["map", [["system-id", "s-1"]]]}}
+        tables = {"Open_vSwitch": {uuid(9): row}}
+        self.receive(json.dumps({"id": 1, "result": tables}).encode())
         self.lose()
         self.assertEqual(
             self.hook.take()[1:3],
@@ -277,8 +278,8 @@ class ListenerHookTests(ListenerTestCase):
         self.dial().identify("two")
         many = "too many known switches (1, --max-switches)"
         self.assertEqual(self.hook.take(), ["attempting", f"refused two: {many}"])
-        self.dial().identify(None)
-        unknown = "the switch has no external_ids:system-id"
+        self.dial().answer(1, [{"rows": []}])
+        unknown = "the table Open_vSwitch of the switch is empty"
         told = ["attempting", f"refused tcp:10.0.0.1:4: {unknown}"]
         self.assertEqual(self.hook.take(), told)
         self.dial()

@@ -2,8 +2,8 @@
 # See LICENSE for details.
 
 """
-Tests for C{askIdentity} of L{twisted_ovsdb.lifecycle.questions}, and for the
-identity in events.
+Tests for the identity of a switch: as it is monitored with the interfaces, and
+as the events have it.
 """
 
 from __future__ import annotations
@@ -11,89 +11,267 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.logger import capturedLogs
 
 from tests.fakes.factorycase import FactoryTestCase
-from tests.fakes.rows import reply, vmRow
+from tests.fakes.fold import Fold
+from tests.fakes.observers import Recorder
+from tests.fakes.rows import uuid, vmRow
+from twisted_ovsdb import Disconnected, SwitchChanged
 from twisted_ovsdb.observers.jsonlines import eventToJSON
 
+NO_TABLE = {"error": "syntax error", "details": "no table named Open_vSwitch"}
 
-class IdentityTests(FactoryTestCase):
+
+def ids(**values: str | None) -> dict[str, Any]:
     """
-    A factory that asks for the identity of the switch.
+    The row of the Open_vSwitch table with these external_ids.
+    """
+    pairs = [[key.replace("_", "-"), value] for key, value in values.items() if value is not None]
+    return {"external_ids": ["map", pairs]}
+
+
+class IdentityTestCase(FactoryTestCase):
+    """
+    A factory that monitors the identity of the switch.
     """
 
     def setUp(self) -> None:
         super().setUp()
         self.makeFactory(identify=True)
 
-    def answer(self, result: object) -> None:
+    def snapshot(self, row: dict[str, Any] | None, *numbers: int, accept: bool = True) -> None:
         """
-        The server accepts and answers the select.
+        The server accepts, and sends its identity and these VMs.
         """
-        self.accept()
-        self.receive(json.dumps({"id": 1, "result": result, "error": None}).encode())
+        if accept:
+            self.accept()
+        tables: dict[str, Any] = {
+            "Interface": {uuid(n): {"new": vmRow(f"tap{n}")} for n in numbers},
+            "Open_vSwitch": {} if row is None else {uuid(99): {"new": row}},
+        }
+        self.receive(json.dumps({"id": 1, "result": tables, "error": None}).encode())
+
+    def update(self, row: dict[str, Any], **interfaces: Any) -> None:
+        """
+        The identity changes.
+        """
+        tables: dict[str, Any] = {"Open_vSwitch": {uuid(99): {"old": {}, "new": row}}}
+        tables.update(interfaces)
+        params = ["twisted_ovsdb", tables]
+        self.receive(json.dumps({"id": None, "method": "update", "params": params}).encode())
+
+    def told(self) -> list[tuple[str | None, ...]]:
+        """
+        Take what the observer was told: each event, the switch and its host.
+        """
+        events = self.observer.events
+        keys = [(event.switch, event.hostname) for event in events]
+        return [(*told, *key) for told, key in zip(self.observer.take(), keys, strict=True)]
+
+
+class IdentityTests(IdentityTestCase):
+    """
+    The identity in events.
+    """
 
     def test_events(self) -> None:
         """
-        The switch is asked once at the start of a session, and its answer is in
-        every event, also as JSON.
+        One request monitors the interfaces and the identity, which is in every
+        event, also as JSON.
         """
-        pairs = [["system-id", "s-1"], ["hostname", "host"], ["rundir", "/run"]]
-        self.answer([{"rows": [{"external_ids": ["map", pairs]}]}])
-        select, monitor = self.sent()
-        self.assertEqual(select[0], "transact")
-        self.assertEqual(select[1][1]["table"], "Open_vSwitch")
-        self.assertEqual(monitor[0], "monitor")
-        self.receive(reply(2, {1: vmRow("tap1")}))
+        self.snapshot(ids(system_id="s-1", hostname="host", rundir="/run"), 1)
+        ((method, (_, _, requests)),) = self.sent()
+        self.assertEqual(method, "monitor")
+        self.assertEqual(list(requests), ["Interface", "Open_vSwitch"])
+        self.assertEqual(requests["Open_vSwitch"], [{"columns": ["external_ids"]}])
         self.lose()
         self.assertEqual(len(self.observer.events), 3)
         for event in self.observer.events:
             self.assertEqual((event.system_id, event.hostname), ("s-1", "host"))
+            self.assertEqual((event.switch, event.source), ("s-1", "tcp:127.0.0.1:6640"))
             value = eventToJSON(event, "now")
             self.assertEqual((value["system_id"], value["hostname"]), ("s-1", "host"))
+            self.assertEqual((value["switch"], value["source"]), ("s-1", "tcp:127.0.0.1:6640"))
 
     def test_untold(self) -> None:
         """
-        What is not in the switch's answer is None, also if the database has no
-        row.
+        What the switch does not have is None, also if its table is empty. The
+        key is then the source.
         """
-        for rows in ([], [{"external_ids": ["map", [["hostname", "h"]]]}]):
+        for row in (None, ids(hostname="h"), ids(system_id="", hostname="")):
             self.makeFactory(identify=True)
-            self.answer([{"rows": rows}])
-            self.receive(reply(2, {}))
+            self.snapshot(row)
             event: Any = self.observer.events[0]
             self.assertIsNone(event.system_id)
+            self.assertEqual(event.switch, "tcp:127.0.0.1:6640")
 
     def test_wrong(self) -> None:
         """
-        An answer that is not understood ends the session.
+        A row that is not understood ends the session.
         """
-        answers: list[Any] = [None, [], {}, [{}], [{"rows": 5}], [{"rows": [5]}], [5]]
-        answers.append([{"rows": [{"external_ids": 5}]}])
-        for answer in answers:
+        for row in ({}, {"external_ids": 5}, {"external_ids": ["map", [["system-id", 5]]]}):
             self.makeFactory(identify=True)
-            self.answer(answer)
-            self.assertTrue(self.transport.disconnecting, answer)
+            self.snapshot(row, 1)
+            self.assertTrue(self.transport.disconnecting, row)
+            self.assertEqual(self.observer.events, [])
 
     def test_noSuchTable(self) -> None:
         """
-        If the select fails, the log has the server's reason.
+        A server that has no table Open_vSwitch is monitored without it, and
+        the log says so.
         """
+        self.accept()
         with capturedLogs() as logs:
-            self.answer([{"error": "syntax error", "details": "No table named Open_vSwitch."}])
-            self.lose()
-        reasons = [log["reason"] for log in logs if "reason" in log]
-        self.assertEqual(reasons, ["syntax error: No table named Open_vSwitch"])
+            self.receive(json.dumps({"id": 1, "error": NO_TABLE}).encode())
+            columns = ("name", "type", "ofport", "error", "external_ids", "options")
+            schema: Any = {"tables": {"Interface": {"columns": {name: {} for name in columns}}}}
+            self.receive(json.dumps({"id": 2, "result": schema}).encode())
+            self.receive(b'{"id":3,"result":{}}')
+        *_, (method, (_, _, requests)) = self.sent()
+        self.assertEqual((method, list(requests)), ("monitor", ["Interface"]))
+        self.assertEqual(self.observer.take(), [("synchronized", "initial")])
+        texts = [log["log_format"].format(**log) for log in logs]
+        self.assertIn(
+            "tcp:127.0.0.1:6640: table Open_vSwitch has no column external_ids; going on without",
+            texts,
+        )
 
     def test_notAsked(self) -> None:
         """
-        Without C{identify}, monitor is the first request, and JSON has neither
-        key.
+        Without C{identify}, only the Interface table is monitored, and JSON
+        has no identity; its C{switch} is the source.
         """
         self.makeFactory()
-        self.accept()
-        self.assertEqual([method for method, _ in self.sent()], ["monitor"])
-        self.receive(reply(1, {}))
+        self.synchronize()
+        ((_, (_, _, requests)),) = self.sent()
+        self.assertEqual(list(requests), ["Interface"])
         event: Any = self.observer.events[0]
-        self.assertNotIn("system_id", eventToJSON(event, "now"))
+        value = eventToJSON(event, "now")
+        self.assertNotIn("system_id", value)
+        self.assertNotIn("address", value)
+        self.assertEqual(value["switch"], value["source"])
+
+
+class ChangeTests(IdentityTestCase):
+    """
+    The identity changes.
+    """
+
+    def test_hostname(self) -> None:
+        """
+        A changed host name is in every later event, and is no event itself.
+        """
+        self.snapshot(ids(system_id="a"), 1)
+        self.assertEqual(self.told()[-1], ("synchronized", "initial", "a", None))
+        self.update(ids(system_id="a", hostname="h1"))
+        self.assertEqual(self.told(), [])
+        self.update(ids(system_id="a", hostname="h2"), Interface={uuid(2): {"new": vmRow("tap2")}})
+        self.assertEqual(self.told(), [("online", "vm", "tap2", "update", "a", "h2")])
+
+    def test_anotherSwitch(self) -> None:
+        """
+        When the system-id changes, this is an outage in which no row survives:
+        everything goes offline under the old key, and comes online under the
+        new one, also what is the same.
+        """
+        self.snapshot(ids(system_id="a", hostname="h"), 1, 2)
+        self.clock.advance(5)
+        self.told()
+        self.update(ids(system_id="b", hostname="h"), Interface={uuid(2): {"old": vmRow("tap2")}})
+        (reason,) = [e.reason for e in self.observer.events if isinstance(e, Disconnected)]
+        self.assertIsInstance(reason, SwitchChanged)
+        self.assertEqual(
+            self.told(),
+            [
+                ("disconnected", "switch a has become switch b", "a", "h"),
+                ("offline", "vm", "tap1", "resync", "a", "h"),
+                ("offline", "vm", "tap2", "resync", "a", "h"),
+            ],
+        )
+        self.lose()
+        self.clock.advance(0)
+        self.snapshot(ids(system_id="b", hostname="h"), 1)
+        self.assertEqual(
+            self.told(),
+            [
+                ("online", "vm", "tap1", "resync", "b", "h"),
+                ("synchronized", "resync", "b", "h"),
+            ],
+        )
+
+    def test_becomesKnown(self) -> None:
+        """
+        A system-id that is set later is another key than the source before.
+        """
+        self.snapshot(ids(), 1)
+        self.update(ids(system_id="a"))
+        self.lose()
+        self.clock.advance(1)
+        self.snapshot(ids(system_id="a"), 1)
+        source = "tcp:127.0.0.1:6640"
+        told = [(name, *rest[-2:]) for name, *rest in self.told()]
+        self.assertEqual(
+            told,
+            [
+                ("online", source, None),
+                ("synchronized", source, None),
+                ("disconnected", source, None),
+                ("offline", source, None),
+                ("online", "a", None),
+                ("synchronized", "a", None),
+            ],
+        )
+
+    def test_inAnOutage(self) -> None:
+        """
+        The system-id has changed while the client was not connected.
+        """
+        self.snapshot(ids(system_id="a"), 1, 2)
+        self.lose()
+        self.told()
+        self.clock.advance(1)
+        self.snapshot(ids(system_id="b"), 2, 3)
+        self.assertEqual(
+            [told[:-1] for told in self.told()],
+            [
+                ("offline", "vm", "tap1", "resync", "a"),
+                ("offline", "vm", "tap2", "resync", "a"),
+                ("online", "vm", "tap2", "resync", "b"),
+                ("online", "vm", "tap3", "resync", "b"),
+                ("synchronized", "resync", "b"),
+            ],
+        )
+
+    def test_busy(self) -> None:
+        """
+        For an observer that is busy while the switch changes twice, the rows of
+        different switches are not merged. What it was never told, it is not told.
+        """
+        blocked: Deferred[None] = Deferred()
+        busy = Recorder([None, None, blocked])
+        self.factory.addObserver(busy)
+        self.snapshot(ids(system_id="a"), 1, 2)
+        busy.take()
+        self.update(ids(system_id="a"), Interface={uuid(3): {"new": vmRow("tap3")}})
+        for system_id in ("b", "a"):
+            self.update(ids(system_id=system_id))
+            self.lose()
+            self.clock.advance(8)
+            self.snapshot(ids(system_id=system_id), 1)
+        blocked.callback(None)
+        self.assertEqual([event.switch for event in busy.events], ["a"] * len(busy.events))
+        self.assertEqual(
+            busy.take(),
+            [
+                ("disconnected", "switch b has become switch a"),
+                ("offline", "vm", "tap1", "resync"),
+                ("offline", "vm", "tap2", "resync"),
+                ("online", "vm", "tap1", "resync"),
+                ("synchronized", "resync"),
+            ],
+        )
+        fold = Fold()
+        for event in self.observer.events:
+            fold.receive(event)

@@ -26,14 +26,28 @@ from tests.fakes.rows import vmRow
 from twisted_ovsdb.errors import SwitchRefused
 from twisted_ovsdb.lifecycle.listener import OvsdbListenerFactory
 
+ROW = uuidOf(99)
+"""The UUID of a switch's Open_vSwitch row."""
+
+
+def identityRow(system_id: str | None, hostname: str) -> dict[str, Any]:
+    """
+    The row of the Open_vSwitch table of a switch.
+    """
+    pairs = [["hostname", hostname]]
+    if system_id is not None:
+        pairs.append(["system-id", system_id])
+    return {"external_ids": ["map", pairs]}
+
 
 class Switch:
     """
     A switch that has connected. The test decides what it does.
     """
 
-    def __init__(self, listener: OvsdbListenerFactory, port: int) -> None:
-        self.protocol: Any = listener.buildProtocol(IPv4Address("TCP", "10.0.0.1", port))
+    def __init__(self, listener: OvsdbListenerFactory, port: int, host: int = 1) -> None:
+        address = IPv4Address("TCP", f"10.0.0.{host}", port)
+        self.protocol: Any = listener.buildProtocol(address)
         self.transport = StringTransport()
         if self.protocol is not None:
             self.protocol.makeConnection(self.transport)
@@ -62,17 +76,25 @@ class Switch:
         """
         The switch answers with its identity.
         """
-        pairs = [["hostname", hostname]]
-        if system_id is not None:
-            pairs.append(["system-id", system_id])
-        self.answer(1, [{"rows": [{"external_ids": ["map", pairs]}]}])
+        self.row = identityRow(system_id, hostname)
+        self.answer(1, [{"rows": [{"_uuid": ["uuid", ROW], **self.row}]}])
 
     def snapshot(self, *numbers: int) -> None:
         """
         The switch sends a snapshot with these VMs.
         """
         rows = {uuidOf(n): {"new": vmRow(f"tap{n}")} for n in numbers}
-        self.answer(2, {"Interface": rows} if rows else {})
+        identity = {"Open_vSwitch": {ROW: {"new": self.row}}}
+        self.answer(2, {"Interface": rows, **identity} if rows else identity)
+
+    def rename(self, system_id: str | None, hostname: str = "host") -> None:
+        """
+        The switch gets another identity.
+        """
+        row = {ROW: {"old": self.row, "new": identityRow(system_id, hostname)}}
+        params = ["twisted_ovsdb", {"Open_vSwitch": row}]
+        data = json.dumps({"id": None, "method": "update", "params": params})
+        self.protocol.dataReceived(data.encode())
 
     def lose(self) -> None:
         """
@@ -98,12 +120,12 @@ class ListenerTestCase(SynchronousTestCase):
         """
         self.listener = OvsdbListenerFactory([self.observer], clock=self.clock, **options)
 
-    def dial(self) -> Switch:
+    def dial(self, host: int = 1) -> Switch:
         """
         A switch connects.
         """
         self.port += 1
-        return Switch(self.listener, self.port)
+        return Switch(self.listener, self.port, host)
 
     def synchronize(self, system_id: str, *numbers: int) -> Switch:
         """
@@ -143,15 +165,17 @@ class ListenerTests(ListenerTestCase):
         self.assertEqual(first.requests(), [(2, "monitor")])
         first.snapshot(1)
         self.synchronize("two", 2)
-        told = [(event.system_id, event.hostname, event.source) for event in self.observer.events]
-        self.assertEqual(told[:2], [("one", "h1", "tcp:10.0.0.1:1")] * 2)
-        self.assertEqual(told[2:], [("two", "host", "tcp:10.0.0.1:2")] * 2)
+        events = self.observer.events
+        told = [(e.switch, e.source, e.system_id, e.hostname, e.address) for e in events]
+        self.assertEqual(told[:2], [("one", "one", "one", "h1", "tcp:10.0.0.1:1")] * 2)
+        self.assertEqual(told[2:], [("two", "two", "two", "host", "tcp:10.0.0.1:2")] * 2)
         self.assertEqual(set(self.listener.monitors), {"one", "two"})
 
     def test_comesBack(self) -> None:
         """
         A switch that connects again, from another port, is compared with what
-        was last known of it.
+        was last known of it. Its source stays the same, and its address does
+        not.
         """
         switch = self.synchronize("one", 1, 2)
         switch.lose()
@@ -160,6 +184,9 @@ class ListenerTests(ListenerTestCase):
         for event in self.observer.events:
             fold.receive(event)
         self.assertEqual({i.name for i in fold.interfaces.values()}, {"tap2", "tap3"})
+        self.assertEqual({event.source for event in self.observer.events}, {"one"})
+        addresses = list(dict.fromkeys(event.address for event in self.observer.events))
+        self.assertEqual(addresses, ["tcp:10.0.0.1:1", "tcp:10.0.0.1:2"])
         self.assertEqual(self.observer.take()[-1], ("synchronized", "resync"))
 
     def test_clone(self) -> None:
@@ -264,22 +291,128 @@ class ListenerTests(ListenerTestCase):
         self.clock.advance(5)
         self.assertNotIn("one", self.listener._sessions)
 
-    def test_nobody(self) -> None:
+    def test_withoutSystemId(self) -> None:
         """
-        A switch without a system-id, a switch that refuses, and a peer that is
-        no OVSDB server are dropped with one line each.
+        A switch without a system-id is known by the UUID of its row, with one
+        warning.
         """
         with capturedLogs() as logs:
-            anonymous = self.dial()
-            anonymous.identify(None)
-            refusing = self.dial()
+            for number in (1, 2):
+                switch = self.dial()
+                switch.identify(None)
+                switch.snapshot(number)
+                switch.lose()
+        self.assertEqual({event.switch for event in self.observer.events}, {ROW})
+        self.assertEqual({event.source for event in self.observer.events}, {ROW})
+        self.assertEqual({event.system_id for event in self.observer.events}, {None})
+        warnings = [line for line in self.lines(logs) if "no external_ids:system-id" in line]
+        self.assertEqual(len(warnings), 1)
+
+    def test_renamed(self) -> None:
+        """
+        A switch whose system-id changes is dropped, and its interfaces go
+        offline under the old key. It comes back under the new key, and the old
+        one is free for a host that was cloned.
+        """
+        switch = self.synchronize("one", 1)
+        switch.rename("one", "other")
+        self.assertFalse(switch.transport.disconnecting)
+        self.assertEqual(self.listener.monitors["one"].identity.hostname, "other")
+        switch.rename("two")
+        self.assertTrue(switch.transport.disconnecting)
+        switch.lose()
+        self.synchronize("two", 1)
+        self.synchronize("one", 1)
+        told = [event.switch for event in self.observer.events]
+        self.assertEqual(
+            list(zip(told, [" ".join(words) for words in self.observer.take()], strict=True)),
+            [
+                ("one", "online vm tap1 initial"),
+                ("one", "synchronized initial"),
+                ("one", "disconnected switch one has become switch two"),
+                ("one", "offline vm tap1 resync"),
+                ("two", "online vm tap1 initial"),
+                ("two", "synchronized initial"),
+                ("one", "online vm tap1 resync"),
+                ("one", "synchronized resync"),
+            ],
+        )
+
+    def test_getsASystemId(self) -> None:
+        """
+        A switch that was known by the UUID of its row gets a system-id: it is
+        another key.
+        """
+        switch = self.dial()
+        switch.identify(None)
+        switch.snapshot(1)
+        switch.rename("one")
+        self.assertTrue(switch.transport.disconnecting)
+        self.assertEqual(self.observer.take()[-1], ("offline", "vm", "tap1", "resync"))
+
+    def test_disagrees(self) -> None:
+        """
+        A switch whose snapshot has another system-id than its answer before is
+        dropped, and nothing is told.
+        """
+        switch = self.dial()
+        switch.identify("one")
+        switch.row = identityRow("two", "host")
+        with capturedLogs() as logs:
+            switch.snapshot(1)
+        self.assertTrue(switch.transport.disconnecting)
+        self.assertEqual(self.reasons(logs), ["switch one has become switch two"])
+        self.assertEqual(self.observer.events, [])
+
+    def test_replayTo(self) -> None:
+        """
+        An observer is told everything of every switch once more.
+        """
+        self.synchronize("one", 1)
+        self.synchronize("two", 2)
+        self.observer.take()
+        self.listener.replayTo(self.observer)
+        self.clock.advance(0)
+        self.assertEqual(
+            self.observer.take(),
+            [
+                ("online", "vm", "tap1", "replay"),
+                ("synchronized", "resync"),
+                ("online", "vm", "tap2", "replay"),
+                ("synchronized", "resync"),
+            ],
+        )
+        self.assertRaises(ValueError, self.listener.replayTo, Recorder())
+
+    def test_wrongIdentity(self) -> None:
+        """
+        A peer whose answer is not understood is dropped.
+        """
+        wrong: list[Any] = [None, [], {}, [{}], [{"rows": 5}], [{"rows": [5]}], [5]]
+        wrong += [[{"rows": [{"external_ids": ["map", []]}]}]]
+        wrong += [[{"rows": [{"_uuid": 5, "external_ids": ["map", []]}]}]]
+        wrong += [[{"rows": [{"_uuid": ["uuid", ROW], "external_ids": 5}]}]]
+        for answer in wrong:
+            switch = self.dial()
+            switch.answer(1, answer)
+            self.assertTrue(switch.transport.disconnecting, answer)
+
+    def test_nobody(self) -> None:
+        """
+        A switch without a row, a switch that refuses, and a peer that is no
+        OVSDB server are dropped with one line each.
+        """
+        with capturedLogs() as logs:
+            anonymous = self.dial(host=1)
+            anonymous.answer(1, [{"rows": []}])
+            refusing = self.dial(host=2)
             refusing.protocol.dataReceived(b'{"id":1,"error":"unknown database"}')
-            stranger = self.dial()
+            stranger = self.dial(host=3)
             stranger.protocol.dataReceived(b"GET / HTTP/1.1\r\n")
         for switch in (anonymous, refusing, stranger):
             self.assertTrue(switch.transport.disconnecting)
         no, unknown, http = self.reasons(logs)
-        self.assertIn("no external_ids:system-id", no)
+        self.assertEqual(no, "the table Open_vSwitch of the switch is empty")
         self.assertEqual(unknown, "unknown database")
         self.assertIn("begins with b'G'", http)
         self.assertEqual(self.observer.events, [])
@@ -306,16 +439,16 @@ class ListenerTests(ListenerTestCase):
         first = self.synchronize("one")
         self.synchronize("two")
         with capturedLogs() as logs:
-            third = self.dial()
+            third = self.dial(host=3)
             third.identify("three")
             self.assertTrue(third.transport.disconnecting)
             waiting = [self.dial(), self.dial()]
-            self.assertIsNone(self.dial().protocol)
+            self.assertIsNone(self.dial(host=6).protocol)
         self.assertEqual(
             self.lines(logs),
             [
-                "tcp:10.0.0.1:3: refused: too many known switches (2, --max-switches)",
-                "tcp:10.0.0.1:6: refused: too many unidentified connections (2, --max-switches)",
+                "tcp:10.0.0.3:3: refused: too many known switches (2, --max-switches)",
+                "tcp:10.0.0.6:6: refused: too many unidentified connections (2, --max-switches)",
             ],
         )
         waiting[0].lose()
@@ -420,6 +553,6 @@ class ListenerTests(ListenerTestCase):
             self.lines(logs),
             [
                 "tcp:10.0.0.1:1: in sync with switch one (host)",
-                "tcp:10.0.0.1:1: switch one is gone: Connection was closed cleanly",
+                "tcp:10.0.0.1:1: switch one (host) is gone: Connection was closed cleanly",
             ],
         )

@@ -97,7 +97,7 @@ class SettingsTests(SynchronousTestCase):
         self.assertEqual(settings.observers, (observer,))
         self.assertEqual(settings.extraColumns, ("link_state",))
         for _ in range(2):
-            settings.makeMonitor().removeObserver(observer)
+            settings.makeMonitor("", identify=False).removeObserver(observer)
 
     def test_timeSource(self) -> None:
         """

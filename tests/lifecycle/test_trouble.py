@@ -50,6 +50,7 @@ class LogTests(FactoryTestCase):
                 self.clock.advance(8)
             self.synchronize()
         warning, reason, back = self.lines(logs)
+        self.assertRegex(warning[1], r"unix:\S+/openvswitch/db.sock (does not exist|exists) here")
         self.assertEqual(warning[0], "warn")
         self.assertIn("tcp:127.0.0.1:6640: Connection was refused", warning[1])
         self.assertIn("ovs-vsctl set-manager ptcp:6640:127.0.0.1", warning[1])
@@ -70,6 +71,30 @@ class LogTests(FactoryTestCase):
             self.lose()
         for _, text in self.lines(logs) + self.lines(more):
             self.assertNotIn("set-manager", text)
+
+    def test_inSync(self) -> None:
+        """
+        The first time in sync is logged; a session that follows another one at
+        once is not.
+        """
+        with capturedLogs() as logs:
+            self.synchronize()
+        self.assertEqual(self.lines(logs), [("info", "tcp:127.0.0.1:6640: in sync")])
+
+    def test_lasts(self) -> None:
+        """
+        An outage that lasts is logged every ten minutes, whatever the reason.
+        """
+        with capturedLogs() as logs:
+            for _ in range(1801 // 8):
+                self.endpoint.refuse()
+                self.clock.advance(8)
+        _, *later = self.lines(logs)
+        self.assertEqual([level for level, _ in later], ["warn", "warn"])
+        self.assertIn(
+            ": not in sync for 10 minutes, 76 failures: Connection was refused", later[0][1]
+        )
+        self.assertIn(": not in sync for 20 minutes", later[1][1])
 
     def test_source(self) -> None:
         """
@@ -109,15 +134,17 @@ class SwitchLogTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         monitor = InterfaceMonitor(clock=Clock())
-        self.log = SwitchLog({"one": monitor, "two": monitor}, maxRefused=2)
+        self.clock = Clock()
+        monitors = {"one": monitor, "two": monitor}
+        self.log = SwitchLog(monitors, maxRefused=2, now=self.clock.seconds)
 
-    def warnings(self, *switches: str) -> int:
+    def warnings(self, *switches: str, source: str = "tcp:there:1") -> int:
         """
         Refuse switches, and count the warnings.
         """
         with capturedLogs() as logs:
             for switch in switches:
-                self.log.refused("there", switch, SwitchRefused("too many", switch))
+                self.log.refused(source, switch, SwitchRefused("too many", switch))
         return len(logs)
 
     def test_once(self) -> None:
@@ -141,7 +168,16 @@ class SwitchLogTests(SynchronousTestCase):
 
     def test_unknown(self) -> None:
         """
-        There is a warning for each refused connection whose switch is not
-        known.
+        Of connections whose switch is not known, there is one warning for each
+        host, and one every ten minutes with their count.
         """
-        self.assertEqual(self.warnings("", ""), 2)
+        self.assertEqual(self.warnings("", "", source="tcp:10.0.0.1:1"), 1)
+        self.assertEqual(self.warnings("", source="tcp:10.0.0.1:2"), 0)
+        self.assertEqual(self.warnings("", source="tcp:10.0.0.2:2"), 1)
+        self.clock.advance(600)
+        with capturedLogs() as logs:
+            self.log.failed("tcp:10.0.0.1:3", ValueError("no TLS"))
+        self.assertEqual(
+            [log["log_format"].format(**log) for log in logs],
+            ["tcp:10.0.0.1:3: dropped: no TLS (2 times more since the last line)"],
+        )

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Generic, TypeVar
 from unittest import SkipTest
 
@@ -38,9 +38,11 @@ from twisted_ovsdb import (
     OvsInterface,
     Synchronized,
 )
+from twisted_ovsdb.datum import EMPTY
 from twisted_ovsdb.events import Event, InterfaceEvent
 from twisted_ovsdb.observers.base import changedColumns
 from twisted_ovsdb.openvswitch.rows import COLUMNS, InterfaceRows
+from twisted_ovsdb.ovsinterface import saysNothing
 
 T = TypeVar("T")
 
@@ -226,6 +228,10 @@ def foldOf(events: Iterable[Event]) -> dict[str, OvsInterface]:
     """
     fold = Fold()
     for event in events:
+        if isinstance(event, InterfaceEvent) and saysNothing(event.interface.ofport):
+            # Only what was seen before is remembered.
+            known = fold.interfaces.get(event.interface.uuid)
+            assert event.interface.local_port == (known is not None and known.local_port), event
         fold.receive(event)
     return fold.interfaces
 
@@ -296,11 +302,14 @@ class LiveTestCase(TestCase):
         self.assertEqual(summaries(told), list(expected))
         return [event for event in told if isinstance(event, InterfaceEvent)]
 
-    async def table(self) -> dict[str, OvsInterface]:
+    async def table(self, told: Mapping[str, OvsInterface] = EMPTY) -> dict[str, OvsInterface]:
         """
         The interfaces that have a kind, by UUID, as ovs-vsctl shows them.
+
+        @param told: what the events add up to: which ports were seen as the
+            local port of a bridge, and count as one while their ofport is empty.
         """
-        rows = InterfaceRows(ClassificationRules())
+        rows = InterfaceRows(ClassificationRules(), known=told)
         text = await self.vsctl(f"-f json --columns=_uuid,{','.join(COLUMNS)} list Interface")
         table = json.loads(text)
         interfaces: dict[str, OvsInterface] = {}
@@ -318,7 +327,7 @@ class LiveTestCase(TestCase):
         observer = observer or self.observer
         while True:
             heard = len(observer.everything)
-            table = await self.table()
+            table = await self.table(foldOf(observer.everything))
             fold = foldOf(observer.everything)
             if fold == table:
                 return

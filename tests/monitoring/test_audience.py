@@ -8,14 +8,15 @@ that are added and removed, and what they were told in an earlier process.
 
 from __future__ import annotations
 
+import json
 from typing import Any, cast
 
 from twisted.internet.defer import Deferred
 
 from tests.fakes.monitorcase import MonitorTestCase
 from tests.fakes.observers import Busy, Recorder
-from tests.fakes.rows import plain, vm, vmRow
-from twisted_ovsdb.events import OvsInterface, SwitchIdentity, Synchronized
+from tests.fakes.rows import interface, jsonRow, plain, uuid, vm, vmRow
+from twisted_ovsdb.events import OvsInterface, Synchronized
 from twisted_ovsdb.interfaces import IOvsdbEventObserver
 
 
@@ -180,6 +181,25 @@ class ObserverTests(MonitorTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
         self.assertEqual((late.events, later.events), ([], []))
 
+    def test_replayTo(self) -> None:
+        """
+        One observer is told everything once more, in the next turn of the
+        reactor; others are told nothing.
+        """
+        other = Recorder()
+        self.monitor.addObserver(other)
+        self.synchronize({1: vmRow("tap1")})
+        self.observer.take()
+        other.take()
+        self.monitor.replayTo(self.observer)
+        self.assertEqual(self.observer.events, [])
+        self.clock.advance(0)
+        self.assertEqual(
+            self.observer.take(), [("online", "vm", "tap1", "replay"), ("synchronized", "resync")]
+        )
+        self.assertEqual(other.events, [])
+        self.assertRaises(ValueError, self.monitor.replayTo, Recorder())
+
     def test_stopTwice(self) -> None:
         """
         A stop while one observer is busy and another one was told nothing yet
@@ -289,9 +309,12 @@ class ToldTests(MonitorTestCase):
         """
         The function gets the system-id of the switch, if it is known.
         """
-        self.monitor.identity = SwitchIdentity("4aa64e21", None)
+        self.monitor = self.makeMonitor([], identify=True)
         self.monitor.addObserver(self.late, self.told)
-        self.synchronize({})
+        self.attach()
+        row = {"external_ids": ["map", [["system-id", "4aa64e21"]]]}
+        tables = {"Open_vSwitch": {uuid(9): {"new": row}}}
+        self.protocol.dataReceived(json.dumps({"id": 1, "result": tables}).encode())
         self.assertEqual(self.keys, ["4aa64e21"])
 
     def test_late(self) -> None:
@@ -308,6 +331,29 @@ class ToldTests(MonitorTestCase):
         self.earlier.callback([])
         self.assertEqual(
             self.late.take(), [("online", "vm", "tap1", "resync"), ("synchronized", "resync")]
+        )
+
+    def test_localPort(self) -> None:
+        """
+        That an interface was the local port of a bridge is part of what was
+        told: its ofport is empty now, and it is still a bridge, for every
+        observer.
+        """
+        lan = interface(1, jsonRow("LAN", ofport=65534))
+        before = OvsInterface.fromJSON(json.loads(json.dumps(lan.toJSON())))
+        self.monitor.addObserver(self.late, [before, vm(2)])
+        self.synchronize({1: jsonRow("LAN")})
+        self.assertEqual(
+            self.late.take(),
+            [
+                ("offline", "vm", "tap2", "resync"),
+                ("changed", "bridge", "LAN", "resync"),
+                ("synchronized", "resync"),
+            ],
+        )
+        self.assertEqual(
+            self.observer.take(),
+            [("synchronized", "initial"), ("online", "bridge", "LAN", "update")],
         )
 
     def test_answeredInAnOutage(self) -> None:

@@ -18,7 +18,7 @@ from twisted.logger import LogLevel, capturedLogs
 from tests.fakes.monitorcase import MonitorTestCase
 from tests.fakes.observers import Busy, Recorder
 from tests.fakes.rows import jsonRow, vm, vmRow
-from twisted_ovsdb.errors import ProtocolViolation, RpcError, SessionLost
+from twisted_ovsdb.errors import OvsdbError, ProtocolViolation, RpcError, SessionLost
 from twisted_ovsdb.events import Disconnected
 
 
@@ -209,6 +209,89 @@ class SessionTests(MonitorTestCase):
         self.assertEqual(len(lines), 11)
         self.assertIn("no iface-id", lines[0]["why"])
         self.assertEqual(lines[-1]["count"], 20)
+
+    def failures(self, logs: Any) -> list[str]:
+        """
+        What the log says at the level info.
+        """
+        lines = [log for log in logs if log["log_level"] is LogLevel.info]
+        return [log["log_format"].format(**log) for log in lines]
+
+    def test_failedWithoutKind(self) -> None:
+        """
+        A port without a kind that fails is logged with its error, once for each
+        failure.
+        """
+        failed = jsonRow("eth1", ofport=-1, error="no device \x1b[2J")
+        with capturedLogs() as logs:
+            self.synchronize(
+                {1: failed, 2: jsonRow("eth2", ofport=-1), 3: vmRow("tap3", ofport=-1)}
+            )
+            self.update({1: {"new": {**failed, "type": "x"}, "old": {}}})
+        self.assertEqual(
+            self.failures(logs),
+            [
+                "port eth1 failed, and has no kind: no device \\x1b[2J",
+                "port eth2 failed, and has no kind: ofport -1",
+            ],
+        )
+
+    def test_manyFailures(self) -> None:
+        """
+        A script that makes failing ports does not fill the log: in ten minutes
+        ten are logged; the others are counted.
+        """
+        with capturedLogs() as logs:
+            self.synchronize({n: jsonRow(f"eth{n}", ofport=-1) for n in range(1, 31)})
+            self.assertEqual(len(self.failures(logs)), 10)
+            self.clock.advance(600)
+            self.update({31: {"new": jsonRow("eth31", ofport=-1)}})
+        self.assertEqual(
+            self.failures(logs)[10:],
+            [
+                "20 more ports without a kind failed",
+                "port eth31 failed, and has no kind: ofport -1",
+            ],
+        )
+
+
+class LocalPortTests(MonitorTestCase):
+    """
+    The local port of a bridge whose row says something else.
+    """
+
+    def test_blanked(self) -> None:
+        """
+        An ofport that is emptied or fails is a change, also over a restart
+        that empties it; the bridge is not offline.
+        """
+        self.synchronize({1: jsonRow("LAN", ofport=65534)})
+        self.update({1: {"new": jsonRow("LAN"), "old": {"ofport": 65534}}})
+        self.update({1: {"new": jsonRow("LAN", ofport=-1), "old": {"ofport": ["set", []]}}})
+        self.protocol.abort(OvsdbError("gone"))
+        self.synchronize({1: jsonRow("LAN")})
+        self.update({1: {"new": jsonRow("LAN", ofport=3), "old": {"ofport": ["set", []]}}})
+        self.assertEqual(
+            self.observer.take(),
+            [
+                ("online", "bridge", "LAN", "initial"),
+                ("synchronized", "initial"),
+                ("changed", "bridge", "LAN", "update"),
+                ("changed", "bridge", "LAN", "update"),
+                ("disconnected", "gone"),
+                ("changed", "bridge", "LAN", "resync"),
+                ("synchronized", "resync"),
+                ("offline", "bridge", "LAN", "update"),
+            ],
+        )
+
+    def test_rowIsAnother(self) -> None:
+        """
+        A new row under the old name is not remembered to be a bridge.
+        """
+        self.synchronize({1: jsonRow("LAN", ofport=65534)})
+        self.update({1: {"old": jsonRow("LAN", ofport=65534)}, 2: {"new": jsonRow("LAN")}})
+        self.assertEqual(self.observer.take()[-1], ("offline", "bridge", "LAN", "update"))
 
 
 class WhenSynchronizedTests(MonitorTestCase):

@@ -14,7 +14,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_ovsdb.datum import EMPTY
 from twisted_ovsdb.events import InterfaceKind
-from twisted_ovsdb.openvswitch.classify import LOCAL_OFPORT, TUNNEL_TYPES, ClassificationRules
+from twisted_ovsdb.openvswitch.classify import TUNNEL_TYPES, ClassificationRules
+from twisted_ovsdb.ovsinterface import LOCAL_OFPORT
 
 BRIDGE, VM, TUNNEL, PATCH = (
     InterfaceKind.BRIDGE,
@@ -44,14 +45,19 @@ class Columns:
         """
         The kind that the rules give it.
         """
-        return rules.classify(self.name, self.type, self.ofport, self.external_ids, self.options)
+        local = self.ofport == LOCAL_OFPORT
+        return rules.classify(self.name, self.type, local, self.external_ids, self.options)
 
 
 INTERFACES: list[tuple[Columns, InterfaceKind | None, InterfaceKind | None]] = [
-    # Patch, whatever else it is.
+    # The local port of a bridge, whatever else its row says.
+    (Columns("br-int", "patch", 65534, ID, {**PEER, **REMOTE}), BRIDGE, PATCH),
+    (Columns("sw-b", "gre", 65534, options=REMOTE), BRIDGE, None),
+    (Columns("sw-b", "internal", 65534, ID), BRIDGE, None),
+    # Patch, before everything else.
     (Columns("patch-int", "patch", options=PEER), PATCH, PATCH),
     (Columns("any name", "patch"), PATCH, PATCH),
-    (Columns("br-int", "patch", 65534, ID, {**PEER, **REMOTE}), PATCH, PATCH),
+    (Columns("br-int", "patch", 1, ID, {**PEER, **REMOTE}), PATCH, PATCH),
     (Columns("patch-int", "Patch", options=PEER), None, None),
     (Columns("patch-int", "", options=PEER), None, None),
     # Tunnels, which need a remote_ip, before VMs.
@@ -65,7 +71,7 @@ INTERFACES: list[tuple[Columns, InterfaceKind | None, InterfaceKind | None]] = [
     (Columns("df-1", "vxlan", options={"local_ip": "192.0.2.1"}), None, None),
     (Columns("df-1", "vxlan2", options=REMOTE), None, None),
     (Columns("df-1", "", options=REMOTE), None, None),
-    (Columns("df-1", "vxlan", 65534, ID, REMOTE), TUNNEL, TUNNEL),
+    (Columns("df-1", "vxlan", 1, ID, REMOTE), TUNNEL, TUNNEL),
     (Columns("tap1", "vxlan", 1, ID, REMOTE), TUNNEL, VM),
     (Columns("tap1", "vxlan", 1, ID), VM, VM),
     # VMs, of any type, before bridges.
@@ -73,7 +79,7 @@ INTERFACES: list[tuple[Columns, InterfaceKind | None, InterfaceKind | None]] = [
     (Columns("tap1", "internal", None, ID), VM, VM),
     (Columns("tap", "dpdkvhostuser", -1, ID), VM, VM),
     (Columns("qr-1", "internal", 1, ID), VM, None),
-    (Columns("br-int", "internal", 65534, ID), VM, BRIDGE),
+    (Columns("br-int", "internal", 1, ID), VM, BRIDGE),
     (Columns("tap1", "", 1, {"iface-id": ""}), None, None),
     (Columns("tap1", "", 1, {"attached-mac": "fa:16:3e:00:00:01"}), None, None),
     (Columns("tap1", "", 1, {"Iface-Id": "x"}), None, None),

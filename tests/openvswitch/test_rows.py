@@ -11,6 +11,7 @@ import json
 from types import MappingProxyType
 from typing import Any
 
+import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_ovsdb.errors import ProtocolViolation
@@ -127,6 +128,55 @@ class LackingTests(SynchronousTestCase):
             rows = DEFAULT.without((column,))
             fault = self.assertRaises(ProtocolViolation, rows.whole, UUID, row)
             self.assertEqual(str(fault), f"column {column}: missing")
+
+
+class LocalPortTests(SynchronousTestCase):
+    """
+    The local port of a bridge, which stays one while its ofport says nothing.
+    """
+
+    def test_remembered(self) -> None:
+        """
+        An empty or failed ofport leaves it the local port, and so does another
+        type. Another ofport does not.
+        """
+        known: dict[str, OvsInterface] = {}
+        rows = InterfaceRows(ClassificationRules(), known=known)
+        for type_, ofport, kind in (
+            ("", ["set", []], None),
+            ("", 65534, InterfaceKind.BRIDGE),
+            ("", ["set", []], InterfaceKind.BRIDGE),
+            ("patch", -1, InterfaceKind.BRIDGE),
+            ("patch", 0, InterfaceKind.BRIDGE),
+            ("patch", 3, InterfaceKind.PATCH),
+            ("patch", -1, InterfaceKind.PATCH),
+            ("", ["set", []], None),
+        ):
+            row = {**ROW, "name": "LAN", "type": type_, "ofport": ofport}
+            row["external_ids"] = ["map", []]
+            known[UUID] = rows.whole(UUID, row)
+            self.assertIs(known[UUID].kind, kind, (type_, ofport))
+            if ofport == 65534:
+                self.assertEqual(known[UUID], attrs.evolve(known[UUID]))
+
+    def test_lacking(self) -> None:
+        """
+        For a server that lacks columns, it is remembered too.
+        """
+        known: dict[str, OvsInterface] = {}
+        rows = InterfaceRows(ClassificationRules(), known=known).without(("error",))
+        known[UUID] = rows.whole(UUID, {**ROW, "ofport": 65534})
+        self.assertIs(rows.whole(UUID, {**ROW, "ofport": -1}).kind, InterfaceKind.BRIDGE)
+
+    def test_rulesWithoutLocalPorts(self) -> None:
+        """
+        Rules that do not look at local ports are not changed by it.
+        """
+        known: dict[str, OvsInterface] = {}
+        rows = InterfaceRows(ClassificationRules.dragonflow(), known=known)
+        known[UUID] = rows.whole(UUID, {**ROW, "name": "tap1", "ofport": 65534})
+        self.assertIs(known[UUID].kind, InterfaceKind.VM)
+        self.assertTrue(known[UUID].local_port)
 
 
 class DecodeTests(SynchronousTestCase):

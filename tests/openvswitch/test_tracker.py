@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fakes.fold import Fold
 from tests.fakes.observers import summaries
-from tests.fakes.rows import interface, jsonRow, plain, uuid, vm
+from tests.fakes.rows import interface, jsonRow, plain, uuid, vm, vmRow
 from twisted_ovsdb.events import (
     UNIDENTIFIED,
     Cause,
@@ -28,6 +28,10 @@ from twisted_ovsdb.events import (
 from twisted_ovsdb.openvswitch.tracker import Present, Tracker, Transition, transition
 
 TUNNEL = interface(1, jsonRow("tap1", "vxlan", options={"remote_ip": "10.0.0.1"}))
+
+
+BRIDGE = interface(1, jsonRow("tap1", ofport=65534))
+BRIDGE_WITH_ID = interface(1, vmRow("tap1", ofport=65534))
 
 
 class TransitionTests(SynchronousTestCase):
@@ -49,6 +53,8 @@ class TransitionTests(SynchronousTestCase):
             (vm(1, ofport=3), vm(1, ofport=-1), Transition.CHANGED),
             (vm(1, "a"), vm(1, "b"), Transition.OFFLINE),
             (vm(1), TUNNEL, Transition.OFFLINE),
+            (BRIDGE, BRIDGE_WITH_ID, Transition.CHANGED),
+            (BRIDGE_WITH_ID, BRIDGE, Transition.CHANGED),
         ):
             self.assertIs(transition(told, now), expected, (told, now))
 
@@ -419,6 +425,158 @@ class TrackerTests(TrackerTestCase):
         self.assertEqual(self.tracker.switch, "4aa64e21")
         self.world.present.identity = UNIDENTIFIED
         self.assertEqual(self.world.present.switch, "tcp:test")
+
+
+class LeaveTests(TrackerTestCase):
+    """
+    Another switch is behind the source.
+    """
+
+    def change(self, name: str, *interfaces: OvsInterface) -> None:
+        """
+        The snapshot of another switch has been applied.
+        """
+        for tracker in self.world.trackers:
+            tracker.leave()
+        self.world.remove(*range(1, 9))
+        self.world.present.identity = SwitchIdentity(name)
+        self.world.put(*interfaces)
+        self.world.lose(f"now {name}")
+        self.world.synchronize()
+
+    def test_noRowSurvives(self) -> None:
+        """
+        Everything that was told is told offline under the old key, then
+        everything of the new switch online, also an interface that is the same.
+        """
+        self.inSync(vm(1), vm(2), plain(3))
+        self.change("b", vm(1), vm(4))
+        self.assertEqual(self.tracker.waiting, 4)
+        events = drain(self.tracker)
+        self.assertEqual(
+            summaries(events),
+            [
+                ("disconnected", "now b"),
+                ("offline", "vm", "tap1", "resync"),
+                ("offline", "vm", "tap2", "resync"),
+                ("online", "vm", "tap1", "resync"),
+                ("online", "vm", "tap4", "resync"),
+                ("synchronized", "resync"),
+            ],
+        )
+        self.assertEqual([e.switch for e in events], ["tcp:test"] * 3 + ["b"] * 3)
+
+    def test_asItWasTold(self) -> None:
+        """
+        What waits for a busy observer when the switch changes is told as the
+        observer knows it: the old state offline, and nothing that it was never
+        told.
+        """
+        self.inSync(vm(1), vm(2), vm(3))
+        self.world.put(vm(1, ofport=7), vm(4))
+        self.world.remove(2)
+        self.change("b")
+        events = drain(self.tracker)
+        told = [e.interface for e in events if isinstance(e, InterfaceOffline)]
+        self.assertEqual(set(told), {vm(1), vm(2), vm(3)})
+        self.assertIsNone(next(row for row in told if row == vm(1)).ofport)
+
+    def test_again(self) -> None:
+        """
+        Switches that came and went while the observer was busy leave nothing.
+        """
+        self.inSync(vm(1))
+        self.change("b", vm(2))
+        self.change("c", vm(3))
+        self.assertEqual(
+            summaries(drain(self.tracker)),
+            [
+                ("disconnected", "now c"),
+                ("offline", "vm", "tap1", "resync"),
+                ("online", "vm", "tap3", "resync"),
+                ("synchronized", "resync"),
+            ],
+        )
+
+    def test_midway(self) -> None:
+        """
+        The switch changes while its snapshot is being told.
+        """
+        self.world.put(vm(1), vm(2))
+        self.world.synchronize()
+        self.assertEqual(summaries(drain(self.tracker, 1)), [("online", "vm", "tap1", "initial")])
+        self.change("b", vm(2))
+        self.assertEqual(
+            summaries(drain(self.tracker)),
+            [
+                ("offline", "vm", "tap1", "resync"),
+                ("online", "vm", "tap2", "initial"),
+                ("synchronized", "initial"),
+            ],
+        )
+
+    def test_recalled(self) -> None:
+        """
+        What an observer was told in an earlier process of another switch goes
+        offline.
+        """
+        self.tracker.recall("tcp:test", [vm(1)])
+        self.change("b", vm(1))
+        self.assertEqual(
+            summaries(drain(self.tracker)),
+            [
+                ("offline", "vm", "tap1", "resync"),
+                ("online", "vm", "tap1", "resync"),
+                ("synchronized", "resync"),
+            ],
+        )
+
+
+class RepeatTests(TrackerTestCase):
+    """
+    Everything is told once more.
+    """
+
+    def test_inSync(self) -> None:
+        """
+        The difference that waits is told, then everything that was told before
+        as REPLAY, then Synchronized; also without C{replay}.
+        """
+        tracker = self.world.track(replay=False)
+        self.inSync(vm(1), vm(2), vm(3))
+        drain(tracker)
+        self.world.put(vm(2, ofport=2))
+        tracker.repeat()
+        self.assertEqual(
+            summaries(drain(tracker)),
+            [
+                ("changed", "vm", "tap2", "resync"),
+                ("online", "vm", "tap1", "replay"),
+                ("online", "vm", "tap3", "replay"),
+                ("synchronized", "resync"),
+            ],
+        )
+        self.world.lose()
+        self.world.synchronize()
+        self.assertEqual(
+            summaries(drain(tracker)), [("disconnected", "gone"), ("synchronized", "resync")]
+        )
+
+    def test_inAnOutage(self) -> None:
+        """
+        In an outage, this waits for the next snapshot.
+        """
+        tracker = self.world.track(replay=False)
+        self.inSync(vm(1))
+        drain(tracker)
+        self.world.lose()
+        tracker.repeat()
+        self.assertEqual(summaries(drain(tracker)), [("disconnected", "gone")])
+        self.world.synchronize()
+        self.assertEqual(
+            summaries(drain(tracker)),
+            [("online", "vm", "tap1", "replay"), ("synchronized", "resync")],
+        )
 
 
 class RecallTests(TrackerTestCase):

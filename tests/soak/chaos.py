@@ -19,14 +19,14 @@ from twisted.internet.error import ConnectError
 from twisted.internet.threads import deferToThread
 
 from tests.soak.churn import Churn
-from tests.soak.database import Refused, connectOne, readTable
+from tests.soak.database import Refused, Rows, connectOne, readRows, withKind
 from tests.soak.faults import KINDS, Faults
 from tests.soak.figures import Figure, Figures
 from tests.soak.proxy import Proxy
 from tests.soak.switch import SoakOpenVSwitch
 from tests.soak.waiting import until, wait
 from tests.soak.watching import LogCount, Sceptic
-from twisted_ovsdb import EndpointConnector, OvsdbError, OvsdbMonitorFactory, OvsInterface
+from twisted_ovsdb import EndpointConnector, OvsdbError, OvsdbMonitorFactory
 
 CHECK_EVERY: Final = 20
 """Faults between two comparisons of the folds with the table."""
@@ -202,29 +202,29 @@ class Chaos:
         """
         for writer in self._writers:
             await writer.pause()
-        table = await self._readTable()
+        rows = await self._readRows()
         began = time.monotonic()
         observers = [*self._observers, *(guest for guest in self._guests if not guest.gone)]
-        await until(self._reactor, lambda: all(_agrees(o, table) for o in observers), CONVERGENCE)
+        await until(self._reactor, lambda: all(_agrees(o, rows) for o in observers), CONVERGENCE)
         self._slowest = max(self._slowest, time.monotonic() - began)
-        self._largest = max(self._largest, len(table))
+        self._largest = max(self._largest, len(rows))
         self._checks += 1
         self._differences += [
-            text for observer in observers for text in _differences(observer, table)
+            text for observer in observers for text in _differences(observer, rows)
         ]
         for writer in self._writers:
             writer.start()
 
-    async def _readTable(self) -> dict[str, OvsInterface]:
+    async def _readRows(self) -> Rows:
         while True:
             try:
                 protocol = await connectOne(self._reactor, self.ovs.unix)
-                table = await readTable(protocol)
+                rows = await readRows(protocol)
             except (ConnectError, OvsdbError, Refused):
                 await wait(self._reactor, 0.05)
                 continue
             protocol.abort(OvsdbError("the table is read"))
-            return table
+            return rows
 
     async def _end(self) -> None:
         for writer in self._writers:
@@ -286,12 +286,14 @@ class Chaos:
         return figures.all
 
 
-def _agrees(observer: Sceptic, table: dict[str, OvsInterface]) -> bool:
-    return observer.fold.inSync and observer.fold.interfaces == table
-
-
-def _differences(observer: Sceptic, table: dict[str, OvsInterface]) -> list[str]:
+def _agrees(observer: Sceptic, rows: Rows) -> bool:
     told = observer.fold.interfaces
+    return observer.fold.inSync and told == withKind(rows, told)
+
+
+def _differences(observer: Sceptic, rows: Rows) -> list[str]:
+    told = observer.fold.interfaces
+    table = withKind(rows, told)
     texts = [] if observer.fold.inSync else [f"{observer.name}: not in sync"]
     return texts + [
         f"{observer.name}: told {told.get(uuid)}, the server has {table.get(uuid)}"

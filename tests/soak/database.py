@@ -8,7 +8,8 @@ protocol without a monitor.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final
 
 from twisted.internet.endpoints import UNIXClientEndpoint, connectProtocol
@@ -65,16 +66,41 @@ async def transact(protocol: OvsdbProtocol, *operations: Operation) -> list[Any]
     return results
 
 
+Rows = list[dict[str, Any]]
+"""The rows of the Interface table, as the server writes them."""
+
+
+async def readRows(protocol: OvsdbProtocol) -> Rows:
+    """
+    Read all rows of the Interface table from the server.
+    """
+    (result,) = await transact(protocol, {"op": "select", "table": TABLE, "where": []})
+    rows: Rows = result["rows"]
+    return rows
+
+
 async def readTable(protocol: OvsdbProtocol) -> dict[str, OvsInterface]:
     """
     Read from the server all interfaces that have a kind, by UUID.
     """
-    (result,) = await transact(protocol, {"op": "select", "table": TABLE, "where": []})
+    return withKind(await readRows(protocol))
+
+
+def withKind(
+    rows: Rows, told: Mapping[str, OvsInterface] = MappingProxyType({})
+) -> dict[str, OvsInterface]:
+    """
+    The interfaces among these rows that have a kind, by UUID.
+
+    @param told: what the events of an observer add up to: which ports were seen
+        as the local port of a bridge, and count as one while their ofport says
+        nothing.
+    """
     interfaces: dict[str, OvsInterface] = {}
-    for row in result["rows"]:
+    for row in rows:
         lacking = [column for column in COLUMNS if column not in row]
-        rows = InterfaceRows(ClassificationRules(), lacking=lacking)
-        interface = rows.whole(row["_uuid"][1], row)
+        reader = InterfaceRows(ClassificationRules(), lacking=lacking, known=told)
+        interface = reader.whole(row["_uuid"][1], row)
         if interface.kind is not None:
             interfaces[interface.uuid] = interface
     return interfaces

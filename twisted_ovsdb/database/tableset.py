@@ -102,11 +102,17 @@ class TableSet:
         self.tables = tables
 
     def without(self, lacking: Mapping[str, Collection[str]]) -> TableSet:
-        """The same without these columns of each table, which the server does not have."""
+        """
+        The same without these columns of each table, which the server does not
+        have. A table of which no column is left is left out.
+        """
         tables = dict(self.tables)
         for name, columns in lacking.items():
             table = tables[name]
-            tables[name] = attrs.evolve(table, rows=table.rows.without(columns))
+            if set(table.rows.columns) <= set(columns):
+                del tables[name]
+            else:
+                tables[name] = attrs.evolve(table, rows=table.rows.without(columns))
         return TableSet(self.dialect, tables)
 
     def requests(self) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from twisted_ovsdb.interfaces import Observer
 from twisted_ovsdb.lifecycle.backoff import MAX_DELAY, BackOff
 from twisted_ovsdb.lifecycle.hook import ConnectionHook, Hooks
 from twisted_ovsdb.lifecycle.link import Link
-from twisted_ovsdb.lifecycle.questions import askIdentity, followLeader
+from twisted_ovsdb.lifecycle.questions import followLeader
 from twisted_ovsdb.lifecycle.settings import Settings, checkNotNegative, timeSource
 from twisted_ovsdb.lifecycle.trouble import ServerLog
 from twisted_ovsdb.monitoring.earlier import Told
@@ -93,8 +93,10 @@ class OvsdbMonitorFactory(ReconnectingClientFactory):
         @param probeInterval: seconds without a byte until the server is asked
             for a sign of life, and as many until it is given up; 0: never.
         @param maxLength: how many bytes one message of the server may have.
-        @param identify: whether the switch is asked for its identity before
-            the snapshot. Each event then has C{system_id} and C{hostname}.
+        @param identify: whether the identity of the switch is monitored too, in
+            its Open_vSwitch table. Each event then has C{system_id} and
+            C{hostname}, and when the system-id changes, this is an outage in
+            which no interface survives.
         @param leaderOnly: whether a member of a cluster that does not lead it
             is left.
         @param members: how many servers the connector tries one after
@@ -119,13 +121,12 @@ class OvsdbMonitorFactory(ReconnectingClientFactory):
             now,
         )
         self.database = database
-        self.monitor = self._settings.makeMonitor(source or "")
+        self.monitor = self._settings.makeMonitor(source or "", identify)
         self.connector: IConnector | None = None
         self._backOff = BackOff(maxDelay, members)
         self._connectTimeout = connectTimeout
-        self._identify = identify
         self._leaderOnly = leaderOnly
-        self._hooks = Hooks(ServerLog(), hook)
+        self._hooks = Hooks(ServerLog(now), hook)
         self._link: Link | None = None
         self._connecting = False  # from startedConnecting to failure or loss
         self._callID: IDelayedCall | None = None
@@ -167,6 +168,10 @@ class OvsdbMonitorFactory(ReconnectingClientFactory):
     def removeObserver(self, observer: Observer) -> None:
         """See L{InterfaceMonitor.removeObserver}."""
         self.monitor.removeObserver(observer)
+
+    def replayTo(self, observer: Observer) -> None:
+        """See L{InterfaceMonitor.replayTo}."""
+        self.monitor.replayTo(observer)
 
     def events(self) -> AsyncGenerator[Event, None]:
         """See L{InterfaceMonitor.events}."""
@@ -285,10 +290,8 @@ class OvsdbMonitorFactory(ReconnectingClientFactory):
         try:
             if self._leaderOnly:
                 await followLeader(link.protocol, self.database)
-            if self._identify:
-                self.monitor.identity = await askIdentity(link.protocol, self.database)
-                link.switch = self.monitor.identity.system_id or link.source
             await self.monitor.attach(link.protocol, self.database)
+            link.switch = self.monitor.switch
         except OvsdbError as e:
             self._backOff.refused(e)
             raise

@@ -29,6 +29,7 @@ from twisted_ovsdb.lifecycle.settings import Settings, checkPositive, timeSource
 from twisted_ovsdb.lifecycle.trouble import SwitchLog
 from twisted_ovsdb.monitoring.monitor import InterfaceMonitor
 from twisted_ovsdb.openvswitch.classify import ClassificationRules
+from twisted_ovsdb.openvswitch.identity import SWITCH_TABLE
 from twisted_ovsdb.wire.jsonstream import DEFAULT_MAX_LENGTH
 
 MAX_SWITCHES: Final = 1000
@@ -41,10 +42,11 @@ costs memory, and whatever can connect can claim to be one.
 class OvsdbListenerFactory(ServerFactory):
     """
     Monitors every switch that connects, and recognizes it by its system-id: a
-    switch that connects again is compared with what was last known of it.
+    switch that connects again is compared with what was last known of it. A
+    switch without a system-id is known by the UUID of its Open_vSwitch row.
 
-    @ivar monitors: the monitor of each switch, by system-id; it outlives the
-        connections of the switch.
+    @ivar monitors: the monitor of each switch, by its key: the system-id, or
+        else that UUID. A monitor outlives the connections of its switch.
     """
 
     noisy = False
@@ -92,10 +94,10 @@ class OvsdbListenerFactory(ServerFactory):
         )
         self.monitors: dict[str, InterfaceMonitor] = {}
         self._maxSwitches = maxSwitches
-        self._hooks = Hooks(SwitchLog(self.monitors, maxSwitches), hook)
+        self._hooks = Hooks(SwitchLog(self.monitors, maxSwitches, now), hook)
         self._links: set[Link] = set()
         self._unidentified = 0  # of these links
-        self._sessions: dict[str, Link] = {}  # by system-id
+        self._sessions: dict[str, Link] = {}  # by the key of the switch
         self._stopping = False
 
     def buildProtocol(self, addr: IAddress | None) -> OvsdbProtocol | None:
@@ -113,6 +115,17 @@ class OvsdbListenerFactory(ServerFactory):
             self._hooks.tell(ConnectionHook.refused, source, source, refusal)
             return None
         return Link(source, self._settings, self._hooks, self._open).protocol
+
+    def replayTo(self, observer: Observer) -> None:
+        """
+        As L{InterfaceMonitor.replayTo}, for every switch that is known.
+
+        @raise ValueError: if it is no observer.
+        """
+        if not any(observer is known for known in self._settings.observers):
+            raise ValueError(f"{observer!r} is no observer")
+        for monitor in self.monitors.values():
+            monitor.replayTo(observer)
 
     def start(self) -> None:
         """Accept connections, also after L{stop}."""
@@ -138,21 +151,20 @@ class OvsdbListenerFactory(ServerFactory):
     async def _open(self, link: Link) -> None:
         self._links.add(link)
         link.protocol.whenClosed().addCallback(lambda _: self._links.discard(link))
-        identity = await self._identified(link)
-        if identity.system_id is None:
-            raise SwitchRefused("the switch has no external_ids:system-id")
-        link.switch = identity.system_id
+        found = await self._identified(link)
+        if found is None:
+            raise SwitchRefused(f"the table {SWITCH_TABLE} of the switch is empty")
+        uuid, identity = found
+        link.switch = identity.system_id or uuid
         await self._makeRoom(link)
         if link.protocol.lost is not None:
             raise SessionLost(link.protocol.lost)
         monitor = self._monitorOf(link)
-        monitor.source = link.source
-        monitor.identity = identity
         self._sessions[link.switch] = link
         link.protocol.whenLost().addCallback(lambda _: self._sessions.pop(link.switch))
-        await monitor.attach(link.protocol, self._settings.database)
+        await monitor._attach(link.protocol, self._settings.database, link.source)
 
-    async def _identified(self, link: Link) -> SwitchIdentity:
+    async def _identified(self, link: Link) -> tuple[str, SwitchIdentity] | None:
         """
         Ask a connection which switch it is. Any byte satisfies the watchdog,
         but here there is a limit to the whole time.
@@ -198,5 +210,5 @@ class OvsdbListenerFactory(ServerFactory):
             if len(self.monitors) >= self._maxSwitches:
                 limit = f"{len(self.monitors)}, --max-switches"
                 raise SwitchRefused(f"too many known switches ({limit})", link.switch)
-            self.monitors[link.switch] = self._settings.makeMonitor()
+            self.monitors[link.switch] = self._settings.makeMonitor(link.switch, identify=True)
         return self.monitors[link.switch]

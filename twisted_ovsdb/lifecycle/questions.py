@@ -2,9 +2,8 @@
 # See LICENSE for details.
 
 """
-What a server is asked before it is monitored: which switch it is, which its
-address does not say (a host may change its address, and an address may get
-another host), and whether it leads its cluster.
+What a server is asked before it is monitored: which switch it is, if it has
+connected to us, and whether it leads its cluster.
 """
 
 from __future__ import annotations
@@ -18,7 +17,8 @@ from twisted_ovsdb.database.schema import DatabaseSchema
 from twisted_ovsdb.database.tables import DatabaseReplica
 from twisted_ovsdb.errors import NotLeader, ProtocolViolation, RpcError, describe
 from twisted_ovsdb.events import SwitchIdentity
-from twisted_ovsdb.wire.notation import EMPTY_MAP, stringMap
+from twisted_ovsdb.openvswitch.identity import SWITCH_TABLE, IdentityRows
+from twisted_ovsdb.wire.notation import uuidText
 
 _STRING: Final = {"type": "string"}
 _BOOLEAN: Final = {"type": "boolean"}
@@ -30,27 +30,33 @@ SERVER: Final = DatabaseSchema.parse(
 """The columns of the database C{_Server} (ovsdb-server(5)) that are read here."""
 
 
-def askIdentity(protocol: OvsdbProtocol, database: str) -> Deferred[SwitchIdentity]:
+def askIdentity(
+    protocol: OvsdbProtocol, database: str
+) -> Deferred[tuple[str, SwitchIdentity] | None]:
     """
-    Ask a server for C{external_ids:system-id} and C{external_ids:hostname} of
-    its Open_vSwitch table (ovs-vswitchd.conf.db(5)).
+    Ask a server for the row of its Open_vSwitch table (ovs-vswitchd.conf.db(5)).
 
-    @return: the identity, with None for what the switch does not have. It
-        fails as L{OvsdbProtocol.transact} does, and with L{ProtocolViolation}
-        if the answer is not understood.
+    @return: the UUID of the row, and the identity in it; None if there is no
+        row. It fails as L{OvsdbProtocol.transact} does, and with
+        L{ProtocolViolation} if the answer is not understood.
     """
-    select = {"op": "select", "table": "Open_vSwitch", "where": [], "columns": ["external_ids"]}
+    columns = ["_uuid", *IdentityRows.columns]
+    select = {"op": "select", "table": SWITCH_TABLE, "where": [], "columns": columns}
     return protocol.transact(database, select).addCallback(_identityOf)
 
 
-def _identityOf(results: Any) -> SwitchIdentity:
+def _identityOf(results: Any) -> tuple[str, SwitchIdentity] | None:
     try:
         rows = results[0]["rows"]
-        value = rows[0]["external_ids"] if rows else EMPTY_MAP
+        if not rows:
+            return None
+        row = rows[0]
+        uuid = uuidText(row["_uuid"])
     except (TypeError, KeyError, IndexError) as e:
         raise ProtocolViolation(f"not the rows of a select: {describe(results)}") from e
-    ids = stringMap("external_ids", value)
-    return SwitchIdentity(ids.get("system-id") or None, ids.get("hostname") or None)
+    if uuid is None:
+        raise ProtocolViolation(f"column _uuid: not a UUID: {describe(row['_uuid'])}")
+    return uuid, IdentityRows().whole(uuid, row)
 
 
 async def followLeader(protocol: OvsdbProtocol, database: str) -> None:

@@ -88,8 +88,14 @@ class Settings:
         if not isinstance(self.rules, ClassificationRules):
             raise TypeError(f"rules must be ClassificationRules, not {self.rules!r}")
 
-    def makeMonitor(self, source: str = "") -> InterfaceMonitor:
+    def makeMonitor(self, source: str, identify: bool) -> InterfaceMonitor:
         """Make the monitor of one server."""
         return InterfaceMonitor(
-            self.observers, self.rules, self.replay, self.extraColumns, source, self.clock
+            self.observers,
+            self.rules,
+            self.replay,
+            self.extraColumns,
+            source,
+            self.clock,
+            identify,
         )

@@ -3,43 +3,56 @@
 
 """
 What the log says of connections. A trouble that lasts is logged once, and then
-only what is new about it, however long it lasts.
+only what is new about it; and every ten minutes that it lasts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from twisted.internet.error import ConnectError, ConnectionDone, ConnectionLost
 from twisted.logger import Logger
 
 from twisted_ovsdb.endpoints.addresses import OVSDB_PORT
-from twisted_ovsdb.errors import MonitorStopped, SwitchRefused, describeReason
+from twisted_ovsdb.errors import MonitorStopped, SwitchRefused, describeReason, printable
 from twisted_ovsdb.lifecycle.hook import ConnectionHook
 from twisted_ovsdb.monitoring.monitor import InterfaceMonitor
 
-LISTEN_HINT: Final = (
-    f" (does ovsdb-server listen there? If not: ovs-vsctl set-manager ptcp:{OVSDB_PORT}:127.0.0.1)"
-)
+REMINDER: Final = 600.0
+"""
+Seconds between two lines about a trouble that lasts: few enough lines for a week
+of it, and an operator who looks at the end of the log sees that it lasts.
+"""
+
+USUAL_SOCKETS: Final = ("/var/run/openvswitch/db.sock", "/run/openvswitch/db.sock")
+"""Where Open vSwitch puts the socket of ovsdb-server."""
+
+LISTEN_HINT: Final = f"ovs-vsctl set-manager ptcp:{OVSDB_PORT}:127.0.0.1 makes it listen"
 
 TLS_HINT: Final = " (does the server expect TLS? Then use ssl:HOST:PORT)"
 
 
 class ServerLog(ConnectionHook):
     """
-    Logs the connections to one server: a warning for the first failure, a line
-    for each new reason, and a line when the server is in sync again. There is a
+    Logs the connections to one server: a line when it is in sync for the first
+    time, a warning for the first failure, a line for each new reason and every
+    L{REMINDER} seconds, and a line when the server is in sync again. There is a
     hint what to change if there was no session before.
     """
 
     _log = Logger()
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], float]) -> None:
+        """@param now: tells the time, in seconds."""
+        self._now = now
         self._failures = 0  # since the last session in sync
+        self._since = self._said = 0.0  # when they began, and when a line said so
         self._reason: BaseException | None = None  # of the last failure
         self._hint = ""
         self._logged = ""
+        self._synchronizedOnce = False
 
     def failed(self, source: str, reason: BaseException) -> None:
         """See L{ConnectionHook.failed}."""
@@ -53,87 +66,143 @@ class ServerLog(ConnectionHook):
         """See L{ConnectionHook.waiting}."""
         if self._reason is None:
             return  # The user has called retry.
+        now = self._now()
         self._failures += 1
         reason = describeReason(self._reason)
         if self._failures == 1:
+            self._since = now
             self._log.warn(
                 "{source}: {reason}{hint}; trying again until it answers",
                 source=source,
                 reason=reason,
                 hint=self._hint,
             )
+        elif now - self._said >= REMINDER:
+            self._log.warn(
+                "{source}: not in sync for {minutes:.0f} minutes, {failures} failures: {reason}",
+                source=source,
+                minutes=(now - self._since) / 60,
+                failures=self._failures,
+                reason=reason,
+            )
         elif reason != self._logged:
             self._log.info("{source}: {reason}", source=source, reason=reason)
-        self._logged = reason
+        else:
+            return
+        self._logged, self._said = reason, now
 
     def synchronized(self, source: str, switch: str) -> None:
         """See L{ConnectionHook.synchronized}."""
         if self._failures:
             times = "1 failure" if self._failures == 1 else f"{self._failures} failures"
             self._log.info("{source}: in sync after {times}", source=source, times=times)
-        self._failures, self._reason = 0, None
+        elif not self._synchronizedOnce:
+            self._log.info("{source}: in sync", source=source)
+        self._failures, self._reason, self._synchronizedOnce = 0, None, True
 
 
 class SwitchLog(ConnectionHook):
     """
     Logs the switches that connect to a listener: a line when one is in sync
     and when it is gone, and a warning for a connection that may not stay. A
-    switch that is refused connects again and again. If its system-id is known,
-    it is logged once, and again after it was in sync.
+    switch that is refused connects again and again: this is logged once for its
+    system-id or its host, then every L{REMINDER} seconds with how often it was
+    refused, and again after it was in sync.
     """
 
     _log = Logger()
 
-    def __init__(self, monitors: Mapping[str, InterfaceMonitor], maxRefused: int) -> None:
+    def __init__(
+        self,
+        monitors: Mapping[str, InterfaceMonitor],
+        maxRefused: int,
+        now: Callable[[], float],
+    ) -> None:
         """
-        @param monitors: the monitors by system-id, for the names of the hosts.
-        @param maxRefused: how many refused switches to remember.
+        @param monitors: the monitors by the keys of the switches, for the names
+            of the hosts.
+        @param maxRefused: how many refused switches and hosts to remember.
+        @param now: tells the time, in seconds.
         """
         self._monitors = monitors
         self._maxRefused = maxRefused
-        self._refused: set[str] = set()  # by system-id
+        self._now = now
+        # By system-id or host: when a line said so, and how often since.
+        self._refused: dict[str, tuple[float, int]] = {}
+        self._nameless: set[str] = set()  # keys that are no system-id
 
     def failed(self, source: str, reason: BaseException) -> None:
         """See L{ConnectionHook.failed}."""
         if not isinstance(reason, MonitorStopped):
-            self._log.warn(
-                "{source}: dropped: {reason}", source=source, reason=describeReason(reason)
-            )
+            self._repeated(source, _host(source), "dropped", reason)
 
     def refused(self, source: str, switch: str, reason: SwitchRefused) -> None:
         """See L{ConnectionHook.refused}."""
-        if reason.system_id:
-            if reason.system_id in self._refused:
-                return
-            if len(self._refused) >= self._maxRefused:
-                self._refused.clear()
-            self._refused.add(reason.system_id)
-        self._log.warn("{source}: refused: {reason}", source=source, reason=describeReason(reason))
+        self._repeated(source, reason.system_id or _host(source), "refused", reason)
 
     def synchronized(self, source: str, switch: str) -> None:
         """See L{ConnectionHook.synchronized}."""
-        self._refused.discard(switch)
+        self._refused.pop(switch, None)
+        self._refused.pop(_host(source), None)
+        identity = self._monitors[switch].identity
         self._log.info(
             "{source}: in sync with switch {switch} ({hostname})",
             source=source,
-            switch=switch,
-            hostname=self._monitors[switch].identity.hostname or "no host name",
+            switch=printable(switch),
+            hostname=printable(identity.hostname or "no host name"),
         )
+        if identity.system_id is None and switch not in self._nameless:
+            self._nameless.add(switch)
+            self._log.warn(
+                "{source}: switch {switch} has no external_ids:system-id; it is known by the"
+                " UUID of its Open_vSwitch row",
+                source=source,
+                switch=switch,
+            )
 
     def lost(self, source: str, switch: str, reason: BaseException) -> None:
         """See L{ConnectionHook.lost}."""
         if not isinstance(reason, MonitorStopped):
+            hostname = self._monitors[switch].identity.hostname
             self._log.info(
-                "{source}: switch {switch} is gone: {reason}",
+                "{source}: switch {switch} ({hostname}) is gone: {reason}",
                 source=source,
-                switch=switch,
+                switch=printable(switch),
+                hostname=printable(hostname or "no host name"),
                 reason=describeReason(reason),
             )
+
+    def _repeated(self, source: str, key: str, what: str, reason: BaseException) -> None:
+        said, count = self._refused.get(key, (None, 0))
+        now = self._now()
+        if said is not None and now - said < REMINDER:
+            self._refused[key] = said, count + 1
+            return
+        if said is None and len(self._refused) >= self._maxRefused:
+            self._refused.clear()
+        self._refused[key] = now, 0
+        self._log.warn(
+            "{source}: {what}: {reason}{again}",
+            source=source,
+            what=what,
+            reason=describeReason(reason),
+            again=f" ({count} times more since the last line)" if count else "",
+        )
+
+
+def _host(source: str) -> str:
+    """The address without the port, which is another one at each connection."""
+    return source.rpartition(":")[0] or source
 
 
 def _hint(source: str, reason: BaseException) -> str:
     if isinstance(reason, ConnectError) and source.endswith(f":{OVSDB_PORT}"):
-        return LISTEN_HINT.replace("ptcp", "pssl") if source.startswith("ssl:") else LISTEN_HINT
+        listen = LISTEN_HINT.replace("ptcp", "pssl") if source.startswith("ssl:") else LISTEN_HINT
+        found = next(filter(os.path.exists, USUAL_SOCKETS), None)
+        socket = f"unix:{USUAL_SOCKETS[0]} does not exist here"
+        if found is not None:
+            socket = f"unix:{found} exists here"
+        return f" (does ovsdb-server listen there? {listen}; {socket})"
     if isinstance(reason, (ConnectionDone, ConnectionLost)) and source.startswith("tcp:"):
         return TLS_HINT
     return ""

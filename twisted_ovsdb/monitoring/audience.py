@@ -9,7 +9,7 @@ and ends. Each has a delivery, which tells it the events.
 from __future__ import annotations
 
 import weakref
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterable
 
 from twisted.internet.defer import Deferred, gatherResults, succeed
 from twisted.internet.interfaces import IReactorTime
@@ -101,7 +101,18 @@ class Audience:
     @ivar deliveries: one for each observer, in the order they were added.
     """
 
-    def __init__(self, present: Present, replay: bool, clock: IReactorTime) -> None:
+    def __init__(
+        self,
+        present: Present,
+        replay: bool,
+        clock: IReactorTime,
+        onRemembered: Callable[[Iterable[OvsInterface]], object],
+    ) -> None:
+        """
+        @param onRemembered: gets the interfaces that an observer was told in an
+            earlier process, when they are known.
+        """
+        self._onRemembered = onRemembered
         self.deliveries: list[Delivery] = []
         self._present = present
         self._replay = replay
@@ -115,7 +126,7 @@ class Audience:
         if self._of(observer) is not None:
             raise ValueError(f"{observer!r} is an observer already")
         tracker = Tracker(self._present, self._replay)
-        self.deliveries.append(Delivery(observer, tracker, self._clock, told))
+        self.deliveries.append(Delivery(observer, tracker, self._clock, told, self._onRemembered))
         if self._present.inSync:
             self._beginning.take(self.start)
 
@@ -126,6 +137,20 @@ class Audience:
             raise ValueError(f"{observer!r} is no observer")
         self.deliveries.remove(delivery)
         delivery.close()
+
+    def replayTo(self, observer: Observer) -> None:
+        """See L{InterfaceMonitor.replayTo}."""
+        delivery = self._of(observer)
+        if delivery is None:
+            raise ValueError(f"{observer!r} is no observer")
+        delivery.tracker.repeat()
+        if self._present.inSync:
+            self._beginning.take(self.start)
+
+    def leave(self) -> None:
+        """See L{Tracker.leave}."""
+        for delivery in self.deliveries:
+            delivery.tracker.leave()
 
     def _of(self, observer: Observer) -> Delivery | None:
         """Find by identity, since two observers may be equal."""

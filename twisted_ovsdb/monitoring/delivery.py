@@ -8,7 +8,7 @@ Its failures affect no other observer.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -80,10 +80,12 @@ class Delivery:
         tracker: Tracker,
         clock: IReactorTime,
         told: Told | None = None,
+        onRemembered: Callable[[Iterable[OvsInterface]], object] = lambda told: None,
     ) -> None:
         """
         @param told: what the observer was told in an earlier process. The first
             event waits for it.
+        @param onRemembered: gets that, when it is known.
         @raise TypeError: as L{asObserver}, and as L{askTold}.
         """
         self.added = observer
@@ -91,6 +93,7 @@ class Delivery:
         self.tracker = tracker
         self._clock = clock
         self._askTold = None if told is None else askTold(told)
+        self._onRemembered = onRemembered
         self._running = False
         self._closed = False
         # What the observer is busy with; nothing is told until it fires.
@@ -174,6 +177,7 @@ class Delivery:
         def recalled(interfaces: tuple[OvsInterface, ...] | None) -> None:
             if interfaces is not None:
                 self.tracker.recall(switch, interfaces)
+                self._onRemembered(interfaces)
 
         self._await(askTold(switch).addCallback(recalled), _RECALL)
         if self._closed:  # The function has removed the observer.

@@ -9,10 +9,10 @@ the requests on a connection.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable, Iterator
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
 from operator import attrgetter
-from typing import Final
 
+import attrs
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -21,25 +21,21 @@ from twisted_ovsdb.connection.protocol import OvsdbProtocol
 from twisted_ovsdb.connection.waiters import Waiters
 from twisted_ovsdb.database.monitor import MONITOR
 from twisted_ovsdb.database.tableset import MonitoredTable, Replica, TableSet
-from twisted_ovsdb.errors import MonitorStopped
-from twisted_ovsdb.events import Event, InterfaceKind, OvsInterface, SwitchIdentity
+from twisted_ovsdb.errors import MonitorStopped, SwitchChanged
+from twisted_ovsdb.events import UNIDENTIFIED, Event, InterfaceKind, OvsInterface, SwitchIdentity
 from twisted_ovsdb.interfaces import Observer
 from twisted_ovsdb.monitoring.answers import Index, Readiness
 from twisted_ovsdb.monitoring.audience import Audience
 from twisted_ovsdb.monitoring.earlier import Told
+from twisted_ovsdb.monitoring.kindless import KindlessLog
 from twisted_ovsdb.monitoring.session import MonitorSession, Rows, Settled
 from twisted_ovsdb.openvswitch.classify import ClassificationRules
+from twisted_ovsdb.openvswitch.identity import SWITCH_TABLE, IdentityRows
 from twisted_ovsdb.openvswitch.rows import TABLE, InterfaceRows
 from twisted_ovsdb.openvswitch.tracker import Present
+from twisted_ovsdb.ovsinterface import saysNothing
 
 Change = tuple[str, "OvsInterface | None", "OvsInterface | None"]
-
-EXPLAINED: Final = 10
-"""
-Interfaces of one message for which a debug line says why they have no kind.
-twistd writes debug lines too, and a snapshot may hold thousands of these
-interfaces.
-"""
 
 
 class InterfaceMonitor:
@@ -61,6 +57,7 @@ class InterfaceMonitor:
         extraColumns: Iterable[str] = (),
         source: str = "",
         clock: IReactorTime | None = None,
+        identify: bool = False,
     ) -> None:
         """
         The parameters are those of L{OvsdbMonitorFactory
@@ -71,18 +68,24 @@ class InterfaceMonitor:
             from twisted.internet import reactor
 
             clock = reactor
-        self._rows = InterfaceRows(rules, extraColumns)
         self._replica: Replica[OvsInterface] = Replica()
-        self._tables = TableSet(MONITOR, {TABLE: MonitoredTable(self._rows, self._replica)})
+        self._rows = InterfaceRows(rules, extraColumns, known=self._replica.rows)
+        tables = {TABLE: MonitoredTable(self._rows, self._replica)}
+        self._identities: Replica[SwitchIdentity] = Replica()
+        if identify:
+            tables[SWITCH_TABLE] = MonitoredTable(IdentityRows(), self._identities)
+        self._tables = TableSet(MONITOR, tables)
         self._present = present = Present(self._replica.rows, source)
+        self._address: str | None = None
         self._session: MonitorSession | None = None
-        self._audience = Audience(present, replay, clock)
+        self._audience = Audience(present, replay, clock, self._remembered)
         self._clock = clock
         self._synchronized: Waiters[tuple[OvsInterface, ...]] = Waiters()
         self._byName = Index(present.rows, attrgetter("name"))
         self._byIfaceId = Index(present.rows, attrgetter("iface_id"))
+        self._kindless = KindlessLog(rules, clock)
         self._readiness = Readiness(present, self._byIfaceId, clock)
-        self._warned: frozenset[str] = frozenset()
+        self._warned: dict[str, frozenset[str]] = {}  # by table, the columns it lacks
         for observer in observers:
             self.addObserver(observer)
 
@@ -105,9 +108,10 @@ class InterfaceMonitor:
         """The identity of the switch in events."""
         return self._present.identity
 
-    @identity.setter
-    def identity(self, identity: SwitchIdentity) -> None:
-        self._present.identity = identity
+    @property
+    def switch(self) -> str:
+        """The key of the switch: its system-id if that is known, else C{source}."""
+        return self._present.switch
 
     # Observers
 
@@ -146,6 +150,17 @@ class InterfaceMonitor:
         @raise ValueError: if it is no observer.
         """
         self._audience.remove(observer)
+
+    def replayTo(self, observer: Observer) -> None:
+        """
+        Tell this observer once more what it was told, as after an outage that
+        changed nothing: an online event with the cause REPLAY for each interface,
+        then Synchronized. While the monitor is not in sync, this waits for the
+        next snapshot. Nothing is told before this call returns.
+
+        @raise ValueError: if it is no observer.
+        """
+        self._audience.replayTo(observer)
 
     def events(self) -> AsyncGenerator[Event, None]:
         """
@@ -227,8 +242,24 @@ class InterfaceMonitor:
             is lost: there is no connection to close.
         @raise RuntimeError: if a connection is attached already.
         """
+        return self._attach(protocol, database)
+
+    def _attach(
+        self,
+        protocol: OvsdbProtocol,
+        database: str,
+        address: str | None = None,
+    ) -> Deferred[None]:
+        """
+        As L{attach}.
+
+        @param address: from where the switch connected to a listener. C{source}
+            is the key of the switch then. The Deferred fails with
+            L{SwitchChanged} if another switch is behind the connection.
+        """
         if self._session is not None:
             raise RuntimeError("a connection is attached already")
+        self._address = address
         session = MonitorSession(
             protocol, self._tables, self._snapshotRead, self._updateRead, self._clock
         )
@@ -252,6 +283,15 @@ class InterfaceMonitor:
         self._readiness.cancel()
 
     def _snapshotRead(self, rows: Rows) -> Settled:
+        identities = rows.get(SWITCH_TABLE, {})
+        switch, identity = self._identityIn(identities)
+        if switch != self.switch:
+            if self._address is not None:
+                raise SwitchChanged(self.switch, switch)
+            self._leave()
+        self._present.identity = identity
+        for _ in self._identities.replace(identities):
+            pass
         self._note(self._replica.replace(rows[TABLE]))
         self._present.session += 1
         self._present.inSync = True
@@ -262,23 +302,72 @@ class InterfaceMonitor:
         # A callback may have stopped the monitor.
         return self._audience.start() if self._present.inSync else None
 
+    def _identityIn(self, rows: Mapping[str, SwitchIdentity]) -> tuple[str, SwitchIdentity]:
+        """The key of the switch, and its identity, in the only row of its Open_vSwitch table."""
+        uuid, identity = next(iter(rows.items()), ("", UNIDENTIFIED))
+        address = self._address
+        known = self.source if address is None else uuid
+        return identity.system_id or known, attrs.evolve(identity, address=address)
+
     def _warnOfLacking(self) -> None:
         """Log once which columns the server does not have."""
-        lacking = self._session.lacking.get(TABLE, frozenset()) if self._session else frozenset()
-        if lacking - self._warned:
-            self._warned |= lacking
-            self._log.warn(
-                "{source}: table {table} has no column {columns}; going on without",
-                source=self.source,
-                table=TABLE,
-                columns=", ".join(sorted(lacking)),
-            )
+        lacking = {} if self._session is None else self._session.lacking
+        for table, columns in lacking.items():
+            new = columns - self._warned.get(table, frozenset())
+            if new:
+                self._warned[table] = columns
+                self._log.warn(
+                    "{source}: table {table} has no column {columns}; going on without",
+                    source=self.source,
+                    table=table,
+                    columns=", ".join(sorted(new)),
+                )
 
     def _updateRead(self, rows: Rows) -> Settled:
+        if SWITCH_TABLE in rows:
+            self._identityChanged(rows[SWITCH_TABLE])
         changes: dict[str, OvsInterface | None] = rows.get(TABLE, {})
         self._note(self._replica.apply(changes))
         self._readiness.look(changes.values())
         return self._audience.deliver()
+
+    def _leave(self) -> None:
+        """Forget the rows of the switch. No row of another switch is compared with them."""
+        self._audience.leave()
+        self._note(self._replica.replace({}))
+
+    def _identityChanged(self, changes: Mapping[str, SwitchIdentity | None]) -> None:
+        """
+        @raise SwitchChanged: if this is another switch now. The session then
+            ends, and the next snapshot is that of the other switch.
+        """
+        now = {**self._identities.rows, **changes}
+        rows = {uuid: row for uuid, row in now.items() if row is not None}
+        switch, identity = self._identityIn(rows)
+        if switch != self.switch:
+            self._leave()
+            raise SwitchChanged(self.switch, switch)
+        self._present.identity = identity
+        for _ in self._identities.apply(changes):
+            pass
+
+    def _remembered(self, told: Iterable[OvsInterface]) -> None:
+        """
+        An observer was told these in an earlier process. That an interface was
+        the local port of a bridge is remembered as if it had been seen here.
+        """
+        rows = self._present.rows
+        known = [(row.local_port, rows.get(row.uuid)) for row in told]
+        self._note(
+            self._replica.apply(
+                {
+                    row.uuid: self._rows.asLocalPort(row)
+                    for local, row in known
+                    if local and row is not None and saysNothing(row.ofport)
+                }
+            )
+        )
+        self._audience.deliver()
 
     def _sessionLost(self, reason: BaseException, session: MonitorSession) -> None:
         if self._session is session:
@@ -295,16 +384,11 @@ class InterfaceMonitor:
 
     def _note(self, changes: Iterator[Change]) -> None:
         """Let the trackers and indexes note these changes."""
-        unclassified: list[OvsInterface] = []
         notes = self._audience.notes()
         notes += [index.note for index in (self._byName, self._byIfaceId) if index.made]
         for uuid, before, now in changes:
             for note in notes:
                 note(uuid, before, now)
-            if now is not None and now.kind is None and (before is None or before.kind is not None):
-                unclassified.append(now)
-        for row in unclassified[:EXPLAINED]:
-            why = self._rows.rules.explain(row.name, row.type, row.external_ids)
-            self._log.debug("no kind: {why}", why=why)
-        if len(unclassified) > EXPLAINED:
-            self._log.debug("no kind: {count} more", count=len(unclassified) - EXPLAINED)
+            if now is not None and now.kind is None:
+                self._kindless.note(before, now)
+        self._kindless.explain()

@@ -136,7 +136,7 @@ class MonitorSession:
                 columns = frozenset() if known is None else frozenset(known["columns"])
             except (TypeError, KeyError, AttributeError) as e:
                 raise ProtocolViolation(f"not a schema: {describe(schema)}") from e
-            if known is None:
+            if known is None and table.rows.required:
                 raise OvsdbError(f"database {database} has no table {name}") from refusal
             missing = frozenset(table.rows.columns) - columns
             needed = ", ".join(sorted(table.rows.required & missing))

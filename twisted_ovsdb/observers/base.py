@@ -47,11 +47,16 @@ def countKinds(interfaces: tuple[OvsInterface, ...]) -> dict[str, int]:
 
 
 def changedColumns(previous: OvsInterface, now: OvsInterface) -> Iterator[tuple[str, Datum, Datum]]:
-    """The columns in which two states of one interface differ: name, old, new."""
+    """
+    The columns in which two states of one interface differ: name, old, new. If
+    none does, they differ in what is remembered, which is C{local_port}.
+    """
     for column in COLUMNS:
         old, new = getattr(previous, column), getattr(now, column)
         if old != new:
             yield column, old, new
+    if previous.local_port is not now.local_port and previous.ofport == now.ofport:
+        yield "local_port", previous.local_port, now.local_port
     for column in dict.fromkeys([*previous.extra, *now.extra]):
         old, new = previous.extra.get(column), now.extra.get(column)
         if old != new:

@@ -62,10 +62,13 @@ def eventToJSON(event: events.Event, time: str) -> dict[str, Any]:
     if isinstance(event, events.Synchronized):
         value["counts"] = countKinds(event.interfaces)
     value["time"] = time
+    value["switch"] = event.switch
     value["source"] = event.source
     if event.identity != events.UNIDENTIFIED:
         value["system_id"] = event.system_id
         value["hostname"] = event.hostname
+    if event.address is not None:
+        value["address"] = event.address
     if isinstance(event, events.InterfaceEvent):
         value["interface"] = event.interface.toJSON()
         became = _becameReady(event)

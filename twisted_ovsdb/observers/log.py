@@ -30,8 +30,8 @@ class LoggingObserver:
 
     def __init__(self, nameSource: bool = False) -> None:
         """
-        @param nameSource: whether each line ends with the event's source,
-            which tells several servers apart.
+        @param nameSource: whether each line ends with the switch of the event
+            and the name of its host, which tells several switches apart.
         """
         self._nameSource = nameSource
 
@@ -47,9 +47,15 @@ class LoggingObserver:
             level,
             "{text}{source}",
             text=describeEvent(event),
-            source=f" from {event.source}" if self._nameSource else "",
+            source=f" from {describeSwitch(event)}" if self._nameSource else "",
             event=event,
         )
+
+
+def describeSwitch(event: events.SwitchEvent) -> str:
+    """Which switch an event is from, for people: its key, and the name of its host."""
+    switch = printable(event.switch)
+    return switch if event.hostname is None else f"{switch} ({printable(event.hostname)})"
 
 
 def describeEvent(event: events.Event) -> str:

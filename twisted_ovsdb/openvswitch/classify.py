@@ -20,9 +20,6 @@ from twisted_ovsdb.events import InterfaceKind
 _BRIDGE, _VM = InterfaceKind.BRIDGE, InterfaceKind.VM
 _TUNNEL, _PATCH = InterfaceKind.TUNNEL, InterfaceKind.PATCH
 
-LOCAL_OFPORT: Final = 65534
-"""OFPP_LOCAL: the port of a bridge that has the name of the bridge."""
-
 TUNNEL_TYPES: Final = (
     "vxlan",
     "gre",
@@ -62,9 +59,9 @@ def _matcher(names: tuple[str, ...]) -> Callable[[str], object]:
 @attrs.frozen
 class ClassificationRules:
     """
-    The rules, in this order: patch by type; tunnel by type and
-    C{options:remote_ip}; vm by an iface-id; bridge by type C{internal} and name,
-    or by its OpenFlow port. Names are shell patterns (fnmatchcase).
+    The rules, in this order: bridge by its OpenFlow port; patch by type; tunnel
+    by type and C{options:remote_ip}; vm by an iface-id; bridge by type
+    C{internal} and name. Names are shell patterns (fnmatchcase).
 
     @ivar bridgeNames: which internal interfaces are bridges.
     @ivar vmNames: which interfaces with an iface-id are VMs.
@@ -72,8 +69,9 @@ class ClassificationRules:
     @ivar tunnelTypes: the tunnel types, in lower case; any case matches.
     @ivar vmKeys: keys in external_ids. A VM has a value that is not empty for
         at least one of them.
-    @ivar localPorts: whether the local port (65534) of a bridge is a bridge,
-        whatever its name.
+    @ivar localPorts: whether the local port of a bridge is a bridge, whatever
+        its name, its type and its other columns: ovs-vswitchd treats it as
+        internal.
     """
 
     bridgeNames: tuple[str, ...] = attrs.field(default=("br*",), converter=_strings)
@@ -108,11 +106,18 @@ class ClassificationRules:
         self,
         name: str,
         type: str,
-        ofport: int | None,
+        localPort: bool,
         external_ids: Mapping[str, str],
         options: Mapping[str, str],
     ) -> InterfaceKind | None:
-        """Decide the kind of an interface with these columns, None if it has none."""
+        """
+        Decide the kind of an interface with these columns.
+
+        @param localPort: see L{OvsInterface.local_port}.
+        @return: None if it has no kind.
+        """
+        if localPort and self.localPorts:
+            return _BRIDGE
         if type == "patch":
             return _PATCH
         if options and type.lower() in self.tunnelTypes and options.get("remote_ip"):
@@ -122,7 +127,7 @@ class ClassificationRules:
             return _VM
         if type == "internal" and self._isBridgeName(name):
             return _BRIDGE
-        return _BRIDGE if ofport == LOCAL_OFPORT and self.localPorts else None
+        return None
 
     def _isVm(self, external_ids: Mapping[str, str]) -> bool:
         # This runs for every row, and any() with its generator is slow.

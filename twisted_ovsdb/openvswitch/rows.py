@@ -12,10 +12,12 @@ from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
 from typing import Final
 
+import attrs
+
 from twisted_ovsdb.datum import EMPTY, Datum
 from twisted_ovsdb.errors import ProtocolViolation
 from twisted_ovsdb.openvswitch.classify import ClassificationRules
-from twisted_ovsdb.ovsinterface import OvsInterface, makeInterface
+from twisted_ovsdb.ovsinterface import LOCAL_OFPORT, OvsInterface, makeInterface, saysNothing
 from twisted_ovsdb.wire.notation import (
     EMPTY_MAP,
     EMPTY_SET,
@@ -60,15 +62,18 @@ class InterfaceRows:
         rules: ClassificationRules,
         extraColumns: Iterable[str] = (),
         lacking: Collection[str] = (),
+        known: Mapping[str, OvsInterface] = EMPTY,
     ) -> None:
         """
         @param extraColumns: columns beyond L{COLUMNS}.
         @param lacking: columns that the server does not have; they count as
             empty.
+        @param known: the interfaces as they are known before a message, by UUID.
         """
         if isinstance(extraColumns, str):
             raise TypeError(f"extraColumns is a sequence of names, not {extraColumns!r}")
         self.rules = rules
+        self._known = known
         columns = dict.fromkeys((*COLUMNS, *extraColumns))
         self.columns = tuple(c for c in columns if c not in lacking)
         self._extraColumns = tuple(c for c in self.columns if c not in COLUMNS)
@@ -76,7 +81,12 @@ class InterfaceRows:
 
     def without(self, lacking: Collection[str]) -> InterfaceRows:
         """The same for a server that does not have these columns."""
-        return InterfaceRows(self.rules, self._extraColumns, lacking)
+        return InterfaceRows(self.rules, self._extraColumns, lacking, self._known)
+
+    def asLocalPort(self, row: OvsInterface) -> OvsInterface:
+        """The same interface as the local port of a bridge, which it was before."""
+        kind = self.rules.classify(row.name, row.type, True, row.external_ids, row.options)
+        return attrs.evolve(row, kind=kind, local_port=True)
 
     def whole(self, uuid: str, row: JSONRow) -> OvsInterface:
         """
@@ -111,5 +121,11 @@ class InterfaceRows:
         if type(error) is not str:
             error = optionalString("error", error)
         type_ = shared[type_]
-        kind = self.rules.classify(name, type_, ofport, external_ids, options)
-        return makeInterface(uuid, name, type_, ofport, error, external_ids, options, kind, extra)
+        local = ofport == LOCAL_OFPORT
+        if not local and saysNothing(ofport):
+            before = self._known.get(uuid)
+            local = before is not None and before.local_port
+        kind = self.rules.classify(name, type_, local, external_ids, options)
+        return makeInterface(
+            uuid, name, type_, ofport, error, external_ids, options, kind, extra, local
+        )

@@ -22,6 +22,7 @@ from twisted_ovsdb.events import (
     Cause,
     Disconnected,
     Event,
+    InterfaceKind,
     InterfaceOffline,
     InterfaceOnline,
     OvsInterface,
@@ -43,13 +44,15 @@ class Transition(enum.Enum):
 _OFFLINE, _CHANGED, _ONLINE = Transition.OFFLINE, Transition.CHANGED, Transition.ONLINE
 _INITIAL, _UPDATE = Cause.INITIAL, Cause.UPDATE
 _RESYNC, _REPLAY = Cause.RESYNC, Cause.REPLAY
+_BRIDGE = InterfaceKind.BRIDGE
 
 
 def transition(told: OvsInterface | None, now: OvsInterface | None) -> Transition | None:
     """
     Decide what a difference means; nothing else decides this. An interface
-    with another kind or iface-id is another interface with the same UUID: the
-    old one is OFFLINE first, and then the new one is ONLINE.
+    with another kind, or with another iface-id unless it is a bridge, is another
+    interface with the same UUID: the old one is OFFLINE first, and then the new
+    one is ONLINE.
 
     @param told: the interface as it was told, None if it was not told.
     @param now: the interface now, which differs from C{told}; None if it is
@@ -64,7 +67,8 @@ def transition(told: OvsInterface | None, now: OvsInterface | None) -> Transitio
         return _OFFLINE
     # In most changes, the map is the same and nothing has to be looked up.
     if told.external_ids != now.external_ids and told.iface_id != now.iface_id:
-        return _OFFLINE
+        # A bridge is no VM's port, whatever its row says.
+        return _CHANGED if now.kind is _BRIDGE else _OFFLINE
     return _CHANGED
 
 
@@ -73,7 +77,8 @@ class Present:
     What is known of one switch now. The trackers of all observers share it.
 
     @ivar rows: every interface, with or without a kind.
-    @ivar source: the server, as its endpoint was written.
+    @ivar source: the server, as its endpoint was written; of a switch that
+        connected to a listener, its key.
     @ivar identity: the identity of the switch, if the server was asked.
     @ivar session: the number of sessions that have synchronized.
     @ivar inSync: whether the latest of these sessions is up.
@@ -122,6 +127,11 @@ class Tracker:
     this observer, and RESYNC from then on. An observer that was told something
     in an earlier process begins with RESYNC.
 
+    When another switch is behind the source, this is an outage in which no row
+    survives: Disconnected, then everything that was told offline, with the
+    identity as it was; then everything online, and Synchronized. Rows of two
+    switches are never compared.
+
     @ivar present: what is known now.
     @ivar switch: the key of the switch under which the events were told, also
         those of an earlier process; None before the first snapshot.
@@ -142,6 +152,11 @@ class Tracker:
         self._synchronizedOnce = False
         self.begun = False
         self._recalled: dict[str, OvsInterface] = {}  # told in an earlier process
+        self._repeat = False  # whether the next snapshot is replayed in any case
+        # What was told under: who the switch was, and what was told of it that
+        # is another switch by now.
+        self._source, self._identity = present.source, present.identity
+        self._left: dict[str, OvsInterface] = {}  # taken from the end
         # UUID -> the interface as told. Ordered dicts, because taking the
         # first item of a plain dict again and again is quadratic.
         self._offline: Waiting = OrderedDict()
@@ -158,8 +173,10 @@ class Tracker:
         if not self.begun:
             told, rows = self._recalled, self.present.rows
             new = sum(row.kind is not None and uuid not in told for uuid, row in rows.items())
-            return new + sum(before != rows.get(uuid) for uuid, before in told.items())
-        return len(self._offline) + len(self._changed) + len(self._online) + len(self._fresh)
+            gone = sum(before != rows.get(uuid) for uuid, before in told.items())
+            return len(self._left) + new + gone
+        waiting = len(self._offline) + len(self._changed) + len(self._online) + len(self._fresh)
+        return len(self._left) + waiting
 
     def recall(self, switch: str, told: Iterable[OvsInterface]) -> None:
         """
@@ -170,8 +187,39 @@ class Tracker:
         @param told: the interfaces; one without a kind is ignored.
         """
         self.switch = switch
+        self._source, self._identity = self.present.source, self.present.identity
         self._recalled = {row.uuid: row for row in told if row.kind is not None}
         self._synchronizedOnce = True
+
+    def repeat(self) -> None:
+        """
+        Tell everything once more, as after an outage that changed nothing: a
+        REPLAY of what was told, and Synchronized.
+        """
+        self._repeat = True
+        if self.present.inSync and self._toldSession == self.present.session:
+            self._toldSession = self._snapshotSession = 0
+
+    def leave(self) -> None:
+        """
+        Another switch is behind the source: note that everything that was told
+        is gone. To be called before the rows and the identity of the new switch
+        replace the old ones. All rows of the new switch will be new.
+        """
+        if self.begun:
+            untold = self._fresh.keys() | self._online.keys()
+            told = {row.uuid: row for row in self.present.interfaces() if row.uuid not in untold}
+            for waiting in (self._offline, self._changed):
+                told.update((uuid, row) for uuid, row in waiting.items() if row is not None)
+        else:
+            told = self._recalled
+        self._left = {**self._left, **dict(reversed(told.items()))}
+        self._recalled = {}
+        self._offline.clear()
+        self._changed.clear()
+        self._online.clear()
+        self._fresh, self._unreplayed = {}, {}
+        self.begun = False
 
     def note(self, uuid: str, before: OvsInterface | None, now: OvsInterface | None) -> None:
         """
@@ -209,12 +257,17 @@ class Tracker:
         @return: None if there is nothing to tell now.
         """
         present = self.present
+        if self.switch == present.switch:
+            self._identity = present.identity
         if self._toldSession:
             if present.inSync:
                 if present.session == self._toldSession:
                     return self._difference(_UPDATE)
                 return self._disconnected()
             return self._difference(_UPDATE) or self._disconnected()
+        if self._left:
+            _, told = self._left.popitem()
+            return makeEvent(InterfaceOffline, told, _RESYNC, self._source, self._identity)
         if not present.inSync:
             return None
         if not self.begun:
@@ -259,12 +312,13 @@ class Tracker:
 
     def _beginSnapshot(self) -> None:
         """Begin to tell the snapshot of a session: find what is to be replayed."""
-        self._snapshotSession = self.present.session
-        self.switch = self.present.switch
+        present = self.present
+        self._snapshotSession = present.session
+        self.switch, self._source, self._identity = present.switch, present.source, present.identity
         self._unreplayed = {}
-        if self._replay:
+        if self._replay or self._repeat:
             untold = self._fresh.keys() | self._online.keys()
-            rows = reversed(self.present.interfaces())
+            rows = reversed(present.interfaces())
             self._unreplayed = {row.uuid: None for row in rows if row.uuid not in untold}
 
     def _nextReplay(self) -> Event | None:
@@ -279,7 +333,7 @@ class Tracker:
         # They are empty, but a dict keeps the memory that it once needed.
         self._fresh, self._unreplayed = {}, {}
         self._toldSession = self.present.session
-        self._synchronizedOnce = True
+        self._synchronizedOnce, self._repeat = True, False
         present = self.present
         return Synchronized(cause, present.interfaces(), present.source, identity=present.identity)
 
@@ -287,4 +341,4 @@ class Tracker:
         self._toldSession = 0
         reason = self.present.reason
         assert reason is not None
-        return Disconnected(reason, self.present.source, identity=self.present.identity)
+        return Disconnected(reason, self._source, identity=self._identity)

@@ -24,7 +24,7 @@ from twisted_ovsdb.database.schema import DatabaseSchema
 from twisted_ovsdb.endpoints.connector import EndpointConnector
 from twisted_ovsdb.interfaces import Observer
 from twisted_ovsdb.lifecycle.factory import OvsdbMonitorFactory
-from twisted_ovsdb.openvswitch.classify import LOCAL_OFPORT
+from twisted_ovsdb.ovsinterface import LOCAL_OFPORT
 from twisted_ovsdb.testing.database import MemoryDatabase
 from twisted_ovsdb.testing.network import MemoryNetwork
 from twisted_ovsdb.testing.schema import SCHEMA
