@@ -176,8 +176,12 @@ class SwitchLogTests(SynchronousTestCase):
         self.assertEqual(self.warnings("", source="tcp:10.0.0.2:2"), 1)
         self.clock.advance(600)
         with capturedLogs() as logs:
+            self.log.refused("tcp:10.0.0.1:4", "", SwitchRefused("too many"))
             self.log.failed("tcp:10.0.0.1:3", ValueError("no TLS"))
         self.assertEqual(
             [log["log_format"].format(**log) for log in logs],
-            ["tcp:10.0.0.1:3: dropped: no TLS (2 times more since the last line)"],
+            [
+                "tcp:10.0.0.1:4: refused: too many (and 2 times since the last such line)",
+                "tcp:10.0.0.1:3: dropped: no TLS",
+            ],
         )

@@ -212,7 +212,9 @@ class TwentySwitchesTests(ListenTestCase):
                     ("online", "vm", switch.tap, "initial"),
                 ],
             )
-        self.assertEqual(len({event.source for event in self.observer.everything}), SWITCHES)
+        for event in self.observer.everything:
+            self.assertEqual((event.source, event.switch), (event.system_id,) * 2)
+        self.assertEqual(len({event.address for event in self.observer.everything}), SWITCHES)
         await self.changeAll(switches)
         await self.restartOne(switches[7])
         await self.assertExact(*switches)
@@ -299,6 +301,96 @@ class ReturnTests(ListenTestCase):
         await self.assertExact(switch)
 
 
+class IdentityTests(ListenTestCase):
+    """
+    Tests for switches whose identity changes.
+    """
+
+    def keys(self, events: list[Event]) -> list[tuple[object, ...]]:
+        """
+        Each event, the key of its switch and the name of its host.
+        """
+        return [
+            (*told, event.switch, event.hostname)
+            for told, event in zip(summaries(events), events, strict=True)
+        ]
+
+    async def test_noSystemId(self) -> None:
+        """
+        A switch without a system-id is monitored, and known by the UUID of its
+        row, with one warning. When it gets a system-id, it is another switch.
+        """
+        self.listen()
+        await self.vsctl("add-br br-int")
+        uuid = (await self.vsctl("get Open_vSwitch . _uuid")).strip()
+        remote = f"tcp:127.0.0.1:{self.port}"
+        await self.appctl(f"ovsdb-server/add-remote {remote}")
+        told = await self.observer.untilSynchronized()
+        self.assertEqual({event.switch for event in told}, {uuid})
+        lines = await self.lines(2)
+        self.assertRegex(lines[1], rf"^warn: \S+: switch {uuid} has no external_ids:system-id")
+        await self.vsctl("set Open_vSwitch . external_ids:system-id=sw-a external_ids:hostname=h1")
+        told = await self.observer.untilSynchronized()
+        self.assertEqual(
+            self.keys(told),
+            [
+                ("disconnected", uuid, None),
+                ("offline", "bridge", "br-int", "resync", uuid, None),
+                ("online", "bridge", "br-int", "initial", "sw-a", "h1"),
+                ("synchronized", "initial", "sw-a", "h1"),
+            ],
+        )
+
+    async def test_connected(self) -> None:
+        """
+        A client that is connected learns of a system-id and a host name that
+        are set later. Another system-id is an outage in which no row survives.
+        """
+        await self.vsctl("add-br br-int")
+        factory = self.watch(identify=True, source="tcp:here:6640")
+        await self.observer.untilSynchronized()
+        await wait(reactor, 1.1)  # From then on, the session counts as healthy.
+        await self.vsctl("set Open_vSwitch . external_ids:system-id=sw-a external_ids:hostname=h1")
+        told = await self.observer.untilSynchronized()
+        self.assertEqual(
+            self.keys(told),
+            [
+                ("disconnected", "tcp:here:6640", None),
+                ("offline", "bridge", "br-int", "resync", "tcp:here:6640", None),
+                ("online", "bridge", "br-int", "resync", "sw-a", "h1"),
+                ("synchronized", "resync", "sw-a", "h1"),
+            ],
+        )
+        await self.vsctl("set Open_vSwitch . external_ids:hostname=h2 -- add-br br-ex")
+        (online,) = await self.observer.takeSome(1)
+        self.assertEqual((online.switch, online.hostname), ("sw-a", "h2"))
+        self.assertEqual(factory.monitor.switch, "sw-a")
+
+    async def test_freed(self) -> None:
+        """
+        Of two cloned hosts, the second one is refused until the first one gets
+        a system-id of its own.
+        """
+        self.listen()
+        first = await self.switch(1)
+        clone = await self.switch(2, first.system_id)
+        await deferToThread(first.dial)
+        await self.observer.untilSynchronized()
+        await deferToThread(clone.dial)
+        lines = await self.lines(2)
+        self.assertIn("were the hosts cloned?", lines[1])
+        first.system_id = "its-own"
+        await deferToThread(
+            first.vsctl, "set", "Open_vSwitch", ".", "external_ids:system-id=its-own"
+        )
+        for _ in range(2):
+            await self.observer.untilSynchronized()
+        everything = self.events()
+        self.assertEqual(foldOf(everything["its-own"]), await tableOf(first))
+        self.assertEqual(foldOf(everything[clone.system_id]), await tableOf(clone))
+        self.assertEqual({event.switch for event in everything["its-own"]}, {"its-own"})
+
+
 class CloneTests(ListenTestCase):
     """
     Tests for two switches with the same system-id.
@@ -321,18 +413,18 @@ class CloneTests(ListenTestCase):
         self.assertRegex(
             line,
             r"^warn: tcp:127\.0\.0\.1:\d+: refused: switch system-1 is connected already,"
-            rf" from {synchronized.source}; were the hosts cloned\?$",
+            rf" from {synchronized.address}; were the hosts cloned\?$",
         )
         self.assertEqual(self.observer.take(), [])
         await deferToThread(first.vsctl, *addPort("more").split())
         (online,) = await self.observer.takeSome(1)
-        self.assertEqual((online.source, online.hostname), (synchronized.source, first.hostname))
+        self.assertEqual((online.address, online.hostname), (synchronized.address, first.hostname))
 
         first.signal("ovsdb-server", signal.SIGSTOP)
         await deferToThread(clone.dialOnce)
         disconnected, *told = await self.observer.untilSynchronized()
         assert isinstance(disconnected, Disconnected)
-        self.assertEqual(disconnected.source, synchronized.source)
+        self.assertEqual(disconnected.address, synchronized.address)
         self.assertIn("has connected again, from", describeReason(disconnected.reason))
         self.assertEqual({event.hostname for event in told}, {clone.hostname})
         assert isinstance(told[-1], Synchronized)
@@ -381,14 +473,15 @@ class RefusalTests(ListenTestCase):
 
         await deferToThread(read)
 
-    async def test_noSystemId(self) -> None:
+    async def test_noRow(self) -> None:
         """
-        A switch without a system-id is refused.
+        A switch whose Open_vSwitch table is empty is refused.
         """
         self.listen()
+        await self.vsctl("-- --all destroy Open_vSwitch")
         remote = f"tcp:127.0.0.1:{self.port}"
         await self.appctl(f"ovsdb-server/add-remote {remote}")
-        await self.assertDropped("the switch has no external_ids:system-id", "refused")
+        await self.assertDropped("the table Open_vSwitch of the switch is empty", "refused")
 
     async def test_otherProtocol(self) -> None:
         """

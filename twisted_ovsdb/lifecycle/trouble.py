@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from itertools import product
 from typing import Final
 
 from twisted.internet.error import ConnectError, ConnectionDone, ConnectionLost
@@ -127,8 +128,9 @@ class SwitchLog(ConnectionHook):
         self._monitors = monitors
         self._maxRefused = maxRefused
         self._now = now
-        # By system-id or host: when a line said so, and how often since.
-        self._refused: dict[str, tuple[float, int]] = {}
+        # By what happened, and system-id or host: when a line said so, and how
+        # often since.
+        self._refused: dict[tuple[str, str], tuple[float, int]] = {}
         self._nameless: set[str] = set()  # keys that are no system-id
 
     def failed(self, source: str, reason: BaseException) -> None:
@@ -142,8 +144,8 @@ class SwitchLog(ConnectionHook):
 
     def synchronized(self, source: str, switch: str) -> None:
         """See L{ConnectionHook.synchronized}."""
-        self._refused.pop(switch, None)
-        self._refused.pop(_host(source), None)
+        for key in product(("refused", "dropped"), (switch, _host(source))):
+            self._refused.pop(key, None)
         identity = self._monitors[switch].identity
         self._log.info(
             "{source}: in sync with switch {switch} ({hostname})",
@@ -172,7 +174,8 @@ class SwitchLog(ConnectionHook):
                 reason=describeReason(reason),
             )
 
-    def _repeated(self, source: str, key: str, what: str, reason: BaseException) -> None:
+    def _repeated(self, source: str, who: str, what: str, reason: BaseException) -> None:
+        key = (what, who)
         said, count = self._refused.get(key, (None, 0))
         now = self._now()
         if said is not None and now - said < REMINDER:
@@ -186,7 +189,7 @@ class SwitchLog(ConnectionHook):
             source=source,
             what=what,
             reason=describeReason(reason),
-            again=f" ({count} times more since the last line)" if count else "",
+            again=f" (and {count} times since the last such line)" if count else "",
         )
 
 
