@@ -14,6 +14,7 @@ from twisted_ovsdb.events import (
     Disconnected,
     Event,
     InterfaceChanged,
+    InterfaceKind,
     InterfaceOffline,
     InterfaceOnline,
     OvsInterface,
@@ -71,7 +72,8 @@ class Fold:
         elif isinstance(event, InterfaceChanged):
             assert known == event.previous, f"changed from {event.previous}, known as {known}"
             assert known != interface, "changed to the same"
-            assert known.kind is interface.kind and known.iface_id == interface.iface_id
+            assert known.kind is interface.kind
+            assert known.iface_id == interface.iface_id or known.kind is InterfaceKind.BRIDGE
             self.interfaces[interface.uuid] = interface
         elif cause is Cause.REPLAY:
             assert self._replay, "a replay that was not asked for"

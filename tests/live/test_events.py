@@ -228,6 +228,43 @@ class EventTests(LiveTestCase):
         self.assertEqual(offline.interface.uuid, online.interface.uuid)
         await self.assertFoldEqualsTable()
 
+    async def test_localPort(self) -> None:
+        """
+        The local port of a bridge stays a bridge, whatever type, options and
+        iface-id its row gets.
+        """
+        await self.begin("add-br sw-b")
+        for commands in (
+            "set Interface sw-b type=gre options:remote_ip=192.0.2.1",
+            "set Interface sw-b type=patch options:peer=other",
+            "set Interface sw-b external_ids:iface-id=port-9",
+            "remove Interface sw-b external_ids iface-id",
+        ):
+            await self.vsctl(commands)
+        await self.vsctl("set Interface sw-b ofport=-1")
+        await self.assertFoldEqualsTable()
+        told = {words[0] for words in summaries(self.observer.take())}
+        self.assertEqual(told, {"changed"})
+        await self.vsctl("del-br sw-b")
+        await self.assertTold(("offline", "bridge", "sw-b", "update"))
+        await self.assertEnd()
+
+    async def test_localPortWithAnotherType(self) -> None:
+        """
+        If another type is set in the transaction that creates the bridge, only
+        its ofport shows that it is the local port: then it is a bridge.
+        """
+        await self.begin()
+        await self.vsctlWhilePaused(
+            "add-br sw-b -- set Interface sw-b type=gre options:remote_ip=192.0.2.1"
+        )
+        await self.assertTold(("online", "tunnel", "sw-b", "update"))
+        self.resume()
+        await self.assertTold(
+            ("offline", "tunnel", "sw-b", "update"), ("online", "bridge", "sw-b", "update")
+        )
+        await self.assertFoldEqualsTable()
+
     async def test_badType(self) -> None:
         """
         A VM with a type that Open vSwitch does not know has an error and no
