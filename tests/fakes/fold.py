@@ -38,9 +38,20 @@ class Fold:
             it was told nothing.
         """
         self.interfaces = {row.uuid: row for row in told or () if row.kind is not None}
+        self._switches: dict[str, str] = {}  # by UUID, where it is known
         self.inSync = False
         self._replay = replay
         self._synchronizedOnce = told is not None
+
+    def repeated(self, atOnce: bool) -> None:
+        """
+        Everything is told once more.
+
+        @param atOnce: whether there is no Disconnected before it.
+        """
+        self._replay = True
+        if atOnce:
+            self.inSync = False
 
     def receive(self, event: Event) -> None:
         """
@@ -66,7 +77,11 @@ class Fold:
         assert interface.kind is not None, "an event of an interface without a kind"
         known = self.interfaces.get(interface.uuid)
         assert (cause is Cause.UPDATE) == self.inSync, f"{cause} while in sync: {self.inSync}"
+        if known is not None:
+            told = self._switches.setdefault(interface.uuid, event.switch)
+            assert told == event.switch, f"told of {told}, and now of {event.switch}"
         if isinstance(event, InterfaceOffline):
+            self._switches.pop(interface.uuid)
             assert known == interface, f"offline of {interface}, known as {known}"
             del self.interfaces[interface.uuid]
         elif isinstance(event, InterfaceChanged):
@@ -80,4 +95,7 @@ class Fold:
             assert known == interface, f"replay of {interface}, known as {known}"
         else:
             assert known is None, f"online twice: {interface}"
+            others = set(self._switches.values()) - {event.switch}
+            assert not others, f"{event.switch} before {others} has gone"
+            self._switches[interface.uuid] = event.switch
             self.interfaces[interface.uuid] = interface

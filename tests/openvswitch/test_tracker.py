@@ -99,6 +99,16 @@ class World:
                 for tracker in self.trackers:
                     tracker.note(before.uuid, before, None)
 
+    def leave(self, name: str) -> None:
+        """
+        The snapshot of another switch will come: the rows of this one are gone.
+        """
+        self.lose(f"now {name}")
+        for tracker in self.trackers:
+            tracker.leave()
+        self.remove(*range(1, 9))
+        self.present.identity = SwitchIdentity(name)
+
     def synchronize(self) -> None:
         """
         A snapshot has been applied.
@@ -436,12 +446,8 @@ class LeaveTests(TrackerTestCase):
         """
         The snapshot of another switch has been applied.
         """
-        for tracker in self.world.trackers:
-            tracker.leave()
-        self.world.remove(*range(1, 9))
-        self.world.present.identity = SwitchIdentity(name)
+        self.world.leave(name)
         self.world.put(*interfaces)
-        self.world.lose(f"now {name}")
         self.world.synchronize()
 
     def test_noRowSurvives(self) -> None:
@@ -590,8 +596,8 @@ class RecallTests(TrackerTestCase):
         what differs, what is new, and the rest once more.
         """
         was = [vm(1), vm(2), vm(3, "a"), vm(4), vm(5), plain(6)]
-        self.tracker.recall("4aa64e21", was)
-        self.assertEqual(self.tracker.switch, "4aa64e21")
+        self.tracker.recall("tcp:test", was)
+        self.assertEqual(self.tracker.switch, "tcp:test")
         self.world.put(vm(2, ofport=2), vm(3, "b"), vm(4), plain(5), plain(6), vm(7))
         self.assertEqual(self.tracker.waiting, 5)
         self.assertEqual(self.told(), [])
@@ -659,6 +665,8 @@ STEPS = st.lists(
         st.tuples(st.just("synchronize"), st.none()),
         st.tuples(st.just("tell"), st.integers(1, 4)),
         st.tuples(st.just("tellAll"), st.none()),
+        st.tuples(st.just("leave"), st.sampled_from(["b", "c"])),
+        st.tuples(st.just("repeat"), st.none()),
     ),
     max_size=40,
 )
@@ -735,6 +743,12 @@ class ScheduleTests(SynchronousTestCase):
                         world.remove(number)
                     else:
                         world.put(state(number, name))
+            elif what == "leave":
+                world.leave(str(argument))
+            elif what == "repeat":
+                tracker.repeat()
+                # In sync, no Disconnected comes before the replays.
+                fold.repeated(tracker._toldSession == 0)
             elif what == "lose":
                 world.lose()
             elif what == "synchronize":

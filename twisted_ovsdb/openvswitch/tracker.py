@@ -186,10 +186,14 @@ class Tracker:
         @param switch: the key of the switch under which it was told.
         @param told: the interfaces; one without a kind is ignored.
         """
+        present = self.present
         self.switch = switch
-        self._source, self._identity = self.present.source, self.present.identity
+        self._source, self._identity = present.source, present.identity
         self._recalled = {row.uuid: row for row in told if row.kind is not None}
         self._synchronizedOnce = True
+        if switch != present.switch:  # It was another switch when this was asked for.
+            self._source, self._identity = switch, UNIDENTIFIED
+            self.leave()
 
     def repeat(self) -> None:
         """
