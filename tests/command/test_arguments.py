@@ -65,7 +65,7 @@ class ManySwitchesTests(SynchronousTestCase):
         self.assertEqual(service.factory.monitor.source, text)
         self.assertTrue(service.factory._leaderOnly)
         self.assertEqual(
-            list(service.factory.monitor._tables.tables), ["Interface", "Open_vSwitch"]
+            list(service.factory.monitor._known.tables.tables), ["Interface", "Open_vSwitch"]
         )
 
     def test_commaInOneRemote(self) -> None:

@@ -88,7 +88,7 @@ class MakeServiceTests(SynchronousTestCase):
         )
         factory = monitor.factory
         self.assertEqual((factory.database, factory.maxDelay), ("db", 2.5))
-        self.assertEqual(factory.monitor._rows.rules, ClassificationRules.dragonflow())
+        self.assertEqual(factory.monitor._known._rows.rules, ClassificationRules.dragonflow())
         self.assertFalse(factory.monitor._audience._replay)
         [monitor], _ = self.make()
         self.assertTrue(monitor.factory.monitor._audience._replay)
@@ -103,10 +103,10 @@ class MakeServiceTests(SynchronousTestCase):
         services: Any = tap.makeService(parse(*places, *columns, "--column", "mtu"))
         first, second, listening = services
         for service in (first, second):
-            asked = service.factory.monitor._rows.columns
+            asked = service.factory.monitor._known._rows.columns
             self.assertEqual(asked, (*COLUMNS, "link_state", "mtu"))
         monitor = listening.factory._settings.makeMonitor("sw", identify=True)
-        self.assertEqual(monitor._rows.columns, (*COLUMNS, "link_state", "mtu"))
+        self.assertEqual(monitor._known._rows.columns, (*COLUMNS, "link_state", "mtu"))
 
     def test_logging(self) -> None:
         """

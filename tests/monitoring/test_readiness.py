@@ -260,7 +260,7 @@ class WhenReadyTests(FactoryTestCase):
         """
         The text also says when the rules give the interface no kind.
         """
-        self.makeFactory(rules=self.factory.monitor._rows.rules.dragonflow())
+        self.makeFactory(rules=self.factory.monitor._known._rows.rules.dragonflow())
         self.synchronize({1: vmRow("eth1", ofport=1)})
         self.assertIn("eth1 has no kind", self.failsLate(self.factory.whenReady("port", 1)))
         self.assertIsNone(plain(1).kind)

@@ -163,7 +163,7 @@ class RefusalTests(FactoryTestCase):
         A bug in this package while the snapshot is read is logged with its
         traceback, and ends the session like any fault.
         """
-        self.factory.monitor._replica.replace = lambda rows: 1 / 0  # type: ignore
+        self.factory.monitor._known._interfaces.replace = lambda rows: 1 / 0  # type: ignore
         self.synchronize()
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
         self.assertTrue(self.transport.disconnecting)

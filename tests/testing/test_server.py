@@ -224,7 +224,7 @@ class MemoryServerTests(SynchronousTestCase):
         for event in recorder.take():
             fold.receive(event)
         self.assertEqual(len(fold.interfaces), 4)
-        self.assertEqual(len(late.monitor._replica.rows), 4)
+        self.assertEqual(len(late.monitor._known.present.rows), 4)
 
     def test_nothingLeft(self) -> None:
         """

@@ -9,20 +9,17 @@ the requests on a connection.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterable
 from operator import attrgetter
 
-import attrs
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from twisted_ovsdb.connection.protocol import OvsdbProtocol
 from twisted_ovsdb.connection.waiters import Waiters
-from twisted_ovsdb.database.monitor import MONITOR
-from twisted_ovsdb.database.tableset import MonitoredTable, Replica, TableSet
-from twisted_ovsdb.errors import MonitorStopped, SwitchChanged
-from twisted_ovsdb.events import UNIDENTIFIED, Event, InterfaceKind, OvsInterface, SwitchIdentity
+from twisted_ovsdb.errors import MonitorStopped
+from twisted_ovsdb.events import Event, InterfaceKind, OvsInterface, SwitchIdentity
 from twisted_ovsdb.interfaces import Observer
 from twisted_ovsdb.monitoring.answers import Index, Readiness
 from twisted_ovsdb.monitoring.audience import Audience
@@ -30,12 +27,8 @@ from twisted_ovsdb.monitoring.earlier import Told
 from twisted_ovsdb.monitoring.kindless import KindlessLog
 from twisted_ovsdb.monitoring.session import MonitorSession, Rows, Settled
 from twisted_ovsdb.openvswitch.classify import ClassificationRules
-from twisted_ovsdb.openvswitch.identity import SWITCH_TABLE, IdentityRows
-from twisted_ovsdb.openvswitch.rows import TABLE, InterfaceRows
-from twisted_ovsdb.openvswitch.tracker import Present
-from twisted_ovsdb.ovsinterface import saysNothing
-
-Change = tuple[str, "OvsInterface | None", "OvsInterface | None"]
+from twisted_ovsdb.openvswitch.known import Changes, KnownSwitch
+from twisted_ovsdb.openvswitch.rows import TABLE
 
 
 class InterfaceMonitor:
@@ -68,15 +61,8 @@ class InterfaceMonitor:
             from twisted.internet import reactor
 
             clock = reactor
-        self._replica: Replica[OvsInterface] = Replica()
-        self._rows = InterfaceRows(rules, extraColumns, known=self._replica.rows)
-        tables = {TABLE: MonitoredTable(self._rows, self._replica)}
-        self._identities: Replica[SwitchIdentity] = Replica()
-        if identify:
-            tables[SWITCH_TABLE] = MonitoredTable(IdentityRows(), self._identities)
-        self._tables = TableSet(MONITOR, tables)
-        self._present = present = Present(self._replica.rows, source)
-        self._address: str | None = None
+        self._known = KnownSwitch(rules, extraColumns, identify, source, self._leave)
+        self._present = present = self._known.present
         self._session: MonitorSession | None = None
         self._audience = Audience(present, replay, clock, self._remembered)
         self._clock = clock
@@ -259,9 +245,9 @@ class InterfaceMonitor:
         """
         if self._session is not None:
             raise RuntimeError("a connection is attached already")
-        self._address = address
+        self._known.address = address
         session = MonitorSession(
-            protocol, self._tables, self._snapshotRead, self._updateRead, self._clock
+            protocol, self._known.tables, self._snapshotRead, self._updateRead, self._clock
         )
         self._session = session
         protocol.whenLost().addCallback(self._sessionLost, session)
@@ -283,16 +269,7 @@ class InterfaceMonitor:
         self._readiness.cancel()
 
     def _snapshotRead(self, rows: Rows) -> Settled:
-        identities = rows.get(SWITCH_TABLE, {})
-        switch, identity = self._identityIn(identities)
-        if switch != self.switch:
-            if self._address is not None:
-                raise SwitchChanged(self.switch, switch)
-            self._leave()
-        self._present.identity = identity
-        for _ in self._identities.replace(identities):
-            pass
-        self._note(self._replica.replace(rows[TABLE]))
+        self._note(self._known.snapshot(rows))
         self._present.session += 1
         self._present.inSync = True
         self._warnOfLacking()
@@ -301,13 +278,6 @@ class InterfaceMonitor:
         self._readiness.look(self._present.rows.values())
         # A callback may have stopped the monitor.
         return self._audience.start() if self._present.inSync else None
-
-    def _identityIn(self, rows: Mapping[str, SwitchIdentity]) -> tuple[str, SwitchIdentity]:
-        """The key of the switch, and its identity, in the only row of its Open_vSwitch table."""
-        uuid, identity = next(iter(rows.items()), ("", UNIDENTIFIED))
-        address = self._address
-        known = self.source if address is None else uuid
-        return identity.system_id or known, attrs.evolve(identity, address=address)
 
     def _warnOfLacking(self) -> None:
         """Log once which columns the server does not have."""
@@ -324,49 +294,15 @@ class InterfaceMonitor:
                 )
 
     def _updateRead(self, rows: Rows) -> Settled:
-        if SWITCH_TABLE in rows:
-            self._identityChanged(rows[SWITCH_TABLE])
-        changes: dict[str, OvsInterface | None] = rows.get(TABLE, {})
-        self._note(self._replica.apply(changes))
-        self._readiness.look(changes.values())
+        self._note(self._known.update(rows))
+        self._readiness.look(rows.get(TABLE, {}).values())
         return self._audience.deliver()
 
     def _leave(self) -> None:
-        """Forget the rows of the switch. No row of another switch is compared with them."""
         self._audience.leave()
-        self._note(self._replica.replace({}))
-
-    def _identityChanged(self, changes: Mapping[str, SwitchIdentity | None]) -> None:
-        """
-        @raise SwitchChanged: if this is another switch now. The session then
-            ends, and the next snapshot is that of the other switch.
-        """
-        now = {**self._identities.rows, **changes}
-        rows = {uuid: row for uuid, row in now.items() if row is not None}
-        switch, identity = self._identityIn(rows)
-        if switch != self.switch:
-            self._leave()
-            raise SwitchChanged(self.switch, switch)
-        self._present.identity = identity
-        for _ in self._identities.apply(changes):
-            pass
 
     def _remembered(self, told: Iterable[OvsInterface]) -> None:
-        """
-        An observer was told these in an earlier process. That an interface was
-        the local port of a bridge is remembered as if it had been seen here.
-        """
-        rows = self._present.rows
-        known = [(row.local_port, rows.get(row.uuid)) for row in told]
-        self._note(
-            self._replica.apply(
-                {
-                    row.uuid: self._rows.asLocalPort(row)
-                    for local, row in known
-                    if local and row is not None and saysNothing(row.ofport)
-                }
-            )
-        )
+        self._note(self._known.remember(told))
         self._audience.deliver()
 
     def _sessionLost(self, reason: BaseException, session: MonitorSession) -> None:
@@ -382,7 +318,7 @@ class InterfaceMonitor:
             self._present.reason = reason
             self._audience.deliver()
 
-    def _note(self, changes: Iterator[Change]) -> None:
+    def _note(self, changes: Changes) -> None:
         """Let the trackers and indexes note these changes."""
         notes = self._audience.notes()
         notes += [index.note for index in (self._byName, self._byIfaceId) if index.made]
