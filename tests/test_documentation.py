@@ -16,6 +16,7 @@ import sys
 import types
 import unittest
 from collections.abc import Iterator
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,8 @@ from twisted_ovsdb.events import UNIDENTIFIED, Event, SwitchIdentity
 from twisted_ovsdb.observers.base import OvsdbEventObserver
 from twisted_ovsdb.observers.jsonlines import eventToJSON
 from twisted_ovsdb.testing import MemoryServer, RecordingObserver, connectedFactory
+
+NOW = datetime(2026, 11, 22, tzinfo=timezone.utc)
 
 README = CHECKOUT / "README.md"
 DOCS = CHECKOUT / "docs"
@@ -291,7 +294,7 @@ def asJSON(event: Event) -> dict[str, Any]:
     """
     The object that a line of JSON has for an event.
     """
-    value: dict[str, Any] = json.loads(json.dumps(eventToJSON(event, "...")))
+    value: dict[str, Any] = json.loads(json.dumps(eventToJSON(event, NOW)))
     return value
 
 

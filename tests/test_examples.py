@@ -199,6 +199,31 @@ class ExamplesTests(TestCase):
         await program.line("usage: wait_for_vm.py IFACE_ID")
         self.assertEqual(await program.end(), 1)
 
+    async def test_foldEvents(self) -> None:
+        """
+        fold_events.py prints what is online at the end of the files.
+        """
+        row = '{"uuid":"u%d","kind":"vm","name":"tap%d","ofport":1}'
+        parts = (
+            '{"event":"online","switch":"s","interface":%s}' % (row % (9, 9)),
+            '{"event":"sta',
+            '{"event":"started","resumed":false}',
+            '{"event":"online","switch":"s","interface":%s}' % (row % (1, 1)),
+            '{"event":"online","switch":"t","interface":%s}' % (row % (1, 2)),
+            '{"event":"online","switch":"s","interface":%s}' % (row % (3, 3)),
+            '{"event":"offline","switch":"s","interface":%s}' % (row % (3, 3)),
+            '{"event":"online","switch":"gone","interface":%s}' % (row % (4, 4)),
+            '{"event":"forgotten","switch":"gone"}',
+            '{"event":"synchronized","switch":"s"}',
+        )
+        paths = [self.mktemp(), self.mktemp()]
+        for path, lines in zip(paths, (parts[:5], parts[5:]), strict=True):
+            Path(path).write_text("\n".join(lines) + "\n")
+        program = self.start(sys.executable, str(EXAMPLES / "fold_events.py"), *paths)
+        self.assertEqual(await program.line("tap1"), "s vm tap1 1")
+        self.assertEqual(await program.line("tap2"), "t vm tap2 1")
+        self.assertEqual(await program.end(), 0)
+
     async def test_observerModule(self) -> None:
         """
         twistd loads the observer of observer_module.py, which logs how many
@@ -229,4 +254,5 @@ class AllTests(SynchronousTestCase):
         Each program has a test here.
         """
         found = {path.name for path in EXAMPLES.glob("*.py")}
-        self.assertEqual(found, {"flows.py", "observer_module.py", "wait_for_vm.py"})
+        programs = {"flows.py", "fold_events.py", "observer_module.py", "wait_for_vm.py"}
+        self.assertEqual(found, programs)

@@ -7,10 +7,16 @@ C{twistd ovsdb-monitor}: the names that twistd looks for here.
 
 from __future__ import annotations
 
+from functools import partial
+
 from twisted.application.service import IService, MultiService
 
 from twisted_ovsdb.command.options import Options
-from twisted_ovsdb.command.output import EventsService, standardErrorLog
+from twisted_ovsdb.command.output import (
+    EventsService,
+    HangUpService,
+    standardErrorLog,
+)
 from twisted_ovsdb.interfaces import IOvsdbEventObserver
 from twisted_ovsdb.lifecycle.factory import OvsdbMonitorFactory
 from twisted_ovsdb.lifecycle.listener import OvsdbListenerFactory
@@ -27,10 +33,12 @@ def makeService(options: Options) -> IService:
     """
     services = MultiService()
     observers: list[IOvsdbEventObserver] = list(options["observers"])
-    if options["events"] is not None:
-        events = EventsService(options["events"])
-        services.addService(events)
-        observers.append(events.observer)
+    files = [EventsService(path, options.failure) for path in options["events"]]
+    for each in files:
+        services.addService(each)
+        observers.append(each.observer)
+    if files:
+        services.addService(HangUpService(files))
     if not observers:
         several = len(options["endpoints"]) > 1 or options["listen"]
         observers.append(LoggingObserver(nameSource=bool(several)))
@@ -43,6 +51,7 @@ def makeService(options: Options) -> IService:
         "snapshotTimeout": options["snapshot-timeout"],
         "probeInterval": options["probe-interval"],
     }
+    monitored: list[OvsdbMonitorFactory | OvsdbListenerFactory] = []
     for text, endpoint, members in options["endpoints"]:
         factory = OvsdbMonitorFactory(
             **common,
@@ -54,9 +63,20 @@ def makeService(options: Options) -> IService:
             members=members,
         )
         services.addService(OvsdbMonitorService(endpoint, factory))
+        monitored.append(factory)
     if options["listen"]:
         # One listener for all places: a switch may connect to any of them.
         listener = OvsdbListenerFactory(**common, maxSwitches=options["max-switches"])
         for place in options["listen"]:
             services.addService(OvsdbListenService(place, listener))
+        monitored.append(listener)
+    for each in files:
+        each.replay = partial(_replay, monitored, each.observer)
     return services
+
+
+def _replay(
+    monitored: list[OvsdbMonitorFactory | OvsdbListenerFactory], observer: IOvsdbEventObserver
+) -> None:
+    for each in monitored:
+        each.replayTo(observer)

@@ -7,39 +7,40 @@ Tests for L{twisted_ovsdb.command.linewriter}.
 
 from __future__ import annotations
 
+import errno
 import os
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, gatherResults
 from twisted.internet.interfaces import IReadDescriptor, IWriteDescriptor
 from twisted.internet.main import CONNECTION_LOST
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface.verify import verifyObject
 
-from twisted_ovsdb.command.linewriter import READER_GONE, LineWriter
+from twisted_ovsdb.command.linewriter import BUFFER, RETRY, Fate, LineWriter, Position
 
 LARGE = 200_000
 """More than a pipe holds (64 KiB)."""
 
 
-class RecordingReactor:
+class WatchingClock(Clock):
     """
-    Records what is watched.
+    A clock that also records what is watched.
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self.readers: list[object] = []
         self.writers: list[object] = []
 
     def addReader(self, reader: object) -> None:
         """Watch for input."""
-        if reader not in self.readers:
-            self.readers.append(reader)
+        self.readers.append(reader)
 
     def addWriter(self, writer: object) -> None:
         """Watch for room."""
-        if writer not in self.writers:
-            self.writers.append(writer)
+        self.writers.append(writer)
 
     def removeReader(self, reader: object) -> None:
         """Watch no longer."""
@@ -48,25 +49,241 @@ class RecordingReactor:
 
     def removeWriter(self, writer: object) -> None:
         """Watch no longer."""
-        if writer in self.writers:
-            self.writers.remove(writer)
+        self.writers.remove(writer)
 
 
-class PipeTests(SynchronousTestCase):
+class Told(Fate):
     """
-    Tests for a L{LineWriter} on a pipe. The test makes the calls that a reactor
-    would make.
+    Records what a writer tells.
+    """
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def full(self, reason: str) -> None:
+        self.said.append(f"full: {reason}")
+
+    def goesOn(self) -> None:
+        self.said.append("goes on")
+
+    def readerGone(self) -> None:
+        self.said.append("reader gone")
+
+    def failed(self, reason: str) -> None:
+        self.said.append(f"failed: {reason}")
+
+
+class WriterTestCase(SynchronousTestCase):
+    """
+    A writer whose reactor is the test.
+    """
+
+    writer: LineWriter
+
+    def setUp(self) -> None:
+        self.clock = WatchingClock()
+        self.fate = Told()
+
+    def tearDown(self) -> None:
+        self.writer.close()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.assertEqual((self.clock.readers, self.clock.writers), ([], []))
+
+    def turn(self) -> None:
+        """
+        The reactor makes a turn.
+        """
+        self.clock.advance(0)
+        for writer in tuple(self.clock.writers):
+            assert isinstance(writer, LineWriter)
+            writer.doWrite()
+
+
+class FullDisk:
+    """
+    A disk with room for some bytes.
+    """
+
+    def __init__(self, room: int, code: int = errno.ENOSPC) -> None:
+        self.room = room
+        self.code = code
+        self.writes: list[int] = []
+
+    def write(self, descriptor: int, data: memoryview) -> int:
+        """
+        Write what there is room for, as C{os.write} does.
+        """
+        if not self.room:
+            raise OSError(self.code, os.strerror(self.code))
+        count = os.write(descriptor, data[: self.room])
+        self.room -= count
+        self.writes.append(count)
+        return count
+
+
+class FileTests(WriterTestCase):
+    """
+    Tests for a writer to a file.
+    """
+
+    def open(self, room: int = 10**9, code: int = errno.ENOSPC) -> None:
+        """
+        Open a file on a disk with so much room.
+        """
+        self.path = self.mktemp()
+        self.descriptor = os.open(self.path, os.O_CREAT | os.O_APPEND | os.O_WRONLY)
+        self.addCleanup(os.close, self.descriptor)
+        self.disk = FullDisk(room, code)
+        self.writer = LineWriter(self.descriptor, self.clock, self.fate, self.disk.write)
+
+    def content(self) -> bytes:
+        """
+        What is in the file.
+        """
+        with open(self.path, "rb") as file:
+            return file.read()
+
+    def test_oneWrite(self) -> None:
+        """
+        The lines of one turn of the reactor go out in one write.
+        """
+        self.open()
+        for line in (b"one\n", b"two\n", b"three\n"):
+            self.assertIsNone(self.writer.write(line))
+        self.assertEqual(self.content(), b"")
+        self.assertEqual(self.writer.pending, 14)
+        self.turn()
+        self.assertEqual(self.content(), b"one\ntwo\nthree\n")
+        self.assertEqual(self.disk.writes, [14])
+        self.writer.write(b"four\n")
+        self.writer.flush()
+        self.assertEqual(self.disk.writes, [14, 5])
+        self.assertEqual(self.fate.said, [])
+
+    def test_bounded(self) -> None:
+        """
+        When a megabyte waits, it is written at once: a turn may have any number
+        of lines.
+        """
+        self.open()
+        line = b"x" * 1023 + b"\n"
+        for _ in range(BUFFER // 1024):
+            self.assertIsNone(self.writer.write(line))
+        self.assertEqual(self.content(), b"")
+        self.assertIsNone(self.writer.write(line))
+        self.assertEqual(len(self.content()), BUFFER + 1024)
+
+    def test_position(self) -> None:
+        """
+        The writer says up to which place of which file all is written.
+        """
+        self.open(room=9)
+        found = os.fstat(self.descriptor)
+        self.assertEqual(self.writer.written, Position(found.st_dev, found.st_ino, 0))
+        self.writer.write(b"one\ntwo\n")
+        self.writer.write(b"three\n")
+        self.turn()
+        self.assertEqual(self.content(), b"one\ntwo\nt")
+        self.assertEqual(self.writer.written, Position(found.st_dev, found.st_ino, 8))
+
+    def test_fullDisk(self) -> None:
+        """
+        On a full disk the caller has to wait. The writer tries again every few
+        seconds; it says once that the disk is full, and once that it goes on. The
+        line that was half written is written whole.
+        """
+        self.open(room=6)
+        self.assertIsNone(self.writer.write(b"one\n"))
+        self.assertIsNone(self.writer.write(b"two\n"))
+        self.turn()
+        self.assertTrue(self.writer.stuck)
+        busy = self.writer.write(b"three\n")
+        assert busy is not None
+        for _ in range(3):
+            self.clock.advance(RETRY)
+        self.assertNoResult(busy)
+        self.assertEqual(self.content(), b"one\ntw")
+        self.assertEqual(self.fate.said, ["full: No space left on device"])
+        self.disk.room = 1
+        self.clock.advance(RETRY)
+        self.assertNoResult(busy)
+        self.disk.room = 100
+        self.clock.advance(RETRY)
+        self.successResultOf(busy)
+        self.assertEqual(self.content(), b"one\ntwo\nthree\n")
+        self.assertEqual(self.fate.said, ["full: No space left on device", "goes on"])
+        self.assertIsNone(self.writer.write(b"four\n"))
+
+    def test_quota(self) -> None:
+        """
+        A quota is a full disk too.
+        """
+        self.open(0, errno.EDQUOT)
+        self.writer.write(b"one\n")
+        self.turn()
+        self.assertEqual(self.fate.said, ["full: Disk quota exceeded"])
+
+    def test_fails(self) -> None:
+        """
+        What cannot be written for another reason ends the writer. Callers do not
+        wait for ever.
+        """
+        self.open(0, errno.EIO)
+        busy = self.writer.write(b"x" * (BUFFER + 1))
+        self.assertIsNone(busy)
+        self.assertEqual(self.fate.said, ["failed: Input/output error"])
+        self.assertIsNone(self.writer.write(b"two\n"))
+        self.assertEqual(self.content(), b"")
+
+    def test_letGo(self) -> None:
+        """
+        Callers that wait are let go when they will write elsewhere; what they
+        wrote here is still written.
+        """
+        self.open(0)
+        self.writer.write(b"one\n")
+        self.turn()
+        busy = self.writer.write(b"two\n")
+        assert busy is not None
+        drained = self.writer.drained()
+        self.writer.letGo()
+        self.successResultOf(busy)
+        self.assertNoResult(drained)
+        self.disk.room = 100
+        self.clock.advance(RETRY)
+        self.successResultOf(drained)
+        self.assertEqual(self.content(), b"one\ntwo\n")
+        self.successResultOf(self.writer.drained())
+
+    def test_close(self) -> None:
+        """
+        After close nothing is written, also on a full disk, and nobody waits.
+        """
+        self.open(0)
+        self.writer.write(b"one\n")
+        self.turn()
+        busy, drained = self.writer.write(b"two\n"), self.writer.drained()
+        assert busy is not None
+        self.writer.close()
+        self.successResultOf(busy)
+        self.successResultOf(drained)
+        self.assertIsNone(self.writer.write(b"three\n"))
+        self.writer.flush()
+        self.assertEqual(self.content(), b"")
+
+
+class PipeTests(WriterTestCase):
+    """
+    Tests for a writer to a pipe.
     """
 
     def setUp(self) -> None:
+        super().setUp()
         self.readEnd, self.writeEnd = os.pipe()
         os.set_blocking(self.readEnd, False)
         self.addCleanup(self.closeReader)
         self.addCleanup(os.close, self.writeEnd)
-        self.closed: list[str] = []
-        self.reactor = RecordingReactor()
-        watching: Any = self.reactor
-        self.writer = LineWriter(self.writeEnd, watching, self.closed.append)
+        self.writer = LineWriter(self.writeEnd, self.clock, self.fate)
 
     def closeReader(self) -> None:
         """
@@ -93,240 +310,106 @@ class PipeTests(SynchronousTestCase):
         Read, and let the writer go on, until it has nothing left.
         """
         data = self.read()
-        while self.writer in self.reactor.writers:
-            self.writer.doWrite()
+        while self.clock.writers:
+            self.turn()
             data += self.read()
         return data
 
-    def fill(self) -> tuple[bytes, Deferred[None]]:
+    def fill(self) -> bytes:
         """
         Write a line that the pipe cannot hold.
         """
         line = b"x" * LARGE + b"\n"
-        written = self.writer.write(line)
-        assert written is not None
-        return line, written
-
-    def wait(self, line: bytes) -> Deferred[None]:
-        """
-        Write a line while another one waits.
-        """
-        written = self.writer.write(line)
-        assert written is not None
-        self.assertNoResult(written)
-        return written
+        self.assertIsNone(self.writer.write(line))
+        self.turn()
+        self.assertEqual(self.clock.writers, [self.writer])
+        return line
 
     def test_interface(self) -> None:
         """
-        A reactor can watch a LineWriter.
+        A reactor can watch a LineWriter. A pipe has no position.
         """
         verifyObject(IReadDescriptor, self.writer)
         verifyObject(IWriteDescriptor, self.writer)
         self.assertEqual(self.writer.fileno(), self.writeEnd)
         self.assertEqual(self.writer.logPrefix(), "LineWriter")
-
-    def test_atOnce(self) -> None:
-        """
-        If the pipe has room for a line, the line is in the pipe when write
-        returns.
-        """
-        self.assertIsNone(self.writer.write(b"one\n"))
-        self.assertIsNone(self.writer.write(b"two\n"))
-        self.assertEqual(self.read(), b"one\ntwo\n")
-        self.assertEqual(self.reactor.writers, [])
+        self.assertIsNone(self.writer.written)
 
     def test_blocking(self) -> None:
         """
         The descriptor stays blocking, because other programs, such as a shell,
         share it.
         """
-        self.assertTrue(os.get_blocking(self.writeEnd))
         self.fill()
         self.assertTrue(os.get_blocking(self.writeEnd))
         self.readAll()
-        self.writer.close()
         self.assertTrue(os.get_blocking(self.writeEnd))
 
     def test_fullPipe(self) -> None:
         """
-        If the pipe is full, a line waits. It is written completely, however
-        large it is, and then its Deferred fires.
+        If the pipe is full, the next caller waits. Everything is written, in
+        order, and then the caller may go on.
         """
-        line, written = self.fill()
-        self.assertNoResult(written)
-        self.assertEqual(self.reactor.writers, [self.writer])
-        self.assertEqual(self.readAll(), line)
-        self.assertIsNone(self.successResultOf(written))
-        self.assertEqual(self.reactor.writers, [])
-
-    def test_order(self) -> None:
-        """
-        Lines keep their order and nothing is lost, also if short lines follow a
-        line that waits.
-        """
-        line, first = self.fill()
-        fired: list[str] = []
-        first.addCallback(lambda _: fired.append("first"))
-        self.wait(b"two\n").addCallback(lambda _: fired.append("two"))
-        self.wait(b"three\n").addCallback(lambda _: fired.append("three"))
-        data = self.read()
-        self.writer.doWrite()
-        data += self.read()
-        self.assertEqual(fired, [])
-        data += self.readAll()
-        self.assertEqual(data, line + b"two\nthree\n")
-        self.assertEqual(fired, ["first", "two", "three"])
-        self.assertIsNone(self.writer.write(b"four\n"))
-
-    def test_writeFromCallback(self) -> None:
-        """
-        A line that is written in the callback of an earlier line comes after
-        the lines that wait already.
-        """
-        line, first = self.fill()
-        first.addCallback(lambda _: self.writer.write(b"late\n"))
-        self.wait(b"two\n")
-        self.assertEqual(self.readAll(), line + b"two\nlate\n")
-        self.successResultOf(first)
-
-    def test_cancel(self) -> None:
-        """
-        A caller that cancels its Deferred waits no longer. Its line is still
-        written, at its place, because half of it may be written already.
-        """
-        line, first = self.fill()
-        second, third = self.wait(b"two\n"), self.wait(b"three\n")
-        first.cancel()
-        self.failureResultOf(first, CancelledError)
+        line = self.fill()
+        second, third = self.writer.write(b"two\n"), self.writer.write(b"three\n")
+        assert second is not None
+        assert third is not None
         second.cancel()
         self.failureResultOf(second, CancelledError)
         self.assertNoResult(third)
         self.assertEqual(self.readAll(), line + b"two\nthree\n")
         self.successResultOf(third)
+        self.assertIsNone(self.writer.write(b"four\n"))
 
     def test_readerGone(self) -> None:
         """
-        When the reader goes away, C{onClosed} is called at once, without a
-        write, and only once. Later lines are dropped.
+        When the reader goes away, this is told at once, without a write, and
+        only once. Later lines are dropped.
         """
-        self.assertEqual(self.reactor.readers, [self.writer])
+        self.assertEqual(self.clock.readers, [self.writer])
         self.assertIsNone(self.writer.doRead())
         self.closeReader()
         self.assertIs(self.writer.doRead(), CONNECTION_LOST)
         self.writer.connectionLost()
         self.writer.connectionLost()
-        self.assertEqual(self.closed, [READER_GONE])
         self.assertIsNone(self.writer.write(b"dropped\n"))
-        self.writer.close()
-        self.assertEqual(self.closed, [READER_GONE])
-        self.assertEqual((self.reactor.readers, self.reactor.writers), ([], []))
+        self.assertEqual(self.fate.said, ["reader gone"])
 
     def test_readerGoneAtWrite(self) -> None:
         """
-        If a write finds that the reader has gone away, it does not raise.
+        If a write finds that the reader has gone away, it does not raise, and
+        callers that wait are let go.
         """
+        self.fill()
+        waiting, drained = self.writer.write(b"two\n"), self.writer.drained()
+        assert waiting is not None
         self.closeReader()
-        self.assertIsNone(self.writer.write(b"one\n"))
-        self.assertIsNone(self.writer.write(b"two\n"))
-        self.assertEqual(self.closed, [READER_GONE])
-        self.assertEqual((self.reactor.readers, self.reactor.writers), ([], []))
-
-    def test_readerGoneWhileWaiting(self) -> None:
-        """
-        If the reader goes away while lines wait, their Deferreds fire.
-        """
-        _, first = self.fill()
-        second = self.wait(b"two\n")
-        late: list[object] = []
-        first.addCallback(lambda _: late.append(self.writer.write(b"dropped\n")))
-        self.closeReader()
-        self.writer.doWrite()
-        self.successResultOf(first)
-        self.assertIsNone(self.successResultOf(second))
-        self.assertEqual((late, self.closed), ([None], [READER_GONE]))
-        self.assertEqual((self.reactor.readers, self.reactor.writers), ([], []))
-
-    def test_close(self) -> None:
-        """
-        After close nothing is written or watched. The Deferreds of waiting
-        lines fire, C{onClosed} is not called, and the descriptor stays open.
-        """
-        _, first = self.fill()
-        second = self.wait(b"two\n")
-        second.addCallback(lambda _: self.writer.close())
-        self.writer.close()
-        self.successResultOf(first)
-        self.successResultOf(second)
-        self.assertEqual((self.reactor.readers, self.reactor.writers), ([], []))
-        self.read()
-        self.assertIsNone(self.writer.write(b"three\n"))
-        self.assertEqual((self.read(), self.closed), (b"", []))
-        self.assertEqual(os.write(self.writeEnd, b"open"), 4)
-
-
-class OtherDescriptorTests(SynchronousTestCase):
-    """
-    Tests for a L{LineWriter} on files and named pipes.
-    """
-
-    def writing(self, path: str, flags: int) -> tuple[LineWriter, Any]:
-        """
-        A writer to a path, and its reactor.
-        """
-        descriptor = os.open(path, os.O_WRONLY | flags)
-        self.addCleanup(os.close, descriptor)
-        reactor: Any = RecordingReactor()
-        return LineWriter(descriptor, reactor, self.fail), reactor
-
-    def test_regularFile(self) -> None:
-        """
-        A line is written to a file at once, however large it is. A file is
-        never watched, because epoll refuses files.
-        """
-        path = self.mktemp()
-        writer, reactor = self.writing(path, os.O_CREAT | os.O_APPEND)
-        line = b"x" * LARGE + b"\n"
-        self.assertIsNone(writer.write(line))
-        self.assertIsNone(writer.write(b"two\n"))
-        with open(path, "rb") as written:
-            self.assertEqual(written.read(), line + b"two\n")
-        self.assertEqual((reactor.readers, reactor.writers), ([], []))
-        writer.close()
-
-    def test_fullDisk(self) -> None:
-        """
-        If the disk is full, C{onClosed} is called with that reason, and later
-        lines are dropped, so that no line is missing between others.
-        """
-        closed: list[str] = []
-        descriptor = os.open("/dev/full", os.O_WRONLY)
-        self.addCleanup(os.close, descriptor)
-        reactor: Any = RecordingReactor()
-        writer = LineWriter(descriptor, reactor, closed.append)
-        self.assertIsNone(writer.write(b"one\n"))
-        self.assertIsNone(writer.write(b"two\n"))
-        self.assertEqual(closed, ["No space left on device"])
+        self.turn()
+        self.successResultOf(waiting)
+        self.successResultOf(drained)
+        self.assertEqual(self.fate.said, ["reader gone"])
 
     def test_namedPipe(self) -> None:
         """
-        A named pipe that was opened without blocking works like a pipe.
+        A named pipe that was opened without blocking takes the lines of a turn
+        in one write, as much as it has room for.
         """
         path = self.mktemp()
         os.mkfifo(path)
         reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         self.addCleanup(os.close, reader)
-        writer, reactor = self.writing(path, os.O_NONBLOCK)
-        self.assertEqual(reactor.readers, [writer])
+        descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+        self.addCleanup(os.close, descriptor)
+        self.writer.close()
+        self.writer = LineWriter(descriptor, self.clock, self.fate)
         lines = [b"%06d\n" % n for n in range(20_000)]
-        results = [writer.write(line) for line in lines]
-        waited = [result for result in results if result is not None]
-        self.assertTrue(0 < len(waited) < len(lines))
-        data = os.read(reader, 1 << 20)
-        while reactor.writers:
-            writer.doWrite()
+        for line in lines:
+            self.assertIsNone(self.writer.write(line))
+        data = b""
+        while self.writer.pending:
+            self.turn()
             data += os.read(reader, 1 << 20)
         self.assertEqual(data, b"".join(lines))
-        self.successResultOf(gatherResults(waited))
 
 
 class RealReactorTests(TestCase):
@@ -343,7 +426,9 @@ class RealReactorTests(TestCase):
         self.readEnd, self.writeEnd = os.pipe()
         self.addCleanup(os.close, self.writeEnd)
         self.gone: Deferred[None] = Deferred()
-        self.writer = LineWriter(self.writeEnd, self.reactor, lambda _: self.gone.callback(None))
+        fate = Fate()
+        fate.readerGone = lambda: self.gone.callback(None)  # type: ignore[method-assign]
+        self.writer = LineWriter(self.writeEnd, self.reactor, fate)
         self.addCleanup(self.writer.close)
 
     def test_slowReader(self) -> Deferred[None]:
@@ -362,11 +447,10 @@ class RealReactorTests(TestCase):
         async def run() -> None:
             from twisted.internet.threads import deferToThread
 
-            results = [self.writer.write(line) for line in lines]
+            for line in lines:
+                self.writer.write(line)
             reading = deferToThread(read)
-            waited = [result for result in results if result is not None]
-            self.assertNotEqual(waited, [])
-            await gatherResults(waited)
+            await self.writer.drained()
             self.assertEqual(await reading, b"".join(lines))
             os.close(self.readEnd)
             await self.gone
@@ -375,18 +459,17 @@ class RealReactorTests(TestCase):
 
     def test_readerGone(self) -> Deferred[None]:
         """
-        If the reader goes away while nothing is written, C{onClosed} is called
-        once.
+        If the reader goes away while nothing is written, this is told once.
         """
         os.close(self.readEnd)
         return self.gone.addCallback(lambda _: self.assertIsNone(self.writer.write(b"one\n")))
 
     def test_readerGoneWhileWaiting(self) -> Deferred[None]:
         """
-        If the reader goes away while lines wait, C{onClosed} is called once,
-        and the Deferreds of the lines fire.
+        If the reader goes away while lines wait, this is told once, and those
+        who wait are let go.
         """
-        written = self.writer.write(b"x" * LARGE)
-        assert written is not None
+        self.writer.write(b"x" * LARGE)
+        written = self.writer.drained()
         os.close(self.readEnd)
         return gatherResults([written, self.gone]).addCallback(lambda _: None)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import os
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -93,8 +94,8 @@ REFUSED: list[tuple[list[str], list[str]]] = [
         ["--certificate ", "/cert: No such file or directory"],
     ),
     (["--endpoint", ""], ["--endpoint"]),
-    (["--events", "missing/events"], ["--events", "missing/events", "No such file"]),
-    (["--events", "."], ["--events", "Is a directory"]),
+    (["--events", "one", "--events", "./one"], ["--events ./one", "is the same file as"]),
+    (["--events", ""], ["--events ''", "must be a path"]),
     (["--observer", "missing.Observer"], ["--observer missing.Observer", "PYTHONPATH=."]),
     (["--observer", "nodots"], ["--observer nodots", "PYTHONPATH=."]),
     (["--observer", f"{HERE}.Missing"], [f"--observer {HERE}.Missing", "PYTHONPATH=."]),
@@ -148,6 +149,13 @@ class RefusedTests(SynchronousTestCase):
         self.assertEqual(len(line.splitlines()), 1, line)
         return line
 
+    def test_closedStandardOutput(self) -> None:
+        """
+        Events cannot go to a standard output that is closed.
+        """
+        self.patch(sys, "__stdout__", None)
+        self.assertIn("standard output is closed", self.refusal("--events", "-"))
+
     def test_daemon(self) -> None:
         """
         A daemon cannot write events to standard output, because it has none.
@@ -196,7 +204,7 @@ class OptionsTests(SynchronousTestCase):
         self.assertEqual(options["database"], "Open_vSwitch")
         self.assertEqual(options["max-delay"], 8.0)
         self.assertEqual(options["rules"], ClassificationRules())
-        self.assertEqual((options["events"], options["observers"]), (None, []))
+        self.assertEqual((options["events"], options["observers"]), ([], []))
         self.assertEqual(options["columns"], [])
         self.assertFalse(options["no-replay"])
 
@@ -225,13 +233,14 @@ class OptionsTests(SynchronousTestCase):
 
     def test_eventsPath(self) -> None:
         """
-        The file for events is opened once to test it, and its content stays.
-        Its absolute path is kept, because a daemon changes its directory.
+        The files for events are not opened yet: the user may change, and a
+        reader may wait at a pipe. Their absolute paths are kept, because a daemon
+        changes its directory.
         """
         path = Path(self.mktemp())
-        path.write_text("kept\n")
-        self.assertEqual(parse("--events", str(path))["events"], str(path.absolute()))
-        self.assertEqual(path.read_text(), "kept\n")
+        options = parse("--events", str(path), "--events", "-", twistd=("-n",))
+        self.assertEqual(options["events"], [str(path.absolute()), "-"])
+        self.assertFalse(path.exists())
 
     def test_tls(self) -> None:
         """
@@ -299,7 +308,7 @@ class CompletionTests(SynchronousTestCase):
         """
         text = self.complete("--")
         for option in tap.Options().longOpt:
-            again = option in ("endpoint=", "listen=", "observer=", "column=")
+            again = option in ("endpoint=", "listen=", "observer=", "column=", "events=")
             self.assertIn(f"'*--{option}[" if again else f"--{option}[", text)
 
     def test_values(self) -> None:

@@ -10,18 +10,72 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
+from twisted.internet.task import Clock
+from twisted.logger import LogLevel, capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_ovsdb.command.output import EventsService, openAppend
+from tests.command.test_linewriter import WatchingClock
+from twisted_ovsdb.command import output
+from twisted_ovsdb.command.linewriter import RETRY
+from twisted_ovsdb.command.output import FAREWELL, LOOK, RUN, EventsService
 from twisted_ovsdb.errors import MonitorStopped
 from twisted_ovsdb.events import Cause, Disconnected, Synchronized
 
 
 class EventsServiceTests(SynchronousTestCase):
     """
-    Tests for L{EventsService}.
+    Tests for L{EventsService}. The reactor is a clock.
     """
+
+    def setUp(self) -> None:
+        self.clock: Any = WatchingClock()
+        self.patch(output, "_reactor", lambda: self.clock)
+        self.path = Path(self.mktemp())
+        self.service = EventsService(str(self.path))
+        self.service.replay = lambda: self.tell("replay")
+        self.addCleanup(self.stop)
+
+    def start(self) -> None:
+        """
+        Start the service.
+        """
+        self.service.startService()
+
+    def stop(self) -> None:
+        """
+        Stop the service, if it runs. Nothing is left behind.
+        """
+        if self.service.running:
+            self.service.stopService()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def tell(self, source: str) -> Any:
+        """
+        An event is told.
+        """
+        return self.service.observer.eventReceived(Synchronized(Cause.INITIAL, (), source))
+
+    def lines(self, path: Path | None = None) -> list[str]:
+        """
+        What is in a file: the source of each event, or the name of what has
+        none.
+        """
+        values = map(json.loads, (path or self.path).read_bytes().splitlines())
+        return [value.get("source") or value["event"] for value in values]
+
+    def look(self) -> None:
+        """
+        The service looks whether the file is still there.
+        """
+        self.clock.advance(LOOK)
+
+    def logged(self, logs: Any) -> list[tuple[str, str]]:
+        """
+        The levels and texts of the log.
+        """
+        return [(log["log_level"].name, log["log_format"].format(**log)) for log in logs]
 
     def test_life(self) -> None:
         """
@@ -29,54 +83,182 @@ class EventsServiceTests(SynchronousTestCase):
         service can be started again. Events while it is stopped are not
         written.
         """
-        path = Path(self.mktemp())
-        path.write_bytes(b"before\n")
-        service = EventsService(str(path))
         descriptors = len(os.listdir("/proc/self/fd"))
-
-        def tell(source: str) -> None:
-            service.observer.eventReceived(Synchronized(Cause.INITIAL, (), source))
-
-        tell("early")
+        self.tell("early")
         for source in ("first", "second"):
-            service.startService()
+            self.start()
             self.assertEqual(len(os.listdir("/proc/self/fd")), descriptors + 1)
-            tell(source)
-            service.observer.eventReceived(Disconnected(MonitorStopped(), source))
-            service.stopService()
+            self.tell(source)
+            self.service.observer.eventReceived(Disconnected(MonitorStopped(), source))
+            self.stop()
             self.assertEqual(len(os.listdir("/proc/self/fd")), descriptors)
-            tell("late")
-        before, *lines = path.read_bytes().splitlines()
-        self.assertEqual(before, b"before")
+            self.tell("late")
+        expected = ["started", "first", "first", "started", "second", "second"]
+        self.assertEqual(self.lines(), expected)
+
+    def test_started(self) -> None:
+        """
+        The first line of a run names the version and the run.
+        """
+        self.start()
+        value = json.loads(self.path.read_bytes())
+        self.assertEqual(list(value), ["event", "version", "run", "resumed", "time", "timestamp"])
+        self.assertEqual((value["event"], value["run"], value["resumed"]), ("started", RUN, False))
+
+    def test_notBefore(self) -> None:
+        """
+        The file is not touched before the start: twistd may drop its privileges
+        first.
+        """
+        self.assertFalse(self.path.exists())
+
+    def test_cannotOpen(self) -> None:
+        """
+        A file that cannot be opened is an exception that names it.
+        """
+        failing = EventsService("/nonexistent/file", ValueError)
+        fault = self.assertRaises(ValueError, failing.startService)
         self.assertEqual(
-            [(json.loads(line)["event"], json.loads(line)["source"]) for line in lines],
-            [(e, s) for s in ("first", "second") for e in ("synchronized", "disconnected")],
+            str(fault), "--events /nonexistent/file: cannot be opened: No such file or directory"
         )
+        failing.stopService()
 
-    def test_mode(self) -> None:
+    def test_torn(self) -> None:
         """
-        A new file cannot be read by others: options of interfaces may be
-        secrets. A file that is there keeps its mode.
+        A line that an earlier life has left unfinished is ended, and never cut.
         """
-        path = self.mktemp()
-        os.close(openAppend(path))
-        self.assertEqual(os.stat(path).st_mode & 0o007, 0)
-        os.chmod(path, 0o644)
-        os.close(openAppend(path))
-        self.assertEqual(os.stat(path).st_mode & 0o777, 0o644)
+        self.path.write_bytes(b'{"event":"whole"}\n{"event":"to')
+        self.start()
+        first, second, third = self.path.read_bytes().splitlines()
+        self.assertEqual((first, second), (b'{"event":"whole"}', b'{"event":"to'))
+        self.assertEqual(json.loads(third)["event"], "started")
 
-    def test_namedPipeWithoutReader(self) -> None:
+    def test_moved(self) -> None:
         """
-        A named pipe can be opened before its reader. The reader then gets the
-        lines that were written before.
+        A file that was moved is noticed. What was told before is in the old
+        file; the new one begins with a base: started, and everything once more.
         """
-        folder = self.mktemp()
-        os.mkdir(folder)
-        pipe = os.path.join(folder, "pipe")
-        os.mkfifo(pipe)
-        writing = openAppend(pipe)
-        self.addCleanup(os.close, writing)
-        os.write(writing, b"line\n")
-        reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
-        self.addCleanup(os.close, reading)
-        self.assertEqual(os.read(reading, 100), b"line\n")
+        self.start()
+        self.tell("before")
+        old = self.path.with_suffix(".1")
+        self.path.rename(old)
+        self.tell("still there")
+        self.look()
+        self.tell("after")
+        self.stop()
+        self.assertEqual(self.lines(old), ["started", "before", "still there"])
+        self.assertEqual(self.lines(), ["started", "replay", "after"])
+
+    def test_deletedAndEmptied(self) -> None:
+        """
+        A file that was deleted is made again; one that was emptied gets a base.
+        """
+        self.start()
+        self.path.unlink()
+        self.look()
+        self.clock.advance(0)
+        self.assertEqual(self.lines(), ["started", "replay"])
+        os.truncate(self.path, 0)
+        self.look()
+        self.clock.advance(0)
+        self.assertEqual(self.lines(), ["started", "replay"])
+        self.look()
+        self.assertEqual(self.lines(), ["started", "replay"])
+
+    def test_cannotReopen(self) -> None:
+        """
+        If the file cannot be opened again, the one that is open gets the lines.
+        The log says it once, and the service goes on trying.
+        """
+        folder = self.path.with_suffix(".folder")
+        folder.mkdir()
+        self.service = EventsService(str(folder / "events"))
+        self.start()
+        moved = self.path.with_suffix(".moved")
+        folder.rename(moved)
+        with capturedLogs() as logs:
+            self.look()
+            self.look()
+        ((level, text),) = self.logged(logs)
+        self.assertEqual(level, "error")
+        self.assertIn("cannot be opened again: No such file or directory", text)
+        self.tell("here")
+        moved.rename(folder)
+        self.look()
+        self.stop()
+        self.assertEqual(self.lines(folder / "events"), ["started", "here"])
+
+    def test_fullDisk(self) -> None:
+        """
+        On a full disk the observer is busy, one error says so, and one that it
+        goes on. Nothing is lost, and no line is half.
+        """
+        room = [10]
+
+        def write(descriptor: int, data: memoryview) -> int:
+            if not room[0]:
+                raise OSError(28, "No space left on device")
+            count = os.write(descriptor, data[: room[0]])
+            room[0] -= count
+            return count
+
+        self.start()
+        writer: Any = self.service._writer
+        writer._write = write
+        with capturedLogs() as logs:
+            self.tell("one")
+            self.clock.advance(0)
+            busy = self.tell("two")
+            self.assertNoResult(busy)
+            self.clock.advance(RETRY)
+            room[0] = 10**6
+            self.clock.advance(RETRY)
+        self.successResultOf(busy)
+        self.assertEqual(self.lines(), ["started", "one", "two"])
+        self.assertEqual([level for level, _ in self.logged(logs)], ["error", "error"])
+        self.assertIn("No space left on device; trying again", self.logged(logs)[0][1])
+        self.assertIn("there is room again", self.logged(logs)[1][1])
+
+    def test_movedWhileFull(self) -> None:
+        """
+        A file that was moved while the disk was full is still completed, and the
+        observer is busy no longer.
+        """
+        self.start()
+        writer: Any = self.service._writer
+        writer._write = os.fsencode  # anything that fails
+
+        def full(descriptor: int, data: memoryview) -> int:
+            raise OSError(28, "No space left on device")
+
+        writer._write = full
+        self.tell("one")
+        self.clock.advance(0)
+        busy = self.tell("two")
+        old = self.path.with_suffix(".1")
+        self.path.rename(old)
+        self.look()
+        self.successResultOf(busy)
+        writer._write = os.write
+        self.clock.advance(RETRY)
+        self.assertEqual(self.lines(old), ["started", "one", "two"])
+        self.assertEqual(self.lines(), ["started", "replay"])
+
+    def test_slowReaderAtTheEnd(self) -> None:
+        """
+        At the end a slow reader has a second to take the last lines.
+        """
+        os.mkfifo(self.path)
+        reader = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK)
+        self.addCleanup(os.close, reader)
+        self.start()
+        for _ in range(2000):
+            self.tell("x" * 100)
+        stopped = self.service.stopService()
+        assert stopped is not None
+        self.assertNoResult(stopped)
+        with capturedLogs() as logs:
+            self.clock.advance(FAREWELL)
+        self.successResultOf(stopped)
+        self.assertEqual([log["log_level"] for log in logs], [LogLevel.error])
+        self.assertIsInstance(self.clock, Clock)

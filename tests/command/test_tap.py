@@ -26,7 +26,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 import twisted_ovsdb
 from tests.command.test_options import HERE, REFUSED, RecordingObserver, parse
 from twisted_ovsdb import tap
-from twisted_ovsdb.command.output import EventsService
+from twisted_ovsdb.command.output import EventsService, HangUpService
 from twisted_ovsdb.lifecycle.service import OvsdbMonitorService
 from twisted_ovsdb.observers.log import LoggingObserver
 from twisted_ovsdb.openvswitch.classify import ClassificationRules
@@ -52,7 +52,9 @@ class MakeServiceTests(SynchronousTestCase):
         assert isinstance(services, MultiService)
         monitors = [s for s in services if isinstance(s, OvsdbMonitorService)]
         events = [s for s in services if isinstance(s, EventsService)]
-        self.assertEqual(len(monitors) + len(events), len(list(services)))
+        hangUp = [s for s in services if isinstance(s, HangUpService)]
+        self.assertEqual(len(hangUp), bool(events))
+        self.assertEqual(len(monitors) + len(events) + len(hangUp), len(list(services)))
         return monitors, events
 
     def observers(self, service: OvsdbMonitorService) -> list[object]:
@@ -299,7 +301,7 @@ class CommandTests(TestCase):
         await child.wait(2, b"trying again")
         self.interrupt(child)
         await child.ended
-        self.assertEqual(child.output[1], b"")
+        self.assertEqual(json.loads(child.output[1])["event"], "started")
         self.assertIn(b"Received SIGINT", child.output[2])
 
     def interrupt(self, child: Child) -> None:
@@ -324,9 +326,9 @@ class CommandTests(TestCase):
         self.assertEqual(child.output[2], b"")
         lines = [json.loads(line) for line in child.output[1].splitlines()]
         events = [line["event"] for line in lines]
-        self.assertEqual(events, ["online", "synchronized", "disconnected"])
-        self.assertEqual(lines[0]["interface"]["iface_id"], "vm-1")
-        self.assertEqual(lines[2]["reason"], "stopped")
+        self.assertEqual(events, ["started", "online", "synchronized", "disconnected"])
+        self.assertEqual(lines[1]["interface"]["iface_id"], "vm-1")
+        self.assertEqual(lines[3]["reason"], "stopped")
         log = Path(self.folder, "log").read_text()
         self.assertIn("starting up", log)
         self.assertNotIn("Traceback", log)
@@ -342,7 +344,7 @@ class CommandTests(TestCase):
         await child.wait(1, b'"synchronized"')
         self.interrupt(child)
         await child.ended
-        online = json.loads(child.output[1].splitlines()[0])
+        online = json.loads(child.output[1].splitlines()[1])
         self.assertEqual(online["interface"]["extra"], {"link_state": "up", "admin_state": "up"})
 
     async def test_readerGone(self) -> None:

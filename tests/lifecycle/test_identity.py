@@ -9,6 +9,7 @@ as the events have it.
 from __future__ import annotations
 
 import json
+from datetime import datetime, timezone
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -20,6 +21,8 @@ from tests.fakes.observers import Recorder
 from tests.fakes.rows import uuid, vmRow
 from twisted_ovsdb import Disconnected, SwitchChanged
 from twisted_ovsdb.observers.jsonlines import eventToJSON
+
+NOW = datetime(2026, 11, 22, tzinfo=timezone.utc)
 
 NO_TABLE = {"error": "syntax error", "details": "no table named Open_vSwitch"}
 
@@ -91,7 +94,7 @@ class IdentityTests(IdentityTestCase):
         for event in self.observer.events:
             self.assertEqual((event.system_id, event.hostname), ("s-1", "host"))
             self.assertEqual((event.switch, event.source), ("s-1", "tcp:127.0.0.1:6640"))
-            value = eventToJSON(event, "now")
+            value = eventToJSON(event, NOW)
             self.assertEqual((value["system_id"], value["hostname"]), ("s-1", "host"))
             self.assertEqual((value["switch"], value["source"]), ("s-1", "tcp:127.0.0.1:6640"))
 
@@ -148,7 +151,7 @@ class IdentityTests(IdentityTestCase):
         ((_, (_, _, requests)),) = self.sent()
         self.assertEqual(list(requests), ["Interface"])
         event: Any = self.observer.events[0]
-        value = eventToJSON(event, "now")
+        value = eventToJSON(event, NOW)
         self.assertNotIn("system_id", value)
         self.assertNotIn("address", value)
         self.assertEqual(value["switch"], value["source"])

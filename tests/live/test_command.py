@@ -9,27 +9,21 @@ files, against a real server.
 from __future__ import annotations
 
 import json
-import os
 import shlex
 import shutil
 import sys
-from pathlib import Path
-from signal import SIGINT, SIGTERM
+from signal import SIGINT
 from typing import Any
 
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred
-from twisted.internet.protocol import Factory, ProcessProtocol, Protocol, connectionDone
+from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.internet.threads import deferToThread
 from twisted.python.failure import Failure
 
-from tests.live.support import SCENE, SCENE_KINDS, LiveTestCase, Recorder
-
-CHECKOUT = Path(__file__).parents[2]
+from tests.live.commandcase import COMMAND, CommandTestCase
+from tests.live.support import SCENE_KINDS, Recorder
 
 JQ = "jq ." if shutil.which("jq") else f"{shlex.quote(sys.executable)} -m json.tool --json-lines"
-
-COMMAND = "exec twistd -n --pidfile= ovsdb-monitor"
 
 OBSERVERS = """
 from twisted_ovsdb import OvsdbEventObserver
@@ -43,46 +37,6 @@ class Watching(OvsdbEventObserver):
 
 watching = Watching()
 """
-
-
-class Command(ProcessProtocol):
-    """
-    A shell command.
-
-    @ivar output: the lines of its standard output.
-    @ivar log: the lines of its standard error.
-    @ivar ended: fires with the status when it has ended and its output is
-        closed; a signal is a negative number, as in C{subprocess}.
-    """
-
-    def __init__(self) -> None:
-        self.output: Recorder[str] = Recorder()
-        self.log: Recorder[str] = Recorder()
-        self.ended: Deferred[int] = Deferred()
-        self._partial = {1: b"", 2: b""}
-
-    def childDataReceived(self, childFD: int, data: bytes) -> None:
-        """
-        Record each line that is complete.
-        """
-        *lines, self._partial[childFD] = (self._partial[childFD] + data).split(b"\n")
-        recorder = self.output if childFD == 1 else self.log
-        for line in lines:
-            recorder.record(line.decode())
-
-    def processEnded(self, reason: Failure) -> None:
-        """
-        The command has ended.
-        """
-        ended: Any = reason.value
-        self.ended.callback(-ended.signal if ended.signal else ended.exitCode)
-
-    def signal(self, number: int) -> None:
-        """
-        Send a signal to all processes of the command, as a terminal does.
-        """
-        transport: Any = self.transport
-        os.killpg(transport.pid, number)
 
 
 class CountingRefusal(Protocol):
@@ -99,66 +53,19 @@ class CountingRefusal(Protocol):
         factory.refused.record("refused")
 
 
-class CommandTests(LiveTestCase):
+class CommandTests(CommandTestCase):
     """
     Tests for the whole command.
     """
 
-    vswitchd = False
-
-    async def setUp(self) -> None:  # type: ignore[override]
-        await super().setUp()
-        self.folder = Path(self.mktemp())
-        self.folder.mkdir()
-        await self.vsctl(SCENE)
-
-    def sh(self, text: str) -> Command:
-        """
-        Run a shell command in its own process group. If it still runs at the
-        end of the test, it is ended then.
-        """
-        environment = {
-            **os.environ,
-            "PYTHONPATH": f"{CHECKOUT}{os.pathsep}{self.folder.absolute()}",
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        }
-        command = Command()
-        processes: Any = reactor
-        processes.spawnProcess(
-            command, "setsid", ["setsid", "sh", "-c", text], environment, str(self.folder)
-        )
-        self.addCleanup(self._end, command)
-        return command
-
-    async def _end(self, command: Command) -> None:
-        if not command.ended.called:
-            command.signal(SIGTERM)
-            await command.ended
-
-    def monitor(self, options: str = "") -> Command:
-        """
-        Run twistd ovsdb-monitor on this test's server.
-        """
-        return self.sh(f"{COMMAND} --max-delay 0.2 --endpoint unix:{self.ovs.unix} {options}")
-
-    def assertEvents(self, lines: list[str], *expected: str) -> list[dict[str, Any]]:
-        """
-        Assert that each line is an event, and that these are the events, their
-        kinds and causes, in this order.
-        """
-        events = [json.loads(line) for line in lines]
-        told = [" ".join(e[k] for k in ("event", "kind", "cause") if k in e) for e in events]
-        self.assertEqual(told, list(expected))
-        return events
-
     async def test_pipeline(self) -> None:
         """
-        C{twistd ... --events - | head -3 | jq .} prints three events and ends
+        C{twistd ... --events - | head -4 | jq .} prints four lines and ends
         by itself; the log says in one line that the reader has gone.
         """
         command = self.sh(
             "twistd -n --pidfile= ovsdb-monitor"
-            f" --endpoint unix:{self.ovs.unix} --events - | head -3 | {JQ}"
+            f" --endpoint unix:{self.ovs.unix} --events - | head -4 | {JQ}"
         )
         self.assertEqual(await command.ended, 0)
         text = "\n".join(command.output.take())
@@ -167,7 +74,7 @@ class CommandTests(LiveTestCase):
             event, end = decoder.raw_decode(text.lstrip())
             events.append(event)
             text = text.lstrip()[end:]
-        self.assertEqual([(e["event"], e["cause"]) for e in events], [("online", "initial")] * 3)
+        self.assertEqual([e["event"] for e in events], ["started", *["online"] * 3])
         log = command.log.take()
         gone = [line for line in log if "--events -: the reader is gone: stopping" in line]
         self.assertEqual(len(gone), 1, log)
@@ -180,6 +87,7 @@ class CommandTests(LiveTestCase):
         After Ctrl-C, the last line says that the monitor was stopped.
         """
         command = self.monitor("--events -")
+        self.assertEvents(await command.output.takeSome(1), "started")
         told = await command.output.takeSome(len(SCENE_KINDS) + 1)
         events = self.assertEvents(
             sorted(told, key=lambda line: '"synchronized"' in line)[-1:], "synchronized initial"
@@ -231,7 +139,7 @@ class CommandTests(LiveTestCase):
         events = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
         self.assertEqual(
             [event["event"] for event in events],
-            ["earlier", *["online"] * len(SCENE_KINDS), "synchronized", "disconnected"],
+            ["earlier", "started", *["online"] * len(SCENE_KINDS), "synchronized", "disconnected"],
         )
         self.assertEqual(events[-1]["reason"], "stopped")
         await self.assertSceneUnchanged()

@@ -27,8 +27,8 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from tests.fakes.pki import Authority, KeyPair
+from tests.live.commandcase import CHECKOUT, Command
 from tests.live.support import SCENE, SCENE_KINDS, LiveTestCase, Recorder
-from tests.live.test_command import CHECKOUT, Command
 from tools.openvswitch import freePort
 from twisted_ovsdb import EndpointConnector, OvsdbMonitorFactory, OvsdbProtocol
 from twisted_ovsdb.endpoints.remotes import clientFromRemote
@@ -502,7 +502,7 @@ class CommandTests(TLSTestCase):
             *("--verify-hostname", "--events", "-"),
         )
         lines = await command.output.until(lambda line: '"synchronized"' in line)
-        self.assertEqual(len(lines), len(SCENE_KINDS) + 1)
+        self.assertEqual(len(lines), len(SCENE_KINDS) + 2)
         self.assertEqual(json.loads(lines[-1])["source"], f"ssl:127.0.0.1:{self.ssl}")
 
     async def test_refused(self) -> None:

@@ -29,7 +29,7 @@ from twisted_ovsdb.observers.jsonlines import JSONLinesObserver
 
 NOW = datetime(2026, 11, 22, 6, 0, 0, 123456, timezone.utc)
 TIME = (
-    '"time":"2026-11-22T06:00:00.123456Z",'
+    '"time":"2026-11-22T06:00:00.123456Z","timestamp":1795327200.123456,'
     '"switch":"tcp:127.0.0.1:6640","source":"tcp:127.0.0.1:6640"'
 )
 
@@ -144,11 +144,11 @@ class JSONLinesObserverTests(SynchronousTestCase):
 
     def test_text(self) -> None:
         """
-        Text is written in UTF-8. Newlines and quotes are escaped.
+        Text is written in ASCII: everything else is escaped.
         """
         event = InterfaceOnline(interface(name='tâp\n"\U0001f680"'), Cause.UPDATE, SOURCE)
         line = self.line(event)
-        self.assertIn('"name":"tâp\\n\\"\U0001f680\\""', line)
+        self.assertIn(r'"name":"t\u00e2p\n\"\ud83d\ude80\""', line)
         self.assertEqual(json.loads(line)["interface"]["name"], 'tâp\n"\U0001f680"')
 
     def test_extra(self) -> None:

@@ -17,7 +17,7 @@ from twisted.internet.interfaces import IStreamClientEndpoint, IStreamServerEndp
 from twisted.python.reflect import namedAny
 from twisted.python.usage import UsageError
 
-from twisted_ovsdb.command.output import openAppend
+from twisted_ovsdb.command.eventsfile import STANDARD_OUTPUT
 from twisted_ovsdb.endpoints.cluster import ClusterEndpoint
 from twisted_ovsdb.endpoints.passive import isPassiveTLS, serverFromRemote
 from twisted_ovsdb.endpoints.remotes import clientFromRemote, isOpenVSwitchTLS
@@ -79,17 +79,22 @@ def place(reactor: Any, text: str, secured: TLSOptions | None) -> IStreamServerE
         raise UsageError(f"--listen {e}") from e
 
 
-def events(path: str) -> str:
+def events(paths: Iterable[str]) -> list[str]:
     """
-    Check that a file can be appended to.
+    Check the files of events. They are opened later, and only once: by the user and
+    in the process that write to them.
 
-    @return: its absolute path: a daemon changes its directory before it opens the file.
+    @return: the absolute paths: a daemon changes its directory before it opens files.
     """
-    try:
-        os.close(openAppend(path))
-    except OSError as e:
-        raise UsageError(f"--events {path}: cannot be opened: {e.strerror}") from e
-    return os.path.abspath(path)
+    found: dict[str, str] = {}
+    for path in paths:
+        if not path:
+            raise UsageError("--events '': must be a path, or - for standard output")
+        absolute = path if path == STANDARD_OUTPUT else os.path.abspath(path)
+        if absolute in found:
+            raise UsageError(f"--events {path}: is the same file as --events {found[absolute]}")
+        found[absolute] = path
+    return list(found)
 
 
 def column(name: str) -> str:

@@ -2,112 +2,241 @@
 # See LICENSE for details.
 
 """
-Writes lines to a file descriptor whose reader may be slow or gone, without
-blocking the reactor.
+Writes lines to a file descriptor whose disk may be full, and whose reader may be
+slow or gone, without blocking the reactor.
 
-The descriptor is not made non-blocking. That would change it for every process
-that shares it, such as the shell whose terminal it is.
+The lines of one turn of the reactor go out in one write. A descriptor that is
+shared with other processes is not made non-blocking: that would change it for all
+of them, such as the shell whose terminal it is.
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import select
 import stat
-from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
-from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorFDSet, IReadDescriptor, IWriteDescriptor
+import attrs
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IDelayedCall, IReadDescriptor, IWriteDescriptor
 from twisted.internet.main import CONNECTION_LOST
 from zope.interface import implementer
+
+from twisted_ovsdb.connection.waiters import Waiters
+from twisted_ovsdb.monitoring.turn import Turn
+
+BUFFER: Final = 1 << 20
+"""Bytes that may wait to be written before the caller has to wait too."""
 
 ATOMIC: Final = 4096
 """PIPE_BUF of Linux: the bytes that a pipe takes without blocking, if poll finds it writable."""
 
+RETRY: Final = 5.0
+"""Seconds between two attempts to write to a full disk."""
+
 READER_GONE: Final = "the reader is gone"
+
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
+
+
+@attrs.frozen
+class Position:
+    """
+    A place in a regular file, at the end of a line.
+
+    @ivar device: st_dev of the file.
+    @ivar inode: st_ino of the file.
+    @ivar offset: the bytes before this place.
+    """
+
+    device: int
+    inode: int
+    offset: int
+
+
+class Fate:
+    """What a L{LineWriter} tells its owner. Each method does nothing."""
+
+    def full(self, reason: str) -> None:
+        """The disk is full. The writer tries again every L{RETRY} seconds."""
+
+    def goesOn(self) -> None:
+        """The disk takes lines again."""
+
+    def readerGone(self) -> None:
+        """The reader is gone. Nothing more is written."""
+
+    def failed(self, reason: str) -> None:
+        """The descriptor can no longer be written to. Nothing more is written."""
 
 
 @implementer(IReadDescriptor, IWriteDescriptor)
 class LineWriter:
     """
-    Writes each line at once if the descriptor takes it. Otherwise lines wait,
-    in order, until it does.
+    Writes lines in order. A line is written whole, also if its first half was
+    written before the disk was full.
     """
 
     def __init__(
-        self, descriptor: int, reactor: IReactorFDSet, onClosed: Callable[[str], object]
+        self,
+        descriptor: int,
+        reactor: Any,
+        fate: Fate,
+        write: Callable[[int, memoryview], int] = os.write,
     ) -> None:
         """
         @param descriptor: where to write. The caller opens and closes it.
-        @param reactor: the reactor.
-        @param onClosed: called once with the reason, when the reader is gone
-            or the descriptor can no longer be written to.
+        @param reactor: schedules calls and watches descriptors.
+        @param fate: is told what happens to the descriptor.
+        @param write: writes some bytes, as C{os.write}.
         """
         self._descriptor = descriptor
         self._reactor = reactor
-        self._onClosed = onClosed
-        self._waiting: deque[tuple[bytes, Deferred[None]]] = deque()
+        self._fate = fate
+        self._write = write
+        self._lines: list[bytes] = []
+        self._data = memoryview(b"")  # what is being written, before the lines
+        self._size = 0  # of both
+        self._torn = 0  # bytes of a line that are written before its rest
+        self._turn = Turn(reactor)  # writes the lines of this one
+        self._full = False
+        self._retry: IDelayedCall | None = None  # while the disk is full
+        self._room: Waiters[None] = Waiters()
+        self._drained: Waiters[None] = Waiters()
         self._open = True
+        self._watching = False
         mode = os.fstat(descriptor).st_mode
-        self._mayBlock = not stat.S_ISREG(mode)
+        how = fcntl.fcntl(descriptor, fcntl.F_GETFL)
+        self._isFile = stat.S_ISREG(mode)
+        self._mayBlock = not self._isFile and not how & os.O_NONBLOCK
         self._poll = select.poll()
         self._poll.register(descriptor, select.POLLOUT)
-        access = fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE
-        if stat.S_ISFIFO(mode) and access == os.O_WRONLY:
+        if stat.S_ISFIFO(mode) and how & os.O_ACCMODE == os.O_WRONLY:
             # The writing end of a pipe becomes readable when its reader goes.
             reactor.addReader(self)
 
+    @property
+    def pending(self) -> int:
+        """Bytes that are not written yet."""
+        return self._size
+
+    @property
+    def stuck(self) -> bool:
+        """Whether the disk is full."""
+        return self._full
+
+    @property
+    def written(self) -> Position | None:
+        """Up to which place everything is written; None if this is no regular file."""
+        if not self._isFile:
+            return None
+        found = os.fstat(self._descriptor)
+        offset = os.lseek(self._descriptor, 0, os.SEEK_CUR) - self._torn
+        return Position(found.st_dev, found.st_ino, offset)
+
     def write(self, line: bytes) -> Deferred[None] | None:
         """
-        Write a line, after those that wait.
+        Write a line, after those that wait. If the reader is gone, the line is
+        dropped.
 
-        @return: None if the line is written, else a Deferred that fires when
-            it is. If the reader is gone, the line is dropped.
+        @return: None if the next line may follow at once; else a Deferred that
+            fires when it may. The line is written also if this is cancelled.
         """
         if not self._open:
             return None
-        if not self._waiting:
-            line = self._writeSome(line)
-            if not line or not self._open:
+        self._lines.append(line)
+        self._size += len(line)
+        if not self._watching and self._retry is None:
+            self._turn.take(self.flush)
+            if self._size <= BUFFER:
                 return None
-            self._reactor.addWriter(self)
-        # If the caller cancels this, the line is written all the same: half of it
-        # may be written already.
-        written: Deferred[None] = Deferred()
-        self._waiting.append((line, written))
-        return written
+            self.flush()
+            if self._size <= BUFFER or not self._open:
+                return None
+        return self._room.wait()
+
+    def flush(self) -> None:
+        """Write what the descriptor takes now."""
+        self._turn.cancel()
+        if self._retry is None and self._open:
+            self._writeSome()
+
+    def drained(self) -> Deferred[None]:
+        """@return: fires when nothing waits, or nothing can be written any more."""
+        self.flush()
+        return self._drained.wait() if self._size and self._open else succeed(None)
+
+    def letGo(self) -> None:
+        """Let those who wait for room go on: they will write elsewhere."""
+        self._room.callback(None)
 
     def close(self) -> None:
         """Write nothing more. The descriptor stays open."""
         if self._open:
             self._open = False
+            self._turn.cancel()
+            self._watch(False)
             self._reactor.removeReader(self)
-            self._reactor.removeWriter(self)
-        while self._waiting:
-            self._waiting.popleft()[1].callback(None)
+            if self._retry is not None:
+                self._retry.cancel()
+                self._retry = None
+        self._room.callback(None)
+        self._drained.callback(None)
 
-    def _writeSome(self, line: bytes) -> bytes:
-        """@return: the rest that is still to be written."""
+    def _writeSome(self) -> None:
+        self._retry = None
         try:
-            while line:
+            while self._size:
                 if self._mayBlock and not self._poll.poll(0):
                     break
-                line = line[os.write(self._descriptor, line[:ATOMIC]) :]
+                if not self._data:
+                    self._data = memoryview(b"".join(self._lines))
+                    self._lines.clear()
+                data = self._data[:ATOMIC] if self._mayBlock else self._data
+                self._wrote(data, self._write(self._descriptor, data))
         except BlockingIOError:
             pass
         except (BrokenPipeError, ConnectionResetError):
-            self._end(READER_GONE)
+            self._end(self._fate.readerGone)
+            return
         except OSError as e:
-            self._end(str(e.strerror))
-        return line
+            reason = str(e.strerror)
+            if e.errno not in _FULL or not self._isFile:
+                self._end(lambda: self._fate.failed(reason))
+                return
+            self._retry = self._reactor.callLater(RETRY, self._writeSome)
+            if not self._full:
+                self._full = True
+                self._fate.full(reason)
+            return
+        if self._full:
+            self._full = False
+            self._fate.goesOn()
+        self._watch(self._size > 0)
+        if self._size <= BUFFER:
+            self._room.callback(None)
+        if not self._size:
+            self._drained.callback(None)
 
-    def _end(self, reason: str) -> None:
+    def _wrote(self, data: memoryview, count: int) -> None:
+        end = bytes(data[:count]).rfind(b"\n") + 1
+        self._torn = count - end if end else self._torn + count
+        self._data = self._data[count:]
+        self._size -= count
+
+    def _watch(self, wanted: bool) -> None:
+        if wanted is not self._watching:
+            self._watching = wanted
+            (self._reactor.addWriter if wanted else self._reactor.removeWriter)(self)
+
+    def _end(self, tell: Callable[[], object]) -> None:
         if self._open:
             self.close()
-            self._onClosed(reason)
+            tell()
 
     # What the reactor calls
 
@@ -121,17 +250,7 @@ class LineWriter:
 
     def doWrite(self) -> None:
         """The descriptor takes more."""
-        while self._waiting:
-            line, written = self._waiting[0]
-            left = self._writeSome(line)
-            if not self._open:
-                return
-            if left:
-                self._waiting[0] = (left, written)
-                return
-            self._waiting.popleft()
-            written.callback(None)
-        self._reactor.removeWriter(self)
+        self._writeSome()
 
     def doRead(self) -> Any:
         """The reader is gone: nothing else makes a writing end readable."""
@@ -140,4 +259,4 @@ class LineWriter:
 
     def connectionLost(self, reason: object = None) -> None:
         """The reader is gone."""
-        self._end(READER_GONE)
+        self._end(self._fate.readerGone)

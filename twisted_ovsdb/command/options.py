@@ -9,6 +9,9 @@ of the options mean.
 
 from __future__ import annotations
 
+import contextlib
+import io
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any, Final
@@ -17,7 +20,7 @@ from twisted.python import usage
 
 from twisted_ovsdb._version import __version__
 from twisted_ovsdb.command import arguments
-from twisted_ovsdb.command.output import STANDARD_OUTPUT
+from twisted_ovsdb.command.eventsfile import STANDARD_OUTPUT
 from twisted_ovsdb.connection.watchdog import PROBE_INTERVAL, SNAPSHOT_TIMEOUT
 from twisted_ovsdb.lifecycle.backoff import MAX_DELAY
 from twisted_ovsdb.lifecycle.factory import CONNECT_TIMEOUT
@@ -30,6 +33,7 @@ _REPEATED: Final = {
     "listen": "where to listen for switches",
     "observer": "a class or an instance in Python",
     "column": "one more column to monitor",
+    "events": "file of JSON Lines",
 }
 
 _MAY_BE_ZERO: Final = ("connect-timeout", "snapshot-timeout", "probe-interval")
@@ -52,6 +56,10 @@ _COLUMNS: Final = (
 def _remotes(*texts: str) -> usage.CompleteList:
     # In zsh's _arguments a colon separates fields, unless it is quoted.
     return usage.CompleteList([text.replace(":", r"\:") for text in texts])
+
+
+class StartFailed(Exception):
+    """Why a daemon could not start. The parent process of twistd shows the beginning of it."""
 
 
 class Options(usage.Options):
@@ -102,13 +110,6 @@ class Options(usage.Options):
             None,
             "The certificate of the authority that must have signed the certificate of the other"
             " side, a PEM file.",
-        ],
-        [
-            "events",
-            None,
-            None,
-            "Append events to this file as JSON Lines. - is standard output, which then has"
-            " nothing else in it (with twistd -n).",
         ],
         [
             "rules",
@@ -172,7 +173,7 @@ class Options(usage.Options):
         # Without this, --help would show the line breaks of the docstrings.
         for name in _REPEATED:
             self.docs[name] = " ".join(self.docs[name].split())
-        self.update(endpoints=[], listen=[], observers=[], columns=[])
+        self.update(endpoints=[], listen=[], observers=[], columns=[], events=[])
 
     def opt_endpoint(self, text: str) -> None:
         """
@@ -200,6 +201,14 @@ class Options(usage.Options):
         are then not logged. May be given several times.
         """
         self["observers"].append(arguments.observer(name))
+
+    def opt_events(self, path: str) -> None:
+        """
+        Append events to this file as JSON Lines. - is standard output, which
+        then has nothing else in it (with twistd -n). May be given several
+        times. SIGHUP opens files again that were moved, as after logrotate.
+        """
+        self["events"].append(path)
 
     def opt_column(self, name: str) -> None:
         """
@@ -245,22 +254,62 @@ class Options(usage.Options):
         tls = arguments.tls(self, [*texts, *self["listen"]])
         self["endpoints"] = [arguments.endpoint(reactor, text, tls) for text in texts]
         self["listen"] = [arguments.place(reactor, text, tls) for text in self["listen"]]
-        if self["events"] == STANDARD_OUTPUT:
+        if STANDARD_OUTPUT in self["events"]:
             self._reserveStandardOutput()
-        elif self["events"] is not None:
-            self["events"] = arguments.events(self["events"])
+        else:
+            self._escapeOnStandardOutput()
+        self["events"] = arguments.events(self["events"])
         self["rules"] = arguments.rules(self["rules"], self["bridge-names"])
         self["max-switches"] = arguments.count("max-switches", self["max-switches"])
         self["max-delay"] = arguments.seconds("max-delay", self["max-delay"])
         for name in _MAY_BE_ZERO:
             self[name] = arguments.seconds(name, self[name], zero=True)
 
+    @property
+    def isDaemon(self) -> bool:
+        """Whether twistd goes into the background. Twisted's other runner, twist, never does."""
+        return self.parent is not None and not self.parent.get("nodaemon", True)
+
+    def failure(self, text: str) -> BaseException:
+        """
+        Make the exception with which a service says, at its start, that it cannot
+        start. A daemon's parent waits for an exception, and would wait for ever for
+        the end of the process. In the foreground, the text is one line on standard
+        error, and the status is 1; twistd does not remove its pidfile then.
+        """
+        if self.isDaemon:
+            return StartFailed(text)
+        if sys.__stderr__ is not None:
+            # At this time, sys.stderr writes to the log.
+            print(f"twistd ovsdb-monitor: {text}", file=sys.__stderr__, flush=True)
+        pidfile = self.parent.get("pidfile") if self.parent is not None else None
+        if pidfile:
+            with contextlib.suppress(OSError):
+                os.unlink(pidfile)
+        return SystemExit(1)
+
+    def _escapeOnStandardOutput(self) -> None:
+        """
+        The log goes to standard output. A line with a character that its encoding
+        does not have would be lost.
+        """
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="backslashreplace")
+
     def _reserveStandardOutput(self) -> None:
-        twistd: Any = self.parent
-        if not twistd["nodaemon"]:
+        if self.isDaemon:
             raise usage.UsageError(
                 "--events -: a daemon has no standard output; use twistd -n, or --events PATH"
             )
+        if sys.__stdout__ is None:
+            raise usage.UsageError("--events -: standard output is closed")
+        twistd: Any = self.parent
+        if twistd is None:
+            return
+        if "logFile" in twistd:  # twist
+            if twistd["logFile"] is sys.stdout:
+                twistd["logFile"] = sys.stderr
+            return
         logsToFile = twistd["logfile"] not in (None, "", "-")
         if not (twistd["logger"] or twistd["syslog"] or logsToFile):
             twistd["logger"] = "twisted_ovsdb.command.output.standardErrorLog"

@@ -41,16 +41,33 @@ class JSONLinesObserver:
 
     def eventReceived(self, event: events.Event) -> Deferred[None] | None:
         """Write the event."""
-        time = self._now().isoformat(timespec="microseconds").replace("+00:00", "Z")
-        line = json.dumps(eventToJSON(event, time), ensure_ascii=False, separators=(",", ":"))
-        return self._write(line.encode() + b"\n")
+        return self._write(lineOf(eventToJSON(event, self._now())))
 
 
-def eventToJSON(event: events.Event, time: str) -> dict[str, Any]:
+def lineOf(value: dict[str, Any]) -> bytes:
+    """
+    A line of JSON Lines. It is ASCII: some programs take U+2028, for example, as
+    the end of a line.
+    """
+    return json.dumps(value, separators=(",", ":")).encode("ascii") + b"\n"
+
+
+def timesOf(now: datetime) -> dict[str, Any]:
+    """
+    The time at which a line is written, as in RFC 3339 and in seconds since the
+    epoch.
+
+    @param now: the time in UTC.
+    """
+    time = now.isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return {"time": time, "timestamp": now.timestamp()}
+
+
+def eventToJSON(event: events.Event, now: datetime) -> dict[str, Any]:
     """
     An event as the object that a line of JSON Lines holds.
 
-    @param time: when it is written, as in RFC 3339.
+    @param now: when it is written, in UTC.
     """
     value: dict[str, Any] = {"event": EVENT_NAMES[type(event)]}
     if isinstance(event, events.InterfaceEvent):
@@ -61,7 +78,7 @@ def eventToJSON(event: events.Event, time: str) -> dict[str, Any]:
         value["cause"] = event.cause.value
     if isinstance(event, events.Synchronized):
         value["counts"] = countKinds(event.interfaces)
-    value["time"] = time
+    value.update(timesOf(now))
     value["switch"] = event.switch
     value["source"] = event.source
     if event.identity != events.UNIDENTIFIED:
