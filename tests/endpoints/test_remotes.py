@@ -26,7 +26,8 @@ from zope.interface.verify import verifyObject
 
 from tests.fakes.pki import Authority
 from twisted_ovsdb.endpoints.addresses import EndpointAddress
-from twisted_ovsdb.endpoints.remotes import LONGEST_PATH, clientFromRemote, isOpenVSwitchTLS
+from twisted_ovsdb.endpoints.longpath import LONGEST_PATH
+from twisted_ovsdb.endpoints.remotes import clientFromRemote, isOpenVSwitchTLS
 from twisted_ovsdb.endpoints.tls import TLSOptions
 
 NO_FILES = TLSOptions("key", "certificate", "ca")
@@ -172,8 +173,8 @@ REFUSED: list[tuple[str, list[str]]] = [
     ("unix:path=", ["has no path", *EXPECTED]),
     ("unix:/a:timeout=soon", ["'soon'", *EXPECTED]),
     ("unix:/a\\", [*EXPECTED]),
-    (f"unix:path=/{'x' * LONGEST_PATH}", ["at most 107 bytes, not 108"]),
-    (f"unix:/{'x' * LONGEST_PATH}", ["at most 107 bytes, not 108"]),
+    (f"unix:path=/{'x' * LONGEST_PATH}", ["at most 107 bytes, or its last part at most 82, not"]),
+    (f"unix:/{'x' * LONGEST_PATH}", ["at most 107 bytes, or its last part at most 82, not 107"]),
     ("foo:bar", ["'foo'", *EXPECTED]),
     ("127.0.0.1:6640", ["'127.0.0.1'", *EXPECTED]),
     ("ptcp:6640", ["'ptcp'", *EXPECTED]),

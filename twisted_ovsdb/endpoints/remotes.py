@@ -21,6 +21,7 @@ from twisted.internet.abstract import isIPAddress, isIPv6Address
 from twisted.internet.interfaces import IStreamClientEndpoint
 
 from twisted_ovsdb.endpoints.addresses import OVSDB_PORT, destination
+from twisted_ovsdb.endpoints.longpath import LONGEST_PATH, LongPathEndpoint
 from twisted_ovsdb.endpoints.secure import TLSClientEndpoint
 from twisted_ovsdb.endpoints.tls import INSTALL, TLSOptions
 
@@ -28,9 +29,6 @@ EXPECTED: Final = (
     "expected tcp:HOST[:PORT], ssl:HOST[:PORT], unix:PATH such as"
     " unix:/var/run/openvswitch/db.sock, or a Twisted client endpoint string"
 )
-
-LONGEST_PATH: Final = 107
-"""Bytes of the path of a unix socket; unix(7). With more, Twisted hangs."""
 
 # [IPv6] or a host's name or address, with or without a port. Strings that only
 # Twisted knows differ: they have = for keywords or \ for quoting.
@@ -150,21 +148,19 @@ def _twisteds(reactor: Any, text: str) -> IStreamClientEndpoint:
             "without caCertsDir it verifies nothing; use tls:HOST:PORT, or ssl:HOST[:PORT] with"
             " --private-key, --certificate and --ca-cert"
         )
-    _check(endpoint)
-    return endpoint
+    return _checked(reactor, endpoint)
 
 
-def _check(endpoint: IStreamClientEndpoint) -> None:
+def _checked(reactor: Any, endpoint: IStreamClientEndpoint) -> IStreamClientEndpoint:
     """Find the mistakes that Twisted finds only when it connects."""
     found = destination(endpoint)
     if found is None:
-        return
+        return endpoint
     _, where, port = found
     if not where:
         raise ValueError(f"has no {'path' if port is None else 'host'}; {EXPECTED}")
     if port is not None:
         _port(str(port))
-    elif (length := len(os.fsencode(where))) > LONGEST_PATH:
-        raise ValueError(
-            f"the path of a unix socket has at most {LONGEST_PATH} bytes, not {length}"
-        )
+    elif len(os.fsencode(where)) > LONGEST_PATH:
+        return LongPathEndpoint(reactor, where)
+    return endpoint

@@ -32,7 +32,7 @@ from zope.interface import implementer
 
 from twisted_ovsdb.endpoints.addresses import EndpointAddress
 from twisted_ovsdb.endpoints.tls import TLSFailure, TLSOptions, VerifyingCreator
-from twisted_ovsdb.errors import openSSLReasons, printable
+from twisted_ovsdb.errors import describeReason, openSSLReasons, printable
 
 HANDSHAKE_TIMEOUT: Final = 30.0
 """Seconds that a handshake may take, as endpoints allow for a connection."""
@@ -176,7 +176,7 @@ class SecureServerFactory(_Forwarding):
         try:
             creator = VerifyingCreator(self._options)
         except TLSFailure as e:
-            self._log.warn("{address}: refused: {reason}", address=addr, reason=str(e))
+            self._log.warn("{address}: refused: {reason}", address=addr, reason=describeReason(e))
             return None
         protocol = self._wrapped.buildProtocol(addr)
         if protocol is None:

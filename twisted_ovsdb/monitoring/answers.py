@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError, succeed
 from twisted.internet.interfaces import IReactorTime
 
+from twisted_ovsdb.errors import printable
 from twisted_ovsdb.events import InterfaceKind, OvsInterface
 from twisted_ovsdb.openvswitch.tracker import Present
 
@@ -128,14 +129,15 @@ class Readiness:
     def _explain(self, ifaceId: str) -> str:
         """Say why no interface of this iface-id is ready."""
         if not self._present.inSync:
-            return f"not in sync with {self._present.source or 'the server'}"
+            return f"not in sync with {printable(self._present.source) or 'the server'}"
         found = [row for row in self._present.rows.values() if row.iface_id == ifaceId]
         if not found:
             return "no interface has it"
         row = next((row for row in found if row.kind is InterfaceKind.VM), found[0])
+        name = printable(row.name)
         if row.kind is not InterfaceKind.VM:
             kind = "no kind" if row.kind is None else f"kind {row.kind.value}"
-            return f"{row.name} has {kind}"
+            return f"{name} has {kind}"
         if row.error is not None:
-            return f"{row.name}: {row.error}"
-        return f"{row.name} has no OpenFlow port"
+            return f"{name}: {printable(row.error)}"
+        return f"{name} has no OpenFlow port"

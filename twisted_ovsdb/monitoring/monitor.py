@@ -18,7 +18,7 @@ from twisted.logger import Logger
 
 from twisted_ovsdb.connection.protocol import OvsdbProtocol
 from twisted_ovsdb.connection.waiters import Waiters
-from twisted_ovsdb.errors import MonitorStopped
+from twisted_ovsdb.errors import MonitorStopped, printable
 from twisted_ovsdb.events import Event, InterfaceKind, OvsInterface, SwitchIdentity
 from twisted_ovsdb.interfaces import Observer
 from twisted_ovsdb.monitoring.answers import Index, Readiness
@@ -288,7 +288,7 @@ class InterfaceMonitor:
                 self._warned[table] = columns
                 self._log.warn(
                     "{source}: table {table} has no column {columns}; going on without",
-                    source=self.source,
+                    source=printable(self.source),
                     table=table,
                     columns=", ".join(sorted(new)),
                 )

@@ -14,6 +14,7 @@ from typing import Final
 
 import attrs
 
+from twisted_ovsdb.errors import printable
 from twisted_ovsdb.events import InterfaceKind
 
 # Looked up once: CPython 3.11 is slow to find a member of an enum.
@@ -140,11 +141,12 @@ class ClassificationRules:
         """Say in a few words why an interface has no kind."""
         reasons = []
         if type.lower() in self.tunnelTypes:
-            reasons.append(f"type {type}, but no remote_ip, or not named {self.tunnelNames}")
+            shown = printable(type)
+            reasons.append(f"type {shown}, but no remote_ip, or not named {self.tunnelNames}")
         if self._isVm(external_ids):
             reasons.append(f"not named {self.vmNames}")
         elif self.vmKeys:
             reasons.append(f"no {' or '.join(self.vmKeys)} in external_ids")
         if type == "internal":
             reasons.append(f"internal, but not named {self.bridgeNames}")
-        return f"{name} (type {type!r}): " + "; ".join(reasons)
+        return f"{printable(name)} (type '{printable(type)}'): " + "; ".join(reasons)

@@ -1,0 +1,127 @@
+# Copyright (c) The twisted_ovsdb authors.
+# See LICENSE for details.
+
+"""
+What a peer writes reaches a terminal only in printable characters, wherever it
+stands in a line of the log or in the text of an error.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from twisted.internet.defer import TimeoutError
+from twisted.logger import capturedLogs, formatEvent
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.lifecycle.test_listener import ListenerTestCase
+from twisted_ovsdb.observers.log import LoggingObserver
+from twisted_ovsdb.testing import MemoryServer, RecordingObserver, connectedFactory
+
+HOSTILE = "\x1b[2J\u202e\n\x00!"
+"""Clears a terminal, turns text around, begins a new line."""
+
+STORABLE = HOSTILE.replace("\x00", "\x07")
+"""The same without NUL, which a database cannot hold."""
+
+
+class LinesTestCase(SynchronousTestCase):
+    """
+    Looks at all lines of the log.
+    """
+
+    def assertPrintable(self, logs: Any, atLeast: int) -> None:
+        """
+        Assert that each line of the log is printable, and that so many of them
+        show the hostile text.
+        """
+        lines = [formatEvent(log) for log in logs]
+        for line in lines:
+            self.assertTrue(line.isprintable(), repr(line))
+        shown = [line for line in lines if r"\x1b[2J\u202e" in line]
+        self.assertGreaterEqual(len(shown), atLeast, lines)
+
+
+class InterfacesTests(LinesTestCase):
+    """
+    Hostile text in the Interface table.
+    """
+
+    def test_log(self) -> None:
+        """
+        Names, types, errors, ids and options of interfaces, with a kind and
+        without one.
+        """
+        server = MemoryServer()
+        server.addBridge(f"br{STORABLE}")
+        with capturedLogs() as logs:
+            factory = connectedFactory(server, LoggingObserver(nameSource=True))
+            hostile = {STORABLE: STORABLE, "iface-id": STORABLE}
+            server.addPort(f"br{STORABLE}", f"vm{STORABLE}", external_ids=hostile)
+            server.addPort(f"br{STORABLE}", f"no{STORABLE}", type=f"x{STORABLE}")
+            for name in ("vm", "no"):
+                server.setInterface(f"{name}{STORABLE}", error=STORABLE, ofport=-1)
+            server.setInterface(f"vm{STORABLE}", type=STORABLE, options={STORABLE: STORABLE})
+            server.deletePort(f"vm{STORABLE}")
+            server.kill()
+            server.advance(1)
+            self.successResultOf(factory.stop())
+        self.assertPrintable(logs, 7)
+
+    def test_timeout(self) -> None:
+        """
+        The text of the timeout of whenReady.
+        """
+        server = MemoryServer()
+        server.addBridge("br-int")
+        factory = connectedFactory(server, RecordingObserver())
+        server.addPort("br-int", f"vm{STORABLE}", iface_id="vm-1")
+        for columns in ({}, {"error": STORABLE}, {"external_ids": {}, "type": STORABLE}):
+            server.setInterface(f"vm{STORABLE}", **columns)
+            late = factory.whenReady("vm-1", timeout=1)
+            server.advance(1)
+            text = str(self.failureResultOf(late, TimeoutError).value)
+            self.assertTrue(text.isprintable(), repr(text))
+
+
+class SwitchTests(ListenerTestCase, LinesTestCase):
+    """
+    Hostile text in the identity of a switch, and in its errors.
+    """
+
+    def test_identity(self) -> None:
+        """
+        A system-id and a host name in lines about sessions and refusals.
+        """
+        self.observer = LoggingObserver(nameSource=True)  # type: ignore[assignment]
+        self.listen()
+        with capturedLogs() as logs:
+            switch = self.dial()
+            switch.identify(HOSTILE, HOSTILE)
+            switch.snapshot(1)
+            clone = self.dial(host=2)
+            clone.identify(HOSTILE)
+            ((messageId, _),) = switch.requests()[-1:]
+            switch.answer(messageId, [])
+            switch.rename(HOSTILE * 2)
+            switch.lose()
+        self.assertPrintable(logs, 6)
+
+    def test_errors(self) -> None:
+        """
+        Errors, unknown methods, notifications and replies.
+        """
+        messages: list[dict[str, Any]] = [
+            {"id": 7, "method": HOSTILE, "params": []},
+            {"id": None, "method": HOSTILE, "params": []},
+            {"id": None, "method": "update", "params": [HOSTILE, {}]},
+            {"id": HOSTILE, "result": {}, "error": None},
+            {"id": 1, "error": {"error": HOSTILE, "details": HOSTILE}},
+        ]
+        with capturedLogs() as logs:
+            switch = self.dial()
+            for message in messages:
+                switch.protocol.dataReceived(json.dumps(message).encode())
+            switch.lose()
+        self.assertPrintable(logs, 5)
