@@ -14,12 +14,16 @@ from typing import Any
 from unittest import SkipTest
 
 from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import UNIXServerEndpoint
 from twisted.internet.protocol import ProcessProtocol
+from twisted.internet.threads import deferToThread
 from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
 import twisted_ovsdb
-from tools.run import answers
+from tools import run
+from tools.run import found
+from twisted_ovsdb.testing import MemoryServer
 
 CHECKOUT = Path(twisted_ovsdb.__file__).parent.parent
 
@@ -49,6 +53,30 @@ class Run(ProcessProtocol):
         self.ended.callback(reason.value)
 
 
+class FoundTests(TestCase):
+    """
+    Where C{make run} looks for a server.
+    """
+
+    async def test_socket(self) -> None:
+        """
+        It finds the server on the usual unix socket, and no other program there.
+        """
+        from twisted.internet import reactor
+
+        anyReactor: Any = reactor
+        folder = self.mktemp()
+        os.mkdir(folder)
+        self.patch(os, "environ", {**os.environ, "OVS_RUNDIR": folder})
+        self.patch(run, "LOCAL", ("127.0.0.1", 1))
+        self.assertIsNone(await deferToThread(found))
+        server = MemoryServer()
+        endpoint = UNIXServerEndpoint(anyReactor, f"{folder}/db.sock")
+        port = await server.listen(endpoint)
+        self.addCleanup(port.stopListening)
+        self.assertEqual(await deferToThread(found), f"unix:{folder}/db.sock")
+
+
 class MemoryTests(TestCase):
     """
     The scene on a server in memory.
@@ -62,7 +90,7 @@ class MemoryTests(TestCase):
         interface is shown, and a VM that comes later. Ctrl-C ends the program
         and its server.
         """
-        if answers():
+        if found() is not None:
             raise SkipTest("there is an ovsdb-server, which make run would watch")
         from twisted.internet import reactor
 

@@ -4,15 +4,16 @@
 """
 C{make run}: runs the monitor in the foreground.
 
-It watches the ovsdb-server on tcp:127.0.0.1:6640 if there is one, and changes
-nothing there. If there is none, it plays a scene on a private Open vSwitch, in
-which every kind of event happens. If Open vSwitch cannot be installed either,
+It watches the ovsdb-server on tcp:127.0.0.1:6640 if there is one, or else the
+one on the usual unix socket, and changes nothing there. If there is none, it
+plays a scene on a private Open vSwitch, in which every kind of event happens. If Open vSwitch cannot be installed either,
 it plays the scene on a server in memory.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import socket
 import subprocess
@@ -21,10 +22,14 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from tools.openvswitch import PrivateOpenVSwitch, missing
 
 LOCAL = ("127.0.0.1", 6640)
+
+SOCKETS = ("/var/run/openvswitch/db.sock", "/run/openvswitch/db.sock")
+"""Where Open vSwitch puts the socket of ovsdb-server, if OVS_RUNDIR says nothing else."""
 
 INSTALL = str(Path(__file__).with_name("install-openvswitch"))
 
@@ -32,12 +37,25 @@ PAUSE = 3.0
 """Seconds between two changes of the scene: time to read a line."""
 
 
-def answers() -> bool:
+def found() -> str | None:
     """
-    Whether an OVSDB server answers on the port of the specification.
+    Where an OVSDB server answers on this host: on the port of the specification, or
+    on the usual socket.
     """
-    with contextlib.suppress(OSError), socket.create_connection(LOCAL, 2) as server:
+    rundir = os.environ.get("OVS_RUNDIR")
+    paths = (f"{rundir}/db.sock",) if rundir else SOCKETS
+    places: list[tuple[str, int, Any]] = [("tcp:{}:{}".format(*LOCAL), socket.AF_INET, LOCAL)]
+    places += [(f"unix:{path}", socket.AF_UNIX, path) for path in paths]
+    return next((text for text, family, where in places if answers(family, where)), None)
+
+
+def answers(family: int, address: Any) -> bool:
+    """
+    Whether an OVSDB server answers at an address.
+    """
+    with contextlib.suppress(OSError), socket.socket(family) as server:
         server.settimeout(2)
+        server.connect(address)
         server.sendall(b'{"method":"echo","params":[],"id":0}')
         return server.recv(1) == b"{"
     return False
@@ -141,19 +159,24 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     with contextlib.ExitStack() as cleanup:
         switch = None
-        if answers():
-            endpoint = "tcp:{}:{}".format(*LOCAL)
+        endpoint = found()
+        if endpoint is not None:
             print(f"watching the ovsdb-server on {endpoint}; Ctrl-C ends", flush=True)
         elif subprocess.call([INSTALL]) != 0 or missing():
             print(
-                "no ovsdb-server on tcp:127.0.0.1:6640, and no Open vSwitch to start a private"
-                f" one (missing: {', '.join(missing())}): this is a server in memory",
+                "no ovsdb-server on tcp:127.0.0.1:6640 or on the usual socket, and no Open"
+                f" vSwitch to start a private one (missing: {', '.join(missing())}): this is a"
+                " server in memory",
                 flush=True,
             )
             endpoint = f"unix:{cleanup.enter_context(inMemory())}"
             print(f"watching {endpoint}; a VM comes and goes; Ctrl-C ends", flush=True)
         else:
-            print("no ovsdb-server on tcp:127.0.0.1:6640: starting a private one", flush=True)
+            print(
+                "no ovsdb-server on tcp:127.0.0.1:6640 or on the usual socket: starting a private"
+                " one",
+                flush=True,
+            )
             switch = PrivateOpenVSwitch()
             cleanup.callback(switch.stop)
             try:

@@ -7,7 +7,7 @@ The contract between a monitor and its observers.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable
 from typing import Any, Protocol, Union
 
 from zope.interface import Interface
@@ -60,6 +60,20 @@ Observer = Union[IOvsdbEventObserver, EventReceiver]
 What can be added as an observer: mypy with its plugin for zope.interface sees
 the first, pyright the second.
 """
+
+
+def asObservers(observers: Iterable[Observer]) -> tuple[Observer, ...]:
+    """
+    Accept the observers that an application gives to a constructor.
+
+    @raise TypeError: if it is no list, or has something else than observers in it.
+    """
+    if isinstance(observers, str) or not isinstance(observers, Iterable):
+        raise TypeError(f"observers must be a list, such as [Ports()], not {observers!r}")
+    found = tuple(observers)
+    for observer in found:
+        asObserver(observer)
+    return found
 
 
 def asObserver(observer: Observer) -> IOvsdbEventObserver:

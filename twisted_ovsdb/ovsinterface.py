@@ -27,7 +27,6 @@ from twisted_ovsdb.datum import (
     instanceOf,
     objectOf,
     string,
-    wrong,
 )
 from twisted_ovsdb.errors import describe, withoutSecrets
 
@@ -53,6 +52,19 @@ class InterfaceKind(enum.Enum):
     VM = "vm"
     TUNNEL = "tunnel"
     PATCH = "patch"
+
+
+def kindOf(kind: InterfaceKind | str) -> InterfaceKind:
+    """
+    Accept a kind, or its name such as C{"vm"}.
+
+    @raise ValueError: if there is no such kind; the text names those that there are.
+    """
+    try:
+        return InterfaceKind(kind)
+    except ValueError as e:
+        kinds = ", ".join(each.value for each in InterfaceKind)
+        raise ValueError(f"expected a kind ({kinds}), got {describe(kind)}") from e
 
 
 def _withoutSecrets(columns: Mapping[Any, Any]) -> str:
@@ -244,11 +256,7 @@ def _restore(value: object) -> OvsInterface:
 
 
 def _kindFromJSON(value: object) -> InterfaceKind | None:
-    try:
-        return None if value is None else InterfaceKind(value)
-    except ValueError as e:
-        kinds = ", ".join(kind.value for kind in InterfaceKind)
-        raise wrong(f"null or one of {kinds}", value) from e
+    return None if value is None else kindOf(value)  # type: ignore[arg-type]
 
 
 _FROM_JSON: Final[Mapping[str, Reader]] = {

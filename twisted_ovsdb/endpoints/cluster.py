@@ -33,10 +33,14 @@ class ClusterEndpoint:
         @param shuffle: whether to bring them into a random order, so that not
             all clients connect to the same member.
         @raise ValueError: if there is no member.
+        @raise TypeError: if a member is no endpoint.
         """
         self.members = list(members)
         if not self.members:
             raise ValueError("a cluster needs a member")
+        for member in self.members:
+            if not IStreamClientEndpoint.providedBy(member):
+                raise TypeError(f"not a client endpoint, as clientFromRemote makes: {member!r}")
         if shuffle:
             random.shuffle(self.members)
         self._next = 0

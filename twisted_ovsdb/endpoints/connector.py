@@ -33,9 +33,11 @@ class EndpointConnector:
     _log = Logger()
 
     def __init__(self, endpoint: interfaces.IStreamClientEndpoint, factory: ClientFactory) -> None:
-        """@raise TypeError: if C{endpoint} is not an endpoint."""
+        """@raise TypeError: if C{endpoint} is no endpoint, or C{factory} no client factory."""
         if not interfaces.IStreamClientEndpoint.providedBy(endpoint):
             raise TypeError(f"not a client endpoint, as clientFromRemote makes: {endpoint!r}")
+        if not isinstance(factory, ClientFactory):
+            raise TypeError(f"not a client factory, as OvsdbMonitorFactory: {factory!r}")
         self.state = "disconnected"
         self._endpoint = endpoint
         self._factory = factory

@@ -52,6 +52,8 @@ def serverFromRemote(
     @raise ValueError: if the text is a place in neither notation. The error's
         text begins with the place, and says what was expected.
     """
+    if not isinstance(text, str):
+        raise TypeError(f"a place to listen is a text, such as ptcp:6640, not {text!r}")
     match = _PASSIVE.fullmatch(text)
     if match is None:
         if isPassiveTLS(text) or text.lower().startswith("ptcp"):

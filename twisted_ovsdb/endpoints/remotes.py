@@ -66,6 +66,8 @@ def clientFromRemote(
     @raise ValueError: if the text is a remote in neither notation. The error's
         text begins with the remote, and says what was expected.
     """
+    if not isinstance(text, str):
+        raise TypeError(f"a remote is a text, such as tcp:127.0.0.1:6640, not {text!r}")
     try:
         return _client(reactor, text, tls)
     except ValueError as e:

@@ -28,7 +28,7 @@ from twisted_ovsdb.lifecycle.backoff import MAX_DELAY, BackOff
 from twisted_ovsdb.lifecycle.hook import ConnectionHook, Hooks
 from twisted_ovsdb.lifecycle.link import Link
 from twisted_ovsdb.lifecycle.questions import followLeader
-from twisted_ovsdb.lifecycle.settings import Settings, checkNotNegative, timeSource
+from twisted_ovsdb.lifecycle.settings import Settings, checkFlags, checkNotNegative, timeSource
 from twisted_ovsdb.lifecycle.trouble import ServerLog
 from twisted_ovsdb.monitoring.earlier import Told
 from twisted_ovsdb.openvswitch.classify import ClassificationRules
@@ -106,6 +106,9 @@ class OvsdbMonitorFactory(ReconnectingClientFactory):
         @raise ValueError: if a value is wrong; the text names the parameter.
         """
         checkNotNegative(connectTimeout=connectTimeout)
+        checkFlags(identify=identify, leaderOnly=leaderOnly)
+        if source is not None and not isinstance(source, str):
+            raise TypeError(f"source must be a text, not {source!r}")
         self.clock: IReactorTime  # type: ignore[assignment]
         self.clock, now = timeSource(clock)
         self._settings = Settings(
@@ -177,7 +180,7 @@ class OvsdbMonitorFactory(ReconnectingClientFactory):
         """See L{InterfaceMonitor.events}."""
         return self.monitor.events()
 
-    def interfaces(self, kind: InterfaceKind | None = None) -> tuple[OvsInterface, ...]:
+    def interfaces(self, kind: InterfaceKind | str | None = None) -> tuple[OvsInterface, ...]:
         """See L{InterfaceMonitor.interfaces}."""
         return self.monitor.interfaces(kind)
 

@@ -41,7 +41,10 @@ class OvsdbMonitorService(Service):
         """
         @param endpoint: where the server is.
         @param factory: monitors the server.
+        @raise TypeError: if one of them is something else.
         """
+        if not isinstance(factory, OvsdbMonitorFactory):
+            raise TypeError(f"factory must be an OvsdbMonitorFactory, not {factory!r}")
         self.factory = factory
         self._connector = EndpointConnector(endpoint, factory)
         self._stopping = False
@@ -85,7 +88,12 @@ class OvsdbListenService(StreamServerEndpointService):
         """
         @param endpoint: where to listen.
         @param factory: monitors the switches.
+        @raise TypeError: if one of them is something else.
         """
+        if not IStreamServerEndpoint.providedBy(endpoint):
+            raise TypeError(f"not a server endpoint, as serverFromRemote makes: {endpoint!r}")
+        if not isinstance(factory, OvsdbListenerFactory):
+            raise TypeError(f"factory must be an OvsdbListenerFactory, not {factory!r}")
         StreamServerEndpointService.__init__(self, _LoggingEndpoint(endpoint), factory)
         self._started = False
 

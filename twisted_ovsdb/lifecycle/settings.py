@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 import attrs
 from twisted.internet.interfaces import IReactorTime
 
-from twisted_ovsdb.interfaces import Observer
+from twisted_ovsdb.interfaces import Observer, asObservers
 from twisted_ovsdb.monitoring.monitor import InterfaceMonitor
 from twisted_ovsdb.openvswitch.classify import ClassificationRules
 
@@ -36,21 +36,21 @@ def checkPositive(**values: float) -> None:
     """@raise ValueError: if one of these is not a number above zero."""
     for keyword, value in values.items():
         if not (isinstance(value, (int, float)) and value > 0):
-            raise ValueError(f"{keyword} must be above zero, not {value!r}")
+            raise ValueError(f"{keyword} must be a number above zero, not {value!r}")
 
 
 def checkNotNegative(**values: float) -> None:
     """@raise ValueError: if one of these is not a number from zero up."""
     for keyword, value in values.items():
         if not (isinstance(value, (int, float)) and value >= 0):
-            raise ValueError(f"{keyword} must not be below zero, but is {value!r}")
+            raise ValueError(f"{keyword} must be a number from zero up, not {value!r}")
 
 
-def _several(observers: Iterable[Observer]) -> tuple[Observer, ...]:
-    try:
-        return tuple(observers)
-    except TypeError as e:
-        raise TypeError(f"observers must be a list, such as [Ports()], not {observers!r}") from e
+def checkFlags(**values: bool) -> None:
+    """@raise TypeError: if one of these is neither True nor False."""
+    for keyword, value in values.items():
+        if not isinstance(value, bool):
+            raise TypeError(f"{keyword} must be True or False, not {value!r}")
 
 
 def _names(extraColumns: Iterable[str]) -> tuple[str, ...]:
@@ -69,7 +69,7 @@ class Settings:
     @ivar now: tells the time, in seconds that never jump.
     """
 
-    observers: tuple[Observer, ...] = attrs.field(converter=_several)
+    observers: tuple[Observer, ...] = attrs.field(converter=asObservers)
     database: str
     rules: ClassificationRules
     replay: bool
@@ -83,6 +83,7 @@ class Settings:
     def __attrs_post_init__(self) -> None:
         checkNotNegative(snapshotTimeout=self.snapshotTimeout, probeInterval=self.probeInterval)
         checkPositive(maxLength=self.maxLength)
+        checkFlags(replay=self.replay)
         if not isinstance(self.database, str):
             raise TypeError(f"database must be a name, not {self.database!r}")
         if not isinstance(self.rules, ClassificationRules):

@@ -20,7 +20,7 @@ from twisted_ovsdb.connection.protocol import OvsdbProtocol
 from twisted_ovsdb.connection.waiters import Waiters
 from twisted_ovsdb.errors import MonitorStopped, printable
 from twisted_ovsdb.events import Event, InterfaceKind, OvsInterface, SwitchIdentity
-from twisted_ovsdb.interfaces import Observer
+from twisted_ovsdb.interfaces import Observer, asObservers
 from twisted_ovsdb.monitoring.answers import Index, Readiness
 from twisted_ovsdb.monitoring.audience import Audience
 from twisted_ovsdb.monitoring.earlier import Told
@@ -29,6 +29,14 @@ from twisted_ovsdb.monitoring.session import MonitorSession, Rows, Settled
 from twisted_ovsdb.openvswitch.classify import ClassificationRules
 from twisted_ovsdb.openvswitch.known import Changes, KnownSwitch
 from twisted_ovsdb.openvswitch.rows import TABLE
+from twisted_ovsdb.ovsinterface import kindOf
+
+
+def _text(parameter: str, value: str) -> str:
+    """Otherwise an index would have nothing under it, for ever and in silence."""
+    if not isinstance(value, str):
+        raise TypeError(f"{parameter} must be a text, not {value!r}")
+    return value
 
 
 class InterfaceMonitor:
@@ -72,7 +80,7 @@ class InterfaceMonitor:
         self._kindless = KindlessLog(rules, clock)
         self._readiness = Readiness(present, self._byIfaceId, clock)
         self._warned: dict[str, frozenset[str]] = {}  # by table, the columns it lacks
-        for observer in observers:
+        for observer in asObservers(observers):
             self.addObserver(observer)
 
     @property
@@ -162,21 +170,23 @@ class InterfaceMonitor:
 
     # Questions. No answer waits for an observer.
 
-    def interfaces(self, kind: InterfaceKind | None = None) -> tuple[OvsInterface, ...]:
+    def interfaces(self, kind: InterfaceKind | str | None = None) -> tuple[OvsInterface, ...]:
         """
         Every interface that has a kind; in an outage, as it was last known.
 
-        @param kind: only interfaces of this kind.
+        @param kind: only interfaces of this kind, or of the kind of this name.
+        @raise ValueError: if there is no such kind.
         """
+        wanted = None if kind is None else kindOf(kind)
         found = self._present.interfaces()
-        return found if kind is None else tuple(row for row in found if row.kind is kind)
+        return found if wanted is None else tuple(row for row in found if row.kind is wanted)
 
     def interfaceByName(self, name: str) -> OvsInterface | None:
         """
         @return: the interface of this name; None if there is none, or it has
             no kind. In an outage, as it was last known.
         """
-        return next(iter(self._byName.get(name)), None)
+        return next(iter(self._byName.get(_text("name", name))), None)
 
     def interfacesByIfaceId(self, ifaceId: str) -> tuple[OvsInterface, ...]:
         """
@@ -184,7 +194,7 @@ class InterfaceMonitor:
             C{external_ids:iface-id}: usually one, and two while a VM's port
             moves to another interface. In an outage, as they were last known.
         """
-        return self._byIfaceId.get(ifaceId)
+        return self._byIfaceId.get(_text("ifaceId", ifaceId))
 
     def whenSynchronized(self) -> Deferred[tuple[OvsInterface, ...]]:
         """
@@ -208,8 +218,11 @@ class InterfaceMonitor:
             for observers. L{twisted.internet.defer.TimeoutError} after the
             timeout, whose text says what is missing; CancelledError when the
             monitor is stopped.
+        @raise TypeError: if one of them is of another type.
         """
-        return self._readiness.wait(ifaceId, timeout)
+        if timeout is not None and not isinstance(timeout, (int, float)):
+            raise TypeError(f"timeout must be a number of seconds or None, not {timeout!r}")
+        return self._readiness.wait(_text("ifaceId", ifaceId), timeout)
 
     # The connection
 

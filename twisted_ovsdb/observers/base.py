@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from typing import Any, Final
 
 from zope.interface import implementer
@@ -69,7 +70,21 @@ class OvsdbEventObserver:
     Calls for each event the method that is named after it. Override those that
     you need; they may return what L{IOvsdbEventObserver.eventReceived} may
     return.
+
+    A subclass with a method whose name is almost that of one of these is a
+    C{TypeError}: it would never be called.
     """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for name, value in vars(cls).items():
+            if callable(value) and not name.startswith("_") and name not in _METHODS:
+                meant = _meant(name)
+                if meant is not None:
+                    raise TypeError(
+                        f"{cls.__name__}.{name} would never be called: the method is named"
+                        f" {meant} (a name of your own may begin with an underscore)"
+                    )
 
     def eventReceived(self, event: Event) -> ObserverResult:
         """Call the method of this event."""
@@ -122,3 +137,15 @@ class OvsdbEventObserver:
 
     def disconnected(self, event: Disconnected) -> ObserverResult:
         """The session has ended; what is known may be out of date."""
+
+
+_METHODS: Final = tuple(name for name in vars(OvsdbEventObserver) if not name.startswith("_"))
+
+
+def _meant(name: str) -> str | None:
+    """The method whose name somebody has misspelt; None if it is another name."""
+    plain = name.replace("_", "").lower()
+    plain = plain.removeprefix("on").removeprefix("handle")
+    byPlain = {method.lower(): method for method in _METHODS}
+    close = get_close_matches(plain, byPlain, 1, 0.9)
+    return byPlain[close[0]] if close else None

@@ -20,6 +20,7 @@ from twisted_ovsdb.events import (
     Synchronized,
 )
 from twisted_ovsdb.interfaces import IOvsdbEventObserver, Observer, ObserverResult, asObserver
+from twisted_ovsdb.ovsinterface import kindOf
 
 # The two classes are named in what the functions return, because a type checker
 # without a plugin for zope.interface does not know what IOvsdbEventObserver has.
@@ -57,7 +58,7 @@ class WithoutReplays:
         return self.observer.eventReceived(event)
 
 
-def onlyKinds(observer: Observer, *kinds: InterfaceKind) -> OnlyKinds:
+def onlyKinds(observer: Observer, *kinds: InterfaceKind | str) -> OnlyKinds:
     """
     Tell an observer of interfaces of some kinds only.
 
@@ -65,14 +66,14 @@ def onlyKinds(observer: Observer, *kinds: InterfaceKind) -> OnlyKinds:
     passed on as it is. C{removeObserver} takes what this returns, not the
     observer within.
 
-    @param kinds: the kinds, at least one.
+    @param kinds: the kinds, or their names, at least one.
     @raise TypeError: if C{observer} is not an observer.
     @raise ValueError: if no kind is given, or something that is not a kind.
     """
     adapted = asObserver(observer)
     if not kinds:
         raise ValueError("no kind is given: the observer would be told of no interface")
-    return OnlyKinds(adapted, frozenset(map(InterfaceKind, kinds)))
+    return OnlyKinds(adapted, frozenset(map(kindOf, kinds)))
 
 
 def withoutReplays(observer: Observer) -> WithoutReplays:
