@@ -37,8 +37,12 @@ class Flows(OvsdbEventObserver):
     """
     Keeps the flows of all VMs in step with the ports that they have.
 
-    Each flow is kept under the UUID of its interface. An interface that is told
-    again after an outage, and is unchanged, keeps its flow.
+    Each flow is kept under its switch and the UUID of its interface. An interface
+    that is told again after an outage, and is unchanged, keeps its flow.
+
+    A flow is removed by its cookie, and never by its OpenFlow port: in one
+    transaction two VMs may exchange their ports, and the old port of one is then
+    the new port of the other.
     """
 
     def __init__(self, write: Callable[[str], object] = print) -> None:
@@ -46,25 +50,25 @@ class Flows(OvsdbEventObserver):
         @param write: takes each instruction for the switch.
         """
         self._write = write
-        self._installed: dict[str, tuple[int, str]] = {}
+        self._installed: dict[tuple[str, str], tuple[int, str]] = {}
 
     def vmOnline(self, event: InterfaceOnline) -> None:
         """
         A VM exists. Its OpenFlow port often follows in a change.
         """
-        self._update(event.interface)
+        self._update(event.switch, event.interface)
 
     def vmChanged(self, event: InterfaceChanged) -> None:
         """
         A VM may have got its OpenFlow port, or another one, or lost it.
         """
-        self._update(event.interface)
+        self._update(event.switch, event.interface)
 
     def vmOffline(self, event: InterfaceOffline) -> None:
         """
         A VM is gone.
         """
-        self._remove(event.interface.uuid)
+        self._remove(event.switch, event.interface)
 
     def synchronized(self, event: Synchronized) -> None:
         """
@@ -72,20 +76,29 @@ class Flows(OvsdbEventObserver):
         """
         self._write(f"in sync: flows for {len(self._installed)} VMs")
 
-    def _update(self, interface: OvsInterface) -> None:
+    def _update(self, switch: str, interface: OvsInterface) -> None:
         if not interface.ready or interface.ofport is None:
-            self._remove(interface.uuid)
+            self._remove(switch, interface)
             return
         wanted = (interface.ofport, interface.attached_mac or "any")
-        if self._installed.get(interface.uuid) != wanted:
-            self._remove(interface.uuid)
-            self._installed[interface.uuid] = wanted
-            self._write("add-flow in_port={},dl_src={}".format(*wanted))
+        if self._installed.get((switch, interface.uuid)) != wanted:
+            self._remove(switch, interface)
+            self._installed[switch, interface.uuid] = wanted
+            self._write(
+                "add-flow cookie={},in_port={},dl_src={}".format(cookie(interface), *wanted)
+            )
 
-    def _remove(self, uuid: str) -> None:
-        installed = self._installed.pop(uuid, None)
-        if installed is not None:
-            self._write("del-flows in_port={},dl_src={}".format(*installed))
+    def _remove(self, switch: str, interface: OvsInterface) -> None:
+        if self._installed.pop((switch, interface.uuid), None) is not None:
+            self._write(f"del-flows cookie={cookie(interface)}/-1")
+
+
+def cookie(interface: OvsInterface) -> str:
+    """
+    The cookie of an interface's flows: the first half of its UUID. (With -1 as its
+    mask, all of its bits must match.)
+    """
+    return f"0x{interface.uuid.replace('-', '')[:16]}"
 
 
 async def main(reactor: Any, server: str = "tcp:127.0.0.1:6640") -> None:

@@ -45,18 +45,18 @@ class ReadyVMs:
         """
         before = len(self._ready)
         if isinstance(event, Synchronized):
-            self._complete.add(event.source)
+            self._complete.add(event.switch)
             self._tell()
         elif isinstance(event, (InterfaceOnline, InterfaceChanged, InterfaceOffline)):
             if event.kind is not InterfaceKind.VM:
                 return
-            vm = (event.source, event.interface.uuid)
+            vm = (event.switch, event.interface.uuid)
             if event.interface.ready and not isinstance(event, InterfaceOffline):
                 self._ready.add(vm)
             else:
                 self._ready.discard(vm)
             # No line before the first Synchronized: until then, not all VMs are known.
-            if len(self._ready) != before and event.source in self._complete:
+            if len(self._ready) != before and event.switch in self._complete:
                 self._tell()
 
     def _tell(self) -> None:

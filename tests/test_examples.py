@@ -22,7 +22,8 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 import twisted_ovsdb
-from twisted_ovsdb.testing import MemoryServer
+from tests.fakes.documented import load
+from twisted_ovsdb.testing import MemoryServer, connectedFactory
 
 CHECKOUT = Path(twisted_ovsdb.__file__).parent.parent
 EXAMPLES = CHECKOUT / "examples"
@@ -116,6 +117,95 @@ class Program(ProcessProtocol):
         return self._ended
 
 
+class FlowTable:
+    """
+    The flows of a switch, as the instructions of flows.py make them.
+    """
+
+    def __init__(self) -> None:
+        self.flows: dict[str, str] = {}  # the cookie of each match
+
+    def write(self, text: str) -> None:
+        """
+        Carry out an instruction.
+        """
+        what, _, arguments = text.partition(" cookie=")
+        if what == "add-flow":
+            cookie, _, match = arguments.partition(",")
+            self.flows[match] = cookie
+        elif what == "del-flows":
+            cookie = arguments.removesuffix("/-1")
+            self.flows = {m: c for m, c in self.flows.items() if c != cookie}
+
+
+class FlowsTests(SynchronousTestCase):
+    """
+    The flows that flows.py leaves in the switch.
+    """
+
+    def setUp(self) -> None:
+        self.flows = load(EXAMPLES / "flows.py").Flows
+        self.server, self.table = MemoryServer(), FlowTable()
+        self.server.addBridge("br-int")
+        for number in (1, 2):
+            self.server.addPort("br-int", f"tap{number}", iface_id=f"vm-{number}", ofport=number)
+
+    def ofports(self, **ofports: int) -> None:
+        """
+        Ports get these OpenFlow ports in one transaction.
+        """
+        self.server.transact(
+            *(
+                {
+                    "op": "update",
+                    "table": "Interface",
+                    "where": [["name", "==", name]],
+                    "row": {"ofport": ofport},
+                }
+                for name, ofport in ofports.items()
+            )
+        )
+
+    def assertFlows(self, *ofports: int) -> None:
+        """
+        Assert that the switch has the flows of exactly these ports.
+        """
+        expected = {f"in_port={ofport},dl_src=any" for ofport in ofports}
+        self.assertEqual(set(self.table.flows), expected)
+
+    def test_swap(self) -> None:
+        """
+        Two VMs exchange their ports in one transaction, and while the program is
+        not connected.
+        """
+        connectedFactory(self.server, self.flows(self.table.write))
+        self.assertFlows(1, 2)
+        self.ofports(tap1=2, tap2=1)
+        self.assertFlows(1, 2)
+        self.ofports(tap1=3, tap2=2)
+        self.assertFlows(2, 3)
+        self.server.kill()
+        self.ofports(tap1=2, tap2=3)
+        self.server.start()
+        self.server.advance(10)
+        self.assertFlows(2, 3)
+        self.server.deletePort("tap1")
+        self.assertFlows(3)
+
+    def test_sameNumber(self) -> None:
+        """
+        A port of another bridge may have the same number: its flows stay when the
+        first one goes.
+        """
+        connectedFactory(self.server, self.flows(self.table.write))
+        mac = {"attached-mac": "52:54:00:00:00:01"}
+        self.server.addBridge("br-ex")
+        self.server.addPort("br-ex", "tap3", iface_id="vm-3", ofport=1, external_ids=mac)
+        self.server.deletePort("tap1")
+        remaining = {"in_port=1,dl_src=52:54:00:00:00:01", "in_port=2,dl_src=any"}
+        self.assertEqual(set(self.table.flows), remaining)
+
+
 class ExamplesTests(TestCase):
     """
     Tests for the programs.
@@ -153,21 +243,22 @@ class ExamplesTests(TestCase):
         """
         self.server.addPort("br-int", "tap1", iface_id="vm-1", ofport=1)
         program = self.start(sys.executable, str(EXAMPLES / "flows.py"), self.where)
-        await program.line("add-flow in_port=1,dl_src=any")
+        await program.line(",in_port=1,dl_src=any")
         await program.line("in sync: flows for 1 VMs")
         mac = {"attached-mac": "52:54:00:00:00:02"}
         self.server.addPort("br-int", "tap2", iface_id="vm-2", external_ids=mac)
         self.server.assignOfport("tap2", 2)
-        await program.line("add-flow in_port=2,dl_src=52:54:00:00:00:02")
+        line = await program.line(",in_port=2,dl_src=52:54:00:00:00:02")
+        cookie = line.split(",")[0].removeprefix("add-flow ")
         self.server.assignOfport("tap2", 3)
-        await program.line("del-flows in_port=2")
-        await program.line("add-flow in_port=3")
+        await program.line(f"del-flows {cookie}/-1")
+        await program.line(f"add-flow {cookie},in_port=3")
         # The connection breaks, and the program comes back at once.
         self.server.restart()
         line = await program.line("flows")
         self.assertEqual(line, "in sync: flows for 2 VMs")
         self.server.deletePort("tap2")
-        await program.line("del-flows in_port=3")
+        await program.line(f"del-flows {cookie}/-1")
         await program.end("INT")
 
     async def test_waitForVM(self) -> None:

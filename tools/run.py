@@ -6,8 +6,8 @@ C{make run}: runs the monitor in the foreground.
 
 It watches the ovsdb-server on tcp:127.0.0.1:6640 if there is one, or else the
 one on the usual unix socket, and changes nothing there. If there is none, it
-plays a scene on a private Open vSwitch, in which every kind of event happens. If Open vSwitch cannot be installed either,
-it plays the scene on a server in memory.
+plays a scene on a private Open vSwitch, in which every kind of event happens. If
+Open vSwitch cannot be installed either, it plays the scene on a server in memory.
 """
 
 from __future__ import annotations

@@ -8,11 +8,13 @@ command lines in them.
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import shlex
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import attrs
 
@@ -96,3 +98,15 @@ def commands(path: Path) -> Iterator[tuple[list[str], list[str]]]:
             continue
         place = own.index("ovsdb-monitor")
         yield own[:place], own[place + 1 :]
+
+
+def load(path: Path) -> Any:
+    """
+    Import a program, such as one of examples/.
+    """
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

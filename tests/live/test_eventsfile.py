@@ -8,7 +8,6 @@ while processes are killed. The lines always add up to the table.
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import pwd
@@ -20,23 +19,12 @@ from typing import Any
 from twisted.internet import reactor
 from twisted.internet.threads import deferToThread
 
+from tests.fakes.documented import load
 from tests.live.commandcase import CHECKOUT, COMMAND, Command, CommandTestCase
 from tests.soak.waiting import until
 
 SOON = 15.0
 """Seconds within which a file is looked at, and a full disk tried again, more than once."""
-
-
-def load(path: Path) -> Any:
-    """
-    Import a program of examples/.
-    """
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 FOLD = load(CHECKOUT / "examples" / "fold_events.py")
