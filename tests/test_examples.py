@@ -38,7 +38,7 @@ class Program(ProcessProtocol):
         None while it runs.
     """
 
-    def __init__(self, *command: str, path: str = "") -> None:
+    def __init__(self, *command: str, path: str = "", **environment: str) -> None:
         """
         @param command: the program and its arguments.
         @param path: a folder for its PYTHONPATH besides the checkout.
@@ -53,7 +53,7 @@ class Program(ProcessProtocol):
         spawning: Any = reactor
         paths = os.pathsep.join(filter(None, [str(CHECKOUT), path]))
         self._process = spawning.spawnProcess(
-            self, command[0], command, env={**os.environ, "PYTHONPATH": paths}
+            self, command[0], command, env={**os.environ, "PYTHONPATH": paths, **environment}
         )
 
     def outReceived(self, data: bytes) -> None:
@@ -227,11 +227,11 @@ class ExamplesTests(TestCase):
         address: Any = port.getHost()
         self.where = f"tcp:127.0.0.1:{address.port}"
 
-    def start(self, *command: str, path: str = "") -> Program:
+    def start(self, *command: str, path: str = "", **environment: str) -> Program:
         """
         Start a program that does not outlive the test.
         """
-        program = Program(*command, path=path)
+        program = Program(*command, path=path, **environment)
         self.addCleanup(program.kill)
         return program
 
@@ -290,6 +290,55 @@ class ExamplesTests(TestCase):
         await program.line("usage: wait_for_vm.py IFACE_ID")
         self.assertEqual(await program.end(), 1)
 
+    async def test_asyncio(self) -> None:
+        """
+        with_asyncio.py waits in asyncio until each VM is ready.
+        """
+        script = str(EXAMPLES / "with_asyncio.py")
+        self.server.addPort("br-int", "tap1", iface_id="vm-1", ofport=1)
+        program = self.start(sys.executable, script, self.where, "2")
+        self.assertEqual(await program.line("tap1"), "tap1 is ready at 1")
+        self.server.addPort("br-int", "tap2", iface_id="vm-2")
+        self.server.assignOfport("tap2", 2)
+        self.assertEqual(await program.line("tap2"), "tap2 is ready at 2")
+        self.assertEqual(await program.end(), 0)
+
+    async def test_tac(self) -> None:
+        """
+        twistd runs ports.tac as it stands.
+        """
+        self.server.addPort("br-int", "tap1", iface_id="vm-1", ofport=1)
+        program = self.start(
+            *(TWISTD, "-n", "--pidfile=", "-y", str(EXAMPLES / "ports.tac")), OVSDB=self.where
+        )
+        await program.line("plug vm-1 at 1")
+        self.server.deletePort("tap1")
+        await program.line("unplug vm-1")
+        self.assertIn(await program.end("INT"), (0, signal.SIGINT))
+
+    async def test_port(self) -> None:
+        """
+        port.py adds a port and removes it. What is wrong is one line, and status
+        1.
+        """
+        script = (sys.executable, str(EXAMPLES / "port.py"))
+        program = self.start(*script, "add", "br-int", "tap7", "vm-7", self.where)
+        self.assertEqual(await program.end(), 0)
+        (row,) = [r for r in self.server.tables["Interface"].values() if r["name"] == "tap7"]
+        self.assertEqual(row["external_ids"], {"iface-id": "vm-7"})
+        for arguments, error in (
+            (("add", "br-x", "tap8", "vm-8"), "there is no bridge br-x"),
+            (("add", "br-int", "tap7", "vm-8"), "constraint violation"),
+            (("remove", "br-int", "tap8"), "there is no port tap8"),
+        ):
+            program = self.start(*script, *arguments, self.where)
+            await program.line(error)
+            self.assertEqual(await program.end(), 1)
+        program = self.start(*script, "remove", "br-int", "tap7", self.where)
+        self.assertEqual(await program.end(), 0)
+        names = {row["name"] for row in self.server.tables["Interface"].values()}
+        self.assertEqual(names, {"br-int"})
+
     async def test_foldEvents(self) -> None:
         """
         fold_events.py prints what is online at the end of the files.
@@ -345,5 +394,6 @@ class AllTests(SynchronousTestCase):
         Each program has a test here.
         """
         found = {path.name for path in EXAMPLES.glob("*.py")}
-        programs = {"flows.py", "fold_events.py", "observer_module.py", "wait_for_vm.py"}
-        self.assertEqual(found, programs)
+        programs = {"flows.py", "fold_events.py", "observer_module.py", "port.py"}
+        self.assertEqual(found, programs | {"wait_for_vm.py", "with_asyncio.py"})
+        self.assertEqual([path.name for path in EXAMPLES.glob("*.tac")], ["ports.tac"])

@@ -150,6 +150,7 @@ class NamesTests(SynchronousTestCase):
             "TransactionFailed",
             "__version__",
             "clientFromRemote",
+            "decode",
             "encode",
             "encodeRow",
             "onlyKinds",

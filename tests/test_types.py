@@ -20,6 +20,7 @@ from twisted.internet.utils import getProcessOutputAndValue
 from twisted.trial.unittest import TestCase
 
 import twisted_ovsdb
+from tests.fakes.documented import blocks
 
 CHECKOUT = Path(twisted_ovsdb.__file__).parent.parent
 
@@ -260,6 +261,7 @@ class TypesTests(TestCase):
         ]:
             (self.folder / f"{name}.py").write_text(program.lstrip(), "utf-8")
         await self.checkMypy(site)
+        await self.checkExamples()
         await self.checkPyright(site)
 
     async def checkMypy(self, site: Path) -> None:
@@ -277,6 +279,19 @@ class TypesTests(TestCase):
         self.assertEqual([(file, line) for file, line, _ in found], expected, told)
         for (_, line, message), part in zip(found, faults.values(), strict=True):
             self.assertIn(part, message, line)
+
+    async def checkExamples(self) -> None:
+        """
+        Check the programs of examples/ with the configuration that the
+        documentation gives.
+        """
+        page = CHECKOUT / "docs" / "testing.rst"
+        (given,) = [block.text for block in blocks(page) if block.language == "ini"]
+        (self.folder / "documented.ini").write_text(given, "utf-8")
+        examples = self.folder / "examples"
+        shutil.copytree(CHECKOUT / "examples", examples)
+        told, status = await self.run_("mypy", "--config-file", "documented.ini", "examples")
+        self.assertEqual(status, 0, told)
 
     async def checkPyright(self, site: Path) -> None:
         """

@@ -50,7 +50,7 @@ from twisted_ovsdb.monitoring.monitor import InterfaceMonitor
 from twisted_ovsdb.observers.base import OvsdbEventObserver
 from twisted_ovsdb.observers.filters import onlyKinds, withoutReplays
 from twisted_ovsdb.openvswitch.classify import ClassificationRules
-from twisted_ovsdb.wire.notation import NamedUUID, encode, encodeRow
+from twisted_ovsdb.wire.notation import NamedUUID, decode, encode, encodeRow
 
 __all__ = [
     "Cause",
@@ -96,6 +96,7 @@ __all__ = [
     "TransactionFailed",
     "__version__",
     "clientFromRemote",
+    "decode",
     "encode",
     "encodeRow",
     "onlyKinds",

@@ -11,7 +11,8 @@ from signal import SIGCONT, SIGSTOP
 
 from twisted.internet.threads import deferToThread
 
-from tests.live.support import SCENE, SCENE_KINDS, LiveTestCase, summaries
+from tests.fakes.documented import CHECKOUT, load
+from tests.live.support import SCENE, SCENE_KINDS, LiveTestCase, connect, isReady, summaries
 from twisted_ovsdb import InterfaceOffline, InterfaceOnline, Synchronized
 from twisted_ovsdb.events import Event, InterfaceEvent
 
@@ -94,6 +95,23 @@ class EventTests(LiveTestCase):
             [("changed", "vm", "tap2", "update", {"ofport": (None, changed.interface.ofport)})],
         )
         self.assertTrue(changed.interface.ready)
+        await self.assertEnd()
+
+    async def test_recipe(self) -> None:
+        """
+        The port that examples/port.py adds gets its OpenFlow port from
+        ovs-vswitchd, and is gone when that program removes it.
+        """
+        await self.begin()
+        port = load(CHECKOUT / "examples" / "port.py")
+        protocol = await connect(self, self.ovs.unix)
+        await port.addPort(protocol, "br-int", "tap9", "port-9")
+        told = await self.observer.until(isReady)
+        self.assertEqual(told[-1].interface.name, "tap9")
+        await port.removePort(protocol, "br-int", "tap9")
+        (*_, offline) = await self.observer.until(lambda event: isinstance(event, InterfaceOffline))
+        self.assertEqual(offline.interface.name, "tap9")
+        self.assertEqual(await self.vsctl("find Port name=tap9"), "")
         await self.assertEnd()
 
     async def test_portDeleted(self) -> None:

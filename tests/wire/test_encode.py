@@ -15,7 +15,15 @@ from types import MappingProxyType
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fakes.rows import uuid
-from twisted_ovsdb.wire.notation import NamedUUID, datum, encode, encodeAtom, encodeRow, encodeUUID
+from twisted_ovsdb.wire.notation import (
+    NamedUUID,
+    datum,
+    decode,
+    encode,
+    encodeAtom,
+    encodeRow,
+    encodeUUID,
+)
 
 ROW = stdlib.UUID(uuid(1))
 
@@ -53,6 +61,62 @@ NO_NOTATION: list[tuple[type[Exception], object]] = [
 ]
 
 
+DECODED: list[tuple[object, object]] = [
+    *[(atom, atom) for atom in (0, -(2**63), 0.5, True, "é", "set")],
+    (["uuid", uuid(1)], ROW),
+    (["named-uuid", "row_1"], NamedUUID("row_1")),
+    (["set", []], None),
+    (["set", ["a"]], "a"),
+    (["set", [1, 2]], frozenset([1, 2])),
+    (["set", [["uuid", uuid(1)]]], ROW),
+    (["map", []], {}),
+    (["map", [["a", 1], ["b", ["uuid", uuid(1)]]]], {"a": 1, "b": ROW}),
+]
+
+NO_VALUE: list[object] = [
+    *(None, [], {}, ["set"], ["set", "a"], ["map", {}], ["map", [["a"]]], ["map", ["ab"]]),
+    *(
+        ["uuid", "no"],
+        ["uuid", 5],
+        ["named-uuid", "no id"],
+        ["set", [["set", []]]],
+        ["set", [None]],
+    ),
+]
+
+
+class DecodeTests(SynchronousTestCase):
+    """
+    Tests for L{decode}.
+    """
+
+    def test_values(self) -> None:
+        """
+        Each form of the notation is a value in Python. Written again, it means
+        the same.
+        """
+        for notation, expected in DECODED:
+            found = decode(notation)
+            self.assertEqual(found, expected, notation)
+            self.assertIs(type(found) is bool, type(expected) is bool)
+            self.assertEqual(decode(encode(found)), expected)
+
+    def test_refused(self) -> None:
+        """
+        What is not in the notation is an error that shows it.
+        """
+        for value in NO_VALUE:
+            fault = self.assertRaises(ValueError, decode, value)
+            self.assertRegex(str(fault), "notation|pairs|letters")
+
+    def test_hint(self) -> None:
+        """
+        The error for a list says what to write in its place.
+        """
+        fault = self.assertRaises(TypeError, encode, ["a"])
+        self.assertIn("a set of values is a tuple or a set", str(fault))
+
+
 class EncodeTests(SynchronousTestCase):
     """
     Tests for L{encode} and what it consists of.
@@ -84,7 +148,7 @@ class EncodeTests(SynchronousTestCase):
         for error, value in NO_NOTATION:
             self.assertRaises(error, encode, value)
         for value, text in (
-            (["uuid", "x"], "OVSDB has no notation for a list: ['uuid', 'x']"),
+            ([], "OVSDB has no notation for a list: []; a set of values is a tuple or a set"),
             (2**63, "an integer has 64 bits: 9223372036854775808"),
             (math.nan, "OVSDB has no nan"),
             ("\0", "a string holds NUL or half a character: '\\x00'"),
@@ -107,7 +171,7 @@ class EncodeTests(SynchronousTestCase):
         """
         self.assertEqual(encodeRow({"a": 1, "b": None}), {"a": 1, "b": ["set", []]})
         error = self.assertRaises(TypeError, encodeRow, {"a": 1, "b": []})
-        self.assertEqual(str(error), "column b: OVSDB has no notation for a list: []")
+        self.assertIn("column b: OVSDB has no notation for a list: []; a set", str(error))
         error = self.assertRaises(ValueError, encodeRow, {"a": 2**63})
         self.assertIn("column a: ", str(error))
 

@@ -15,6 +15,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import UserError
 from twisted.internet.interfaces import IAddress, IConnector, IDelayedCall, IReactorTime
 from twisted.internet.protocol import ReconnectingClientFactory
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from twisted_ovsdb.connection.protocol import OvsdbProtocol
@@ -52,6 +53,8 @@ class OvsdbMonitorFactory(ReconnectingClientFactory):
     """
 
     noisy = False
+
+    _log = Logger()
 
     def __init__(
         self,
@@ -228,6 +231,12 @@ class OvsdbMonitorFactory(ReconnectingClientFactory):
         """@return: None while a session is up: a factory has one server."""
         if not self.continueTrying or self._inSession():
             return None
+        if not self._connecting:
+            # endpoint.connect(factory) tells nothing else.
+            self._log.warn(
+                "this factory has no connector, so it will not connect again:"
+                " use EndpointConnector(endpoint, factory).connect() or OvsdbMonitorService"
+            )
         self._endAttempt()
         if not self.monitor.source:
             known = self.connector.getDestination() if self.connector is not None else addr

@@ -231,7 +231,44 @@ def encodeAtom(value: object) -> Any:
         return ["uuid", str(value)]
     if isinstance(value, NamedUUID):
         return ["named-uuid", value.name]
-    raise TypeError(f"OVSDB has no notation for a {type(value).__name__}: {describe(value)}")
+    hint = "; a set of values is a tuple or a set" if isinstance(value, list) else ""
+    kind = type(value).__name__
+    raise TypeError(f"OVSDB has no notation for a {kind}: {describe(value)}{hint}")
+
+
+def decode(value: object) -> Any:
+    """
+    Read a value that the server wrote, such as one of a C{select}: the inverse of
+    L{encode}.
+
+    @return: an atom, which is a bool, int, float or str, a C{uuid.UUID} or a
+        L{NamedUUID}; None for the empty set; a frozenset for a set of two or more
+        (a set of one is its element); a read-only mapping for a map.
+    @raise ValueError: if the value is not in OVSDB's notation.
+    """
+    pairs, atoms = tagged("map", value), tagged("set", value)
+    if pairs is not None:
+        for pair in pairs:
+            if type(pair) is not list or len(pair) != 2:
+                raise ValueError(f"a map has pairs, not {describe(pair)}")
+        return MappingProxyType({decodeAtom(key): decodeAtom(item) for key, item in pairs})
+    if atoms is None:
+        return decodeAtom(value)
+    found = frozenset(map(decodeAtom, atoms))
+    return found if len(found) > 1 else next(iter(found), None)
+
+
+def decodeAtom(value: object) -> Any:
+    """Read an atom, as L{decode} does."""
+    if type(value) in (str, int, float, bool):
+        return value
+    if type(value) is list and len(value) == 2 and type(value[1]) is str:
+        tag, text = value
+        if tag == "uuid" and isUUID(text):
+            return uuid.UUID(text)
+        if tag == "named-uuid":
+            return NamedUUID(text)
+    raise ValueError(f"not a value in OVSDB's notation: {describe(value)}")
 
 
 def within(place: str, convert: Callable[[Any], T], value: object) -> T:

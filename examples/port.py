@@ -1,0 +1,123 @@
+# Copyright (c) The twisted_ovsdb authors.
+# See LICENSE for details.
+
+"""
+Add a port to a bridge, or remove it, as ovs-vsctl does.
+
+    python examples/port.py add BRIDGE PORT IFACE_ID [SERVER]
+    python examples/port.py remove BRIDGE PORT [SERVER]
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from twisted.internet import task
+from twisted.internet.defer import ensureDeferred
+from twisted.internet.endpoints import connectProtocol
+
+from twisted_ovsdb import (
+    NamedUUID,
+    OvsdbProtocol,
+    TransactionFailed,
+    clientFromRemote,
+    decode,
+    encode,
+    encodeRow,
+)
+
+DATABASE = "Open_vSwitch"
+
+SERVER = "tcp:127.0.0.1:6640"
+
+CONFIGURE = {
+    "op": "mutate",
+    "table": "Open_vSwitch",
+    "where": [],
+    "mutations": [["next_cfg", "+=", 1]],
+}
+"""Tells ovs-vswitchd to read the configuration; it then sets cur_cfg to the same number."""
+
+
+async def addPort(protocol: OvsdbProtocol, bridge: str, name: str, ifaceId: str) -> None:
+    """
+    Add a port with one interface: all of these operations, or none.
+
+    @raise ValueError: if there is no such bridge.
+    @raise TransactionFailed: for example, if there is an interface of this name.
+    """
+    interface = {"name": name, "external_ids": {"iface-id": ifaceId}}
+    port = {"name": name, "interfaces": NamedUUID("interface")}
+    results = await protocol.transact(
+        DATABASE,
+        {
+            "op": "insert",
+            "table": "Interface",
+            "uuid-name": "interface",
+            "row": encodeRow(interface),
+        },
+        {"op": "insert", "table": "Port", "uuid-name": "port", "row": encodeRow(port)},
+        {
+            "op": "mutate",
+            "table": "Bridge",
+            "where": [["name", "==", bridge]],
+            "mutations": [["ports", "insert", encode((NamedUUID("port"),))]],
+        },
+        CONFIGURE,
+        {"op": "comment", "comment": f"add {name} to {bridge}"},
+    )
+    # Rows to which nothing refers are gone again at the commit.
+    if results[2]["count"] == 0:
+        raise ValueError(f"there is no bridge {bridge}")
+
+
+async def removePort(protocol: OvsdbProtocol, bridge: str, name: str) -> None:
+    """
+    Remove a port. Its row and its interfaces go with it: nothing refers to them.
+
+    @raise ValueError: if there is no such port.
+    """
+    named = [["name", "==", name]]
+    select = {"op": "select", "table": "Port", "where": named, "columns": ["_uuid"]}
+    (found,) = await protocol.transact(DATABASE, select)
+    if not found["rows"]:
+        raise ValueError(f"there is no port {name}")
+    uuid = decode(found["rows"][0]["_uuid"])
+    results = await protocol.transact(
+        DATABASE,
+        {
+            "op": "mutate",
+            "table": "Bridge",
+            "where": [["name", "==", bridge]],
+            "mutations": [["ports", "delete", encode((uuid,))]],
+        },
+        CONFIGURE,
+        {"op": "comment", "comment": f"remove {name} from {bridge}"},
+    )
+    if results[0]["count"] == 0:
+        raise ValueError(f"there is no bridge {bridge}")
+
+
+async def main(reactor: Any, what: str, bridge: str, name: str, *more: str) -> None:
+    """
+    Add or remove a port.
+    """
+    server = more[-1] if len(more) == (2 if what == "add" else 1) else SERVER
+    protocol = await connectProtocol(clientFromRemote(reactor, server), OvsdbProtocol())
+    try:
+        if what == "add":
+            await addPort(protocol, bridge, name, more[0])
+        else:
+            await removePort(protocol, bridge, name)
+    except (ValueError, TransactionFailed) as e:
+        raise SystemExit(str(e)) from None
+    finally:
+        protocol.transport.loseConnection()
+
+
+if __name__ == "__main__":
+    counts = {"add": (5, 6), "remove": (4, 5)}
+    if len(sys.argv) < 2 or len(sys.argv) not in counts.get(sys.argv[1], ()):
+        raise SystemExit("usage: port.py add BRIDGE PORT IFACE_ID | remove BRIDGE PORT [SERVER]")
+    task.react(lambda *args: ensureDeferred(main(*args)), sys.argv[1:])
