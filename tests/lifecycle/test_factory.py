@@ -20,6 +20,27 @@ from tests.fakes.factorycase import FactoryTestCase
 from twisted_ovsdb import InterfaceMonitor, OvsdbMonitorFactory
 
 
+class NoConnectorTests(FactoryTestCase):
+    """
+    A factory that is given to an endpoint directly.
+    """
+
+    def test_warns(self) -> None:
+        """
+        C{endpoint.connect(factory)} never connects again, and the log says so at
+        once, with what to use. With a connector there is no such line.
+        """
+        with capturedLogs() as logs:
+            self.synchronize()
+        self.assertNotIn("no connector", str([log["log_format"] for log in logs]))
+        factory = OvsdbMonitorFactory(clock=self.clock)
+        with capturedLogs() as logs:
+            factory.buildProtocol(ADDRESS)
+        ((level, text),) = [(log["log_level"].name, log["log_format"]) for log in logs]
+        self.assertEqual(level, "warn")
+        self.assertIn("will not connect again: use EndpointConnector(endpoint, factory)", text)
+
+
 class BackOffTests(FactoryTestCase):
     """
     When the factory connects again.
