@@ -114,7 +114,7 @@ class ClassificationRules:
         """
         Decide the kind of an interface with these columns.
 
-        @param localPort: see L{OvsInterface.local_port}.
+        @param localPort: whether it is the local port of a bridge.
         @return: None if it has no kind.
         """
         if localPort and self.localPorts:
