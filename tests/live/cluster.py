@@ -23,7 +23,7 @@ from twisted.internet.threads import deferToThread
 
 from benchmarks.connection import Connection
 from tests.soak.churn import Churn
-from tests.soak.database import connectOne, readTable
+from tests.soak.database import connectOne, readRows, withKind
 from tests.soak.figures import Figure, Figures, markdown
 from tests.soak.switch import SoakOpenVSwitch
 from tests.soak.waiting import until, wait
@@ -269,11 +269,12 @@ class Failovers:
         # Other members may lag behind the leader.
         leader = await deferToThread(self._cluster.leader)
         protocol = await connectOne(self._reactor, leader.unix)
-        table = await readTable(protocol)
+        rows = await readRows(protocol)
         protocol.close(OvsdbError("the end"))
-        witnesses = (self.anyone, self.follower)
+        folds = (self.anyone.fold, self.follower.fold)
         return await until(
-            self._reactor, lambda: all(w.fold.interfaces == table for w in witnesses)
+            self._reactor,
+            lambda: all(fold.interfaces == withKind(rows, fold.interfaces) for fold in folds),
         )
 
     async def stop(self) -> None:

@@ -17,14 +17,14 @@ from typing import Any, Final
 from twisted.internet.endpoints import TCP4ClientEndpoint, UNIXClientEndpoint
 from twisted.internet.threads import deferToThread
 
-from tests.soak.database import connectOne, readTable
+from tests.soak.database import Rows, connectOne, readRows, withKind
 from tests.soak.figures import Figure, Figures
 from tests.soak.proxy import Proxy
 from tests.soak.steady import Steady
 from tests.soak.switch import SoakOpenVSwitch
 from tests.soak.waiting import until
 from tests.soak.watching import Sceptic
-from twisted_ovsdb import EndpointConnector, OvsdbError, OvsdbMonitorFactory, OvsInterface
+from twisted_ovsdb import EndpointConnector, OvsdbError, OvsdbMonitorFactory
 
 TRANSACTIONS: Final = 100_000
 RECONNECTIONS: Final = 1_000
@@ -74,10 +74,10 @@ async def growth(reactor: Any, seed: int) -> list[Figure]:
             "growth from the first tenth on", 100 * (sizes[-1] / sizes[0] - 1), GROWTH, " %"
         )
         protocol = await connectOne(reactor, ovs.unix)
-        table = await readTable(protocol)
+        rows = await readRows(protocol)
         protocol.abort(OvsdbError("the table is read"))
         for observer in (cut, direct):
-            agrees = await until(reactor, partial(_agrees, observer, table), 10)
+            agrees = await until(reactor, partial(_agrees, observer, rows), 10)
             figures.equal(f"fold equals table: {observer.name}", agrees, True)
             figures.equal(f"contradictions: {observer.name}", len(observer.contradictions), 0)
     finally:
@@ -119,5 +119,6 @@ def _synchronized(observer: Sceptic, count: int) -> bool:
     return observer.synchronizations >= count
 
 
-def _agrees(observer: Sceptic, table: dict[str, OvsInterface]) -> bool:
-    return observer.fold.interfaces == table
+def _agrees(observer: Sceptic, rows: Rows) -> bool:
+    told = observer.fold.interfaces
+    return told == withKind(rows, told)
