@@ -16,7 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.fakes.factorycase import FactoryTestCase
 from tests.fakes.rows import vmRow
 from twisted_ovsdb import InterfaceMonitor
-from twisted_ovsdb.errors import MonitorStopped, SwitchRefused
+from twisted_ovsdb.errors import MonitorStopped, SwitchChanged, SwitchRefused
 from twisted_ovsdb.lifecycle.trouble import SwitchLog
 
 
@@ -80,6 +80,22 @@ class LogTests(FactoryTestCase):
         with capturedLogs() as logs:
             self.synchronize()
         self.assertEqual(self.lines(logs), [("info", "tcp:127.0.0.1:6640: in sync")])
+
+    def test_anotherSwitch(self) -> None:
+        """
+        When another switch is behind the source, this is one line, and no
+        failure.
+        """
+        self.synchronize()
+        self.clock.advance(2)
+        with capturedLogs() as logs:
+            self.protocol.abort(SwitchChanged("a", "b"))
+            self.lose()
+            self.clock.advance(1)
+            self.synchronize()
+        self.assertEqual(
+            self.lines(logs), [("info", "tcp:127.0.0.1:6640: switch a has become switch b")]
+        )
 
     def test_lasts(self) -> None:
         """

@@ -17,7 +17,13 @@ from twisted.internet.error import ConnectError, ConnectionDone, ConnectionLost
 from twisted.logger import Logger
 
 from twisted_ovsdb.endpoints.addresses import OVSDB_PORT
-from twisted_ovsdb.errors import MonitorStopped, SwitchRefused, describeReason, printable
+from twisted_ovsdb.errors import (
+    MonitorStopped,
+    SwitchChanged,
+    SwitchRefused,
+    describeReason,
+    printable,
+)
 from twisted_ovsdb.lifecycle.hook import ConnectionHook
 from twisted_ovsdb.monitoring.monitor import InterfaceMonitor
 
@@ -62,6 +68,10 @@ class ServerLog(ConnectionHook):
     def lost(self, source: str, switch: str, reason: BaseException) -> None:
         """See L{ConnectionHook.lost}."""
         self._reason, self._hint = reason, ""
+        if isinstance(reason, SwitchChanged):
+            # Nothing is wrong: the connection is made again for the other switch.
+            self._log.info("{source}: {reason}", source=source, reason=describeReason(reason))
+            self._reason = None
 
     def waiting(self, source: str, seconds: float) -> None:
         """See L{ConnectionHook.waiting}."""
