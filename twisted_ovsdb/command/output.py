@@ -212,7 +212,8 @@ class HangUpService(Service):
     def stopService(self) -> None:
         """Handle it as before."""
         Service.stopService(self)
-        signal.signal(signal.SIGHUP, self._before)
+        if self._before is not None:
+            signal.signal(signal.SIGHUP, self._before)
 
     def _hungUp(self, number: int, frame: FrameType | None) -> None:
         _reactor().callFromThread(self._reopen)

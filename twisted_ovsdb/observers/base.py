@@ -142,10 +142,16 @@ class OvsdbEventObserver:
 _METHODS: Final = tuple(name for name in vars(OvsdbEventObserver) if not name.startswith("_"))
 
 
+_VERBS: Final = ("synchronize", "synchronise", "disconnect")
+"""What an observer may do, though it looks like what it is told."""
+
+
 def _meant(name: str) -> str | None:
     """The method whose name somebody has misspelt; None if it is another name."""
     plain = name.replace("_", "").lower()
     plain = plain.removeprefix("on").removeprefix("handle")
+    if plain in _VERBS:
+        return None
     byPlain = {method.lower(): method for method in _METHODS}
     close = get_close_matches(plain, byPlain, 1, 0.9)
     return byPlain[close[0]] if close else None
