@@ -130,8 +130,10 @@ class MistakesTests(SynchronousTestCase):
                 lambda name=name: subclass(**{name: method}),
             )
         free = ("online", "offline", "remove", "update", "vmCount", "isOnline", "tunnels", "close")
-        free += ("synchronize", "disconnect", "connected", "vmReady", "bridges")
-        subclass(**dict.fromkeys(free, method), vmonline=5, _vmonline=method, vmOnline=method)
+        verbs = ("synchronize", "disconnect", "connected", "vmReady", "bridges")
+        subclass(
+            **dict.fromkeys(free + verbs, method), vmonline=5, _vmonline=method, vmOnline=method
+        )
 
     def test_swapped(self) -> None:
         """
