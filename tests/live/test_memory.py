@@ -10,21 +10,28 @@ from __future__ import annotations
 
 import json
 import os
-import random
-from collections.abc import Iterator
-from functools import partial
+from collections import Counter
+from collections.abc import Callable, Iterator
 from typing import Any, Final
+from uuid import UUID
 
 from twisted.internet import reactor
-from twisted.internet.endpoints import UNIXServerEndpoint
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import UNIXClientEndpoint, UNIXServerEndpoint, connectProtocol
+from twisted.internet.protocol import Protocol, connectionDone
 from twisted.internet.threads import deferToThread
+from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
-from tests.live.support import connect, requireOpenVSwitch
+from tests.live.randomtransactions import Author, Operations
+from tests.live.support import requireOpenVSwitch
 from tools.openvswitch import PrivateOpenVSwitch
 from twisted_ovsdb import RpcError
+from twisted_ovsdb.database.schema import DatabaseSchema
 from twisted_ovsdb.testing import MemoryServer
 from twisted_ovsdb.testing.schema import DATABASE, SCHEMA
+from twisted_ovsdb.wire import jsonrpc
+from twisted_ovsdb.wire.jsonstream import JSONStream
 from twisted_ovsdb.wire.notation import encode
 
 TRANSACTIONS: Final = 400
@@ -32,232 +39,159 @@ TRANSACTIONS: Final = 400
 
 SEED: Final = int(os.environ.get("TWISTED_OVSDB_SEED", "1"))
 
-REQUESTS: Final = {
-    name: {"columns": list(table["columns"])} for name, table in SCHEMA["tables"].items()
-}
+TABLES: Final = {name: list(table["columns"]) for name, table in SCHEMA["tables"].items()}
 """All tables and columns of the server in memory."""
+
+WHOLE: Final = {
+    name: [{"columns": [*columns, "_uuid", "_version"]}] for name, columns in TABLES.items()
+}
 
 NARROW: Final = {
     "Interface": [
         {"columns": ["name"], "select": {"modify": False}},
         {"columns": ["ofport"], "select": {"initial": False, "delete": False}},
-    ]
+    ],
+    "Port": {"columns": ["interfaces"], "select": {"insert": False}},
 }
-"""Another monitor request: two requests for one table, each with C{select}."""
+"""Several requests, some of them for one table, each with C{select}."""
 
-Operations = list[dict[str, Any]]
+UNMODIFIED: Final = {
+    "Interface": [
+        {"columns": ["ofport", "external_ids"], "select": {"modify": False}},
+        {"columns": ["type"]},
+    ],
+    "Bridge": {"columns": []},
+}
+"""Changes of some columns are not told. Of a table no column is told."""
+
+CONDITIONAL: Final = {
+    "Interface": [
+        {
+            "columns": ["name", "options", "_version"],
+            "where": [
+                ["ofport", "==", 7],
+                ["external_ids", "includes", encode({"a": "z"})],
+                ["link_state", "==", "down"],
+                ["_uuid", "==", ["uuid", str(UUID(int=1))]],
+            ],
+        },
+        {"columns": ["type"], "select": {"modify": False}},
+    ],
+    "Port": [
+        {
+            "columns": ["name", "interfaces"],
+            "where": [False, ["tag", ">", 4000], ["trunks", "includes", 4000]],
+        }
+    ],
+    "Bridge": [{"columns": ["ports"], "where": [["name", "!=", ""]]}],
+}
+"""
+Only the rows for which one of the conditions holds. Every column is here that
+later conditions read: if they read others, ovsdb-server 3.1 crashes when several
+clients have this monitor.
+"""
+
+NO_TRANSACTION: Final = "00000000-0000-0000-0000-000000000000"
+
+MONITORS: Final[list[tuple[str, list[Any]]]] = [
+    ("monitor", [DATABASE, "whole", WHOLE]),
+    ("monitor", [DATABASE, "narrow", NARROW]),
+    ("monitor", [DATABASE, {"id": 1}, UNMODIFIED]),
+    ("monitor_cond", [DATABASE, "whole 2", WHOLE]),
+    ("monitor_cond", [DATABASE, "narrow 2", NARROW]),
+    ("monitor_cond", [DATABASE, "unmodified 2", UNMODIFIED]),
+    ("monitor_cond", [DATABASE, "where 2", CONDITIONAL]),
+    ("monitor_cond_since", [DATABASE, "whole 3", WHOLE, NO_TRANSACTION]),
+    ("monitor_cond_since", [DATABASE, "where 3", CONDITIONAL, str(UUID(int=1))]),
+]
+"""The monitors of each connection."""
 
 REFUSED: Final[list[tuple[str, list[Any]]]] = [
     ("no_such_method", []),
     ("get_schema", ["Nope"]),
     ("monitor", ["Nope", "x", {"Interface": {}}]),
-    ("monitor", [DATABASE, "wide", {"Interface": {}}]),
+    ("monitor", [DATABASE, "whole", {"Interface": {}}]),
+    ("monitor", [DATABASE, "x", []]),
     ("monitor", [DATABASE, "x", {"Zed": {}}]),
+    ("monitor", [DATABASE, "x", {"Interface": [1]}]),
     ("monitor", [DATABASE, "x", {"Interface": {"columns": ["zz"]}}]),
+    ("monitor", [DATABASE, "x", {"Interface": {"columns": [1]}}]),
+    ("monitor", [DATABASE, "x", {"Interface": {"columns": "name"}}]),
     ("monitor", [DATABASE, "x", {"Interface": [{"columns": ["name"]}, {"columns": ["name"]}]}]),
+    ("monitor", [DATABASE, "x", {"Interface": {"select": {"initial": 1}}}]),
+    ("monitor", [DATABASE, "x", {"Interface": {"select": {"zz": True}}}]),
+    ("monitor", [DATABASE, "x", {"Interface": {"where": []}}]),
+    ("monitor_cond", [DATABASE, "x", {"Interface": {}}, 1]),
+    ("monitor_cond", [DATABASE, "whole", {"Interface": {}}]),
+    ("monitor_cond", [DATABASE, "x", {"Interface": {"where": [1]}}]),
+    ("monitor_cond", [DATABASE, "x", {"Interface": {"where": [["zz", "==", 1]]}}]),
+    ("monitor_cond", [DATABASE, "x", {"Interface": {"where": [["name", "~", "x"]]}}]),
+    ("monitor_cond_since", [DATABASE, "x", {"Interface": {}}]),
+    ("monitor_cond_since", [DATABASE, "x", {"Interface": {}}, 1]),
+    ("monitor_cond_since", [DATABASE, "x", {"Interface": {}}, "x"]),
+    ("monitor_cond_change", ["whole 2", "whole 2"]),
+    ("monitor_cond_change", ["x", "x", {}]),
+    ("monitor_cond_change", ["whole 2", "whole 3", {}]),
+    ("monitor_cond_change", ["whole 2", "whole 2", []]),
+    ("monitor_cond_change", ["whole 2", "whole 2", {"Zed": []}]),
+    ("monitor_cond_change", ["narrow 2", "narrow 2", {"Bridge": []}]),
+    ("monitor_cond_change", ["whole 2", "whole 2", {"Bridge": {"where": []}}]),
+    ("monitor_cond_change", ["whole 2", "whole 2", {"Bridge": [{"columns": [], "where": []}]}]),
+    ("monitor_cond_change", ["whole 2", "whole 2", {"Bridge": [{"zz": [], "where": []}]}]),
+    ("monitor_cond_change", ["whole 2", "whole 2", {"Bridge": [{"where": [["zz", "==", 1]]}]}]),
     ("monitor_cancel", ["x"]),
     ("transact", ["Nope"]),
 ]
 """Requests that are answered with an error."""
 
-WRONG: Final[list[Operations]] = [
-    [{"op": "insert", "table": "Zed", "row": {}}],
-    [{"op": "insert", "table": "Interface", "row": {"zz": 1}}],
-    [{"op": "insert", "table": "Interface", "row": {"name": 1}}],
-    [{"op": "fly", "table": "Interface"}],
-    [{"op": "abort"}],
-    [{"op": "update", "table": "Interface", "where": [], "row": {"name": "x"}}],
-    [{"op": "select", "table": "Interface", "where": [["name", "~", "x"]]}],
-    [{"op": "select", "table": "Interface", "where": [["zz", "==", "x"]]}],
-    [{"op": "select", "table": "Interface", "where": [], "columns": ["zz"]}],
-    [{"op": "select", "table": "Interface"}],
-    [{"op": "insert", "table": "Interface", "row": []}],
-    [{"op": "update", "table": "Interface", "where": [], "row": {"link_state": "x"}}],
-    [{"op": "insert", "table": "Open_vSwitch", "uuid-name": "o", "row": {}}],
-    [{"op": "mutate", "table": "Interface", "where": [], "mutations": [["zz", "insert", "x"]]}],
-    [{"op": "comment", "comment": "x"}, {"op": "abort"}, {"op": "comment", "comment": "y"}],
-]
-"""Transactions that fail and change nothing."""
 
-
-class Author:
+class Client(Protocol):
     """
-    Writes random transactions. In these, a label such as C{@tap1} stands for
-    the UUID of a row.
+    Sends requests, and records notifications.
+
+    @ivar monitors: the ids of its monitors.
     """
 
-    def __init__(self, seed: int) -> None:
-        self.random = random.Random(seed)
-        self.bridges: list[str] = []
-        self.ports: dict[str, str] = {}
-        self._number = 0
+    def __init__(self, name: str, hear: Callable[[Any], None]) -> None:
+        self.name = name
+        self.monitors: list[Any] = []
+        self._hear = hear
+        self._stream = JSONStream()
+        self._awaited: dict[Any, Deferred[Any]] = {}
 
-    def write(self) -> Operations:
+    def call(self, method: str, params: list[Any]) -> Deferred[Any]:
         """
-        The next transaction.
+        Send a request.
+
+        @return: a Deferred of the result, which fails with RpcError.
         """
-        self._number += 1
-        if not self.bridges:
-            return self.addBridge()
-        kinds = [self.addPort] * 5 + [self.set] * 8 + [self.mutate] * 4 + [self.delete] * 3
-        kinds += [self.recreate, self.batch, self.select, self.addBridge, self.deleteBridge]
-        kinds += [self.wrong, self.twice, self.dangling, self.unreferenced]
-        return self.random.choice(kinds)()
+        number = len(self._awaited)
+        transport: Any = self.transport
+        transport.write(jsonrpc.encodeRequest(number, method, params))
+        self._awaited[number] = Deferred()
+        return self._awaited[number]
 
-    def addBridge(self) -> Operations:
-        """A new bridge without ports."""
-        name = f"br{self._number}"
-        self.bridges.append(name)
-        return [
-            insert("Bridge", name, {"name": name}),
-            {
-                "op": "mutate",
-                "table": "Open_vSwitch",
-                "where": [],
-                "mutations": [["bridges", "insert", ["named-uuid", name]]],
-            },
-        ]
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """
+        Fail the requests that were not answered.
+        """
+        for deferred in self._awaited.values():
+            if not deferred.called:
+                deferred.errback(reason)
 
-    def deleteBridge(self) -> Operations:
-        """A bridge is removed, with all its ports."""
-        bridge = self.random.choice(self.bridges)
-        self.bridges.remove(bridge)
-        self.ports = {port: on for port, on in self.ports.items() if on != bridge}
-        return [
-            {
-                "op": "mutate",
-                "table": "Open_vSwitch",
-                "where": [],
-                "mutations": [["bridges", "delete", ["uuid", f"@{bridge}"]]],
-            }
-        ]
-
-    def addPort(self, name: str | None = None) -> Operations:
-        """A new port with one interface."""
-        name = name or f"tap{self._number}"
-        bridge = self.random.choice(self.bridges)
-        self.ports[name] = bridge
-        interface = {"name": name, **self.columns()}
-        port = {"name": name, "interfaces": ["named-uuid", f"i{name}"]}
-        return [
-            insert("Interface", f"i{name}", interface),
-            insert("Port", name, port),
-            mutate("Bridge", bridge, "ports", "insert", ["named-uuid", name]),
-        ]
-
-    def delete(self) -> Operations:
-        """A port is removed, by deleting the reference to it."""
-        if not self.ports:
-            return self.addPort()
-        name = self.random.choice(list(self.ports))
-        bridge = self.ports.pop(name)
-        return [mutate("Bridge", bridge, "ports", "delete", ["uuid", f"@{name}"])]
-
-    def recreate(self) -> Operations:
-        """A port is removed and added again with its name, in one transaction."""
-        if not self.ports:
-            return self.addPort()
-        name = self.random.choice(list(self.ports))
-        bridge = self.ports.pop(name)
-        gone = mutate("Bridge", bridge, "ports", "delete", ["uuid", f"@{name}"])
-        return [gone, *self.addPort(name)]
-
-    def batch(self) -> Operations:
-        """Several new ports at once."""
-        ports = [self.addPort(f"tap{self._number}x{n}") for n in range(self.random.randint(2, 6))]
-        return [operation for operations in ports for operation in operations]
-
-    def set(self) -> Operations:
-        """New values for columns of an interface, or of none. Some values are the old ones."""
-        row = self.columns()
-        return [{"op": "update", "table": "Interface", "where": self.where(), "row": row}]
-
-    def mutate(self) -> Operations:
-        """Pairs of a map are added or removed."""
-        column = self.random.choice(["external_ids", "options", "other_config"])
-        pairs = encode({self.random.choice("abc"): self.random.choice("xy")})
-        keys = ["set", self.random.sample("abc", self.random.randint(0, 3))]
-        mutation = self.random.choice(
-            [[column, "insert", pairs], [column, "delete", pairs], [column, "delete", keys]]
-        )
-        return [
-            {
-                "op": "mutate",
-                "table": "Interface",
-                "where": self.where(),
-                "mutations": [mutation],
-            }
-        ]
-
-    def select(self) -> Operations:
-        """A select of the interfaces that meet one condition."""
-        columns = ["name", "ofport", "external_ids"]
-        where = self.random.choice(
-            [
-                [["name", "!=", "x"]],
-                [["ofport", "includes", ["set", []]]],
-                [["external_ids", "includes", encode({"a": "x"})]],
-                [["external_ids", "excludes", encode({"a": "x"})]],
-                [["type", "==", "internal"], ["name", "==", self.port()]],
-            ]
-        )
-        return [{"op": "select", "table": "Interface", "where": where, "columns": columns}]
-
-    def wrong(self) -> Operations:
-        """A transaction that fails."""
-        return self.random.choice(WRONG)
-
-    def twice(self) -> Operations:
-        """A port with a name that exists already."""
-        before = dict(self.ports)
-        operations = self.addPort(self.port())
-        self.ports = before
-        return operations if before else self.set()
-
-    def dangling(self) -> Operations:
-        """A reference to a row that does not exist."""
-        nowhere = ["uuid", "00000000-1111-4111-8111-000000000000"]
-        return [mutate("Bridge", self.random.choice(self.bridges), "ports", "insert", nowhere)]
-
-    def unreferenced(self) -> Operations:
-        """A row to which nothing refers: the server removes it at once."""
-        return [insert("Interface", "i", {"name": f"gone{self._number}"})]
-
-    def port(self) -> str:
-        """The name of a port that exists, or of none."""
-        return self.random.choice([*self.ports, "none"])
-
-    def where(self) -> list[Any]:
-        """A condition that one interface meets, or none."""
-        return [["name", "==", self.port()]]
-
-    def columns(self) -> dict[str, Any]:
-        """Values for some columns of an interface."""
-        choices: dict[str, list[object]] = {
-            "ofport": [None, 1, 7, -1],
-            "type": ["", "internal", "vxlan"],
-            "error": [None, "could not open"],
-            "external_ids": [{}, {"iface-id": "x"}, {"a": "x", "b": "é"}],
-            "options": [{}, {"remote_ip": "192.0.2.1"}],
-            "link_state": [None, "up", "down"],
-        }
-        chosen = self.random.sample(list(choices), self.random.randint(0, 4))
-        return {name: encode(self.random.choice(choices[name])) for name in chosen}
-
-
-def insert(table: str, name: str, row: dict[str, Any]) -> dict[str, Any]:
-    """
-    An operation that inserts a row.
-    """
-    return {"op": "insert", "table": table, "uuid-name": name, "row": row}
-
-
-def mutate(table: str, name: str, column: str, mutator: str, value: Any) -> dict[str, Any]:
-    """
-    An operation that mutates the row with this name.
-    """
-    where = [["name", "==", name]]
-    return {"op": "mutate", "table": table, "where": where, "mutations": [[column, mutator, value]]}
+    def dataReceived(self, data: bytes) -> None:
+        """
+        Read messages.
+        """
+        for value in self._stream.feed(data):
+            message = jsonrpc.parseMessage(value)
+            if isinstance(message, jsonrpc.Notification):
+                monitorId, *params = message.params
+                self._hear(((self.name, str(monitorId)), message.method, params))
+            elif isinstance(message, jsonrpc.Reply):
+                self._awaited[message.id].callback(message.result)
+            elif isinstance(message, jsonrpc.ErrorReply):
+                self._awaited[message.id].errback(message.error)
 
 
 class Side:
@@ -269,88 +203,106 @@ class Side:
         their order.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, case: TestCase, path: str) -> None:
         self.heard: list[Any] = []
+        self._case = case
+        self._path = path
         self._labels: dict[str, str] = {}
+        self._versions: dict[str, list[str]] = {}
         self._uuids: dict[str, str] = {}
         self._named = 0
 
-    async def connect(self, case: TestCase, path: str) -> None:
+    async def start(self) -> None:
         """
-        Make both connections, and start the monitors.
+        Make both connections, with their monitors.
         """
-        self.path = path
-        self.writer, self.reader = [await connect(case, path) for _ in range(2)]
-        for name, protocol in (("writer", self.writer), ("reader", self.reader)):
-            for monitor, requests in (("wide", REQUESTS), ("narrow", NARROW)):
-                told = await protocol.monitor(
-                    DATABASE,
-                    monitor,
-                    requests,
-                    partial(self.hear, (name, monitor)),
-                )
-                self.hear((name, monitor), told)
+        self.writer, self.reader = await self.connect("writer"), await self.connect("reader")
 
-    def hear(self, who: object, what: Any) -> None:
+    async def connect(self, name: str) -> Client:
         """
-        Record the rows that a monitor reports.
+        Make one connection, and start all monitors.
         """
-        # The two servers give a row different UUIDs, so its label is made of
-        # its name.
-        for rows in what.values():
-            for key, row in rows.items():
-                if key not in self._labels:
-                    named = row.get("new", row.get("old", {})).get("name", "root")
-                    self._labels[key] = f"first {named} {len(self._labels)}"
-        self.heard.append((who, what))
+        endpoint = UNIXClientEndpoint(reactor, self._path)
+        client: Client = await connectProtocol(endpoint, Client(name, self.heard.append))
+        transport: Any = client.transport
+        self._case.addCleanup(transport.loseConnection)
+        for method, params in MONITORS:
+            reply = await client.call(method, params)
+            self.heard.append(((name, str(params[1])), "reply", reply))
+        return client
 
     async def transact(self, operations: Operations) -> None:
         """
         Run a transaction, and wait until both connections have its
         notifications.
         """
-        wanted = json.loads(json.dumps(operations), object_hook=self._resolve)
-        results: Any
-        try:
-            results = await self.writer.call("transact", [DATABASE, *wanted])
-        except RpcError as e:
-            results = str(e)
+        wanted = self._resolved(operations)
+        results = await self.writer.call("transact", [DATABASE, *wanted])
         for operation, result in zip(wanted, results, strict=False):
             if operation.get("op") == "insert" and result and "uuid" in result:
                 self._name(operation, result["uuid"][1])
         self.heard.append(("results", [_summary(result) for result in results]))
-        await self.reader.echo()
+        await self.reader.call("echo", [])
+
+    async def changeConditions(self, monitorId: str, requests: dict[str, Any]) -> None:
+        """
+        Change conditions of one of the writer's monitors.
+        """
+        params = [monitorId, monitorId, self._resolved(requests)]
+        reply = await self.writer.call("monitor_cond_change", params)
+        self.heard.append((("writer", monitorId), "changed", reply))
 
     def _name(self, operation: dict[str, Any], key: str) -> None:
         self._uuids[f"@{operation['uuid-name']}"] = key
         self._named += 1
         self._labels[key] = f"{operation['uuid-name']} {self._named}"
 
-    def _resolve(self, value: dict[str, Any]) -> dict[str, Any]:
+    def _resolved(self, value: Any) -> Any:
         text = json.dumps(value)
         for label, key in self._uuids.items():
             text = text.replace(f'"{label}"', f'"{key}"')
-        resolved: dict[str, Any] = json.loads(text)
-        return resolved
+        return json.loads(text)
 
     def take(self) -> list[Any]:
         """
         What was recorded since the last call, with labels in place of UUIDs.
         """
-        heard, self.heard = self.heard, []
-        return [self._labelled(item) for item in heard]
+        # The clients add to this list too.
+        heard = self.heard[:]
+        self.heard.clear()
+        return [self._labelled(item, "") for item in heard]
 
-    def _labelled(self, value: Any) -> Any:
+    def _labelled(self, value: Any, row: str) -> Any:
         if isinstance(value, dict):
-            return {self._labels.get(key, key): self._labelled(value[key]) for key in value}
+            return {self._label(key): self._member(key, value[key], row) for key in value}
         if isinstance(value, (list, tuple)):
-            items = [self._labelled(item) for item in value]
+            items = [self._labelled(item, row) for item in value]
             # A server sorts a set by its UUIDs, which are others on the other
             # server.
             if len(items) == 2 and items[0] == "set":
                 return ["set", sorted(items[1], key=str)]
             return items
-        return self._labels.get(value, value) if isinstance(value, str) else value
+        return self._label(value) if isinstance(value, str) else value
+
+    def _member(self, name: str, value: Any, row: str) -> Any:
+        if name != "_version":
+            return self._labelled(value, name if name in self._labels else row)
+        # The versions of a row are numbered in the order in which they are told.
+        versions = self._versions.setdefault(row, [])
+        if value not in versions:
+            versions.append(value)
+        return versions.index(value)
+
+    def _label(self, text: str) -> str:
+        return self._labels.get(text, text)
+
+    async def root(self) -> None:
+        """
+        Give the only row that was not inserted by a test its label.
+        """
+        select = {"op": "select", "table": "Open_vSwitch", "where": [], "columns": ["_uuid"]}
+        (result,) = await self.writer.call("transact", [DATABASE, select])
+        self._labels[result["rows"][0]["_uuid"][1]] = "root"
 
 
 def _summary(result: Any) -> Any:
@@ -373,57 +325,62 @@ class DifferentialTests(TestCase):
 
     async def setUp(self) -> None:  # type: ignore[override]
         requireOpenVSwitch(self)
-        switch = PrivateOpenVSwitch(vswitchd=False)
-        self.addCleanup(deferToThread, switch.stop)
-        await deferToThread(switch.start)
+        self.ovs = PrivateOpenVSwitch(vswitchd=False)
+        self.addCleanup(deferToThread, self.ovs.stop)
+        await deferToThread(self.ovs.start)
         self.memory = MemoryServer()
-        path = str(switch.folder / "memory.sock")
+        path = str(self.ovs.folder / "memory.sock")
         port = await self.memory.listen(UNIXServerEndpoint(reactor, path))
         self.addCleanup(port.stopListening)
-        self.real, self.ours = Side(), Side()
-        await self.real.connect(self, switch.unix)
-        await self.ours.connect(self, path)
-        # ovs-vsctl has initialized only the real one.
-        for side in (self.real, self.ours):
+        self.real, self.ours = self.sides = Side(self, self.ovs.unix), Side(self, path)
+        for side in self.sides:
+            await side.start()
+            await side.root()
+            # ovs-vsctl has initialized only the real one.
             await side.transact(list(blank()))
             side.take()
 
     async def test_transactions(self) -> None:
         """
-        After each of many transactions, valid and invalid ones, both servers
-        give the same results and notifications, in the same order.
+        After each of many transactions, valid and invalid ones, and after each
+        change of conditions, both servers give the same results and
+        notifications, in the same order.
         """
         author = Author(SEED)
-        compared = 0
+        compared: Counter[str] = Counter()
         for number in range(TRANSACTIONS):
-            operations = author.write()
-            for side in (self.real, self.ours):
-                await side.transact(operations)
+            step: Any
+            if number % 4:
+                step = author.write()
+                for side in self.sides:
+                    await side.transact(step)
+            else:
+                step = author.conditions()
+                monitorId = author.random.choice(["where 2", "where 3", "whole 2"])
+                for side in self.sides:
+                    await side.changeConditions(monitorId, step)
             real, ours = self.real.take(), self.ours.take()
             # Notifications of two monitors come in the order of a hash table.
-            self.assertEqual(_ordered(ours), _ordered(real), f"{number}: {operations}")
-            compared += len(real)
-        self.assertGreater(compared, 2 * TRANSACTIONS)
-        print(f"\n{TRANSACTIONS} transactions, {compared} replies and notifications: all the same")
+            self.assertEqual(_ordered(ours), _ordered(real), f"{number}: {step}")
+            compared.update(what[1] for what in real if isinstance(what[1], str))
+        for what in ("update", "update2", "update3"):
+            self.assertGreater(compared[what], TRANSACTIONS)
+        print(f"\n{TRANSACTIONS} steps, and of each kind the same: {dict(compared)}")
 
     async def test_firstReplies(self) -> None:
         """
-        A client that connects later gets the same initial reply from both
+        A client that connects later gets the same initial replies from both
         servers.
         """
         author = Author(SEED + 1)
         for _ in range(60):
             operations = author.write()
-            for side in (self.real, self.ours):
+            for side in self.sides:
                 await side.transact(operations)
-        replies = []
-        for side in (self.real, self.ours):
+        for side in self.sides:
             side.take()
-            late = await connect(self, side.path)
-            for requests in (REQUESTS, NARROW):
-                side.hear("late", await late.monitor(DATABASE, str(requests), requests, print))
-            replies.append(side.take())
-        self.assertEqual(replies[1], replies[0])
+            await side.connect("late")
+        self.assertEqual(self.ours.take(), self.real.take())
 
     async def test_errors(self) -> None:
         """
@@ -431,26 +388,113 @@ class DifferentialTests(TestCase):
         """
         for method, params in REFUSED:
             told = []
-            for side in (self.real, self.ours):
+            for side in self.sides:
                 error = await self.assertFailure(side.writer.call(method, params), RpcError)
                 told.append((error.error, error.details))
             self.assertEqual(told[1], told[0], f"{method} {params}")
 
     async def test_rest(self) -> None:
         """
-        Both servers give the same databases, the same reply to echo, and the
-        same updates after a monitor was cancelled.
+        Both servers give the same databases, columns of the same types, the same
+        reply to echo, and the same updates after monitors were cancelled and
+        renamed.
         """
         told = []
-        for side in (self.real, self.ours):
-            databases = set(await side.reader.listDatabases()) - {"_Server"}
-            schema = await side.reader.getSchema(DATABASE)
-            self.assertLessEqual(set(REQUESTS), set(schema.tables))
-            echo = await side.reader.echo("x", [1, {"é": None}])
-            await side.reader.monitorCancel("wide")
+        known = DatabaseSchema.parse(SCHEMA)
+        for side in self.sides:
+            databases = set(await side.reader.call("list_dbs", [])) - {"_Server"}
+            schema = DatabaseSchema.parse(await side.reader.call("get_schema", [DATABASE]))
+            for table, columns in TABLES.items():
+                # Also on the real server, with the same types and constraints.
+                for column in columns:
+                    expected = known.tables[table].columns[column]
+                    self.assertEqual(schema.tables[table].columns[column], expected)
+            echo = await side.reader.call("echo", ["x", [1, {"é": None}]])
+            for monitorId in ("whole", {"id": 1}):
+                await side.reader.call("monitor_cancel", [monitorId])
+            await side.reader.call("monitor_cond_change", ["whole 3", ["new"], {}])
             await side.transact(Author(SEED).addBridge())
-            told.append((databases, echo, side.take()))
+            told.append((databases, echo, _ordered(side.take())))
         self.assertEqual(told[1], told[0])
+
+    async def test_commands(self) -> None:
+        """
+        The methods of the server in memory make the same bridges, ports and
+        interfaces as ovs-vsctl.
+        """
+        move = "remove Bridge {0} ports {2} -- add Bridge {1} ports {2}"
+        for commands, change in (
+            ("add-br br-int -- add-br br-ex", ["addBridge br-int", "addBridge br-ex"]),
+            ("add-port br-int tap1", ["addPort br-int tap1"]),
+            ("add-bond br-ex bond0 eth1 eth2", ["addBond br-ex bond0 eth1,eth2"]),
+            ("add-br vlan9 br-int 9", ["addFakeBridge vlan9 br-int 9"]),
+            ("add-port vlan9 tap9", ["addPort vlan9 tap9"]),
+            (move.format("br-int", "br-ex", "tap1"), ["movePort tap1 br-ex"]),
+            (move.format("br-ex", "br-int", "bond0"), ["movePort bond0 br-int"]),
+            ("del-br vlan9", ["deleteBridge vlan9"]),
+            ("del-port bond0", ["deletePort bond0"]),
+            ("del-br br-ex", ["deleteBridge br-ex"]),
+        ):
+            for line in change:
+                method, *arguments = line.split()
+                given = [self._argument(text) for text in arguments]
+                getattr(self.memory, method)(*given)
+            await deferToThread(self.ovs.vsctl, *await self._withUUIDs(commands))
+            self.assertEqual(await self._show(self.ours), await self._show(self.real), commands)
+
+    def _argument(self, text: str) -> Any:
+        if "," in text:
+            return text.split(",")
+        return int(text) if text.isdigit() else text
+
+    async def _withUUIDs(self, commands: str) -> list[str]:
+        """
+        The words of commands. In these, the last word of C{remove} and C{add}
+        is the name of a port, for which its UUID is needed.
+        """
+        words = commands.split()
+        names = {words[n + 4] for n, word in enumerate(words) if word in ("remove", "add")}
+        for name in names:
+            select = {"op": "select", "table": "Port", "where": [["name", "==", name]]}
+            (result,) = await self.real.writer.call("transact", [DATABASE, select])
+            key = result["rows"][0]["_uuid"][1]
+            words = [key if word == name else word for word in words]
+        return words
+
+    async def _show(self, side: Side) -> Any:
+        """
+        The bridges, with their ports and interfaces.
+        """
+        columns = {
+            "Bridge": ["_uuid", "name", "ports"],
+            "Port": ["_uuid", "name", "interfaces", "tag", "fake_bridge"],
+            "Interface": ["_uuid", "name", "type"],
+        }
+        selects = [
+            {"op": "select", "table": table, "where": [], "columns": names}
+            for table, names in columns.items()
+        ]
+        found = await side.writer.call("transact", [DATABASE, *selects])
+        schema = DatabaseSchema.parse(SCHEMA)
+        rows: list[dict[Any, Any]] = []
+        for table, result in zip(columns, found, strict=True):
+            decoded = map(schema.tables[table].decodeRow, result["rows"])
+            rows.append({row["_uuid"]: row for row in decoded})
+        bridges, ports, interfaces = rows
+        return {
+            bridge["name"]: {
+                ports[port]["name"]: (
+                    ports[port]["tag"],
+                    ports[port]["fake_bridge"],
+                    sorted(
+                        (interfaces[key]["name"], interfaces[key]["type"])
+                        for key in ports[port]["interfaces"]
+                    ),
+                )
+                for port in bridge["ports"]
+            }
+            for bridge in bridges.values()
+        }
 
 
 def blank() -> Iterator[dict[str, Any]]:

@@ -136,6 +136,93 @@ class MemoryServerTests(SynchronousTestCase):
             sorted(summary[2] for summary in summaries(gone)), ["br-int", "df-2", "patch-ex"]
         )
 
+    def bridges(self) -> dict[str, dict[str, list[str]]]:
+        """
+        The names of bridges, of their ports, and of the interfaces of these.
+        """
+        tables = self.server.tables
+        ports = {
+            key: (port["name"], sorted(tables["Interface"][i]["name"] for i in port["interfaces"]))
+            for key, port in tables["Port"].items()
+        }
+        return {
+            bridge["name"]: dict(ports[port] for port in bridge["ports"])
+            for bridge in tables["Bridge"].values()
+        }
+
+    def test_move(self) -> None:
+        """
+        A port that is moved keeps its rows. Its OpenFlow port is the next one
+        that is free on the new bridge.
+        """
+        self.scene()
+        self.server.assignOfport("df-2")
+        self.server.assignOfport("tap1")
+        rows = self.server.tables["Interface"].keys()
+        self.observer.take()
+        self.server.movePort("tap1", "br-ex")
+        self.assertEqual(set(self.bridges()["br-ex"]), {"br-ex", "patch-int", "tap1"})
+        self.assertEqual(set(self.bridges()["br-int"]), {"br-int", "df-2", "patch-ex"})
+        self.assertEqual(self.server.tables["Interface"].keys(), rows)
+        self.observer.expect()
+        self.server.assignOfport("tap1")
+        (event,) = self.observer.expect("changed vm tap1")
+        assert isinstance(event, InterfaceChanged)
+        self.assertEqual((event.previous.ofport, event.interface.ofport), (2, 1))
+        self.server.deleteBridge("br-int")
+        self.assertEqual(list(self.bridges()), ["br-ex"])
+        self.assertIn("tap1", self.bridges()["br-ex"])
+
+    def test_bond(self) -> None:
+        """
+        A bond is one port with several interfaces, which move and go together.
+        Each interface has its own OpenFlow port.
+        """
+        self.scene()
+        self.server.addBond("br-int", "bond0", ["eth1", "eth2"], type="dummy")
+        self.assertEqual(self.bridges()["br-int"]["bond0"], ["eth1", "eth2"])
+        self.server.assignOfport("eth1")
+        self.server.assignOfport("eth2")
+        self.server.movePort("bond0", "br-ex")
+        self.assertEqual(self.bridges()["br-ex"]["bond0"], ["eth1", "eth2"])
+        told = {
+            row["name"]: (row["type"], row["ofport"])
+            for row in self.server.tables["Interface"].values()
+            if row["name"].startswith("eth")
+        }
+        self.assertEqual(told, {"eth1": ("dummy", 1), "eth2": ("dummy", 2)})
+        self.server.deletePort("bond0")
+        self.assertNotIn("bond0", self.bridges()["br-ex"])
+        self.assertEqual(len(self.server.tables["Interface"]), 6)
+
+    def test_fakeBridge(self) -> None:
+        """
+        The ports of a fake bridge are ports of its parent, in its VLAN. They go
+        with the fake bridge, and not those of the parent.
+        """
+        self.scene()
+        self.server.addFakeBridge("br-9", "br-int", 9)
+        self.server.addPort("br-9", "tap9", iface_id="vm-9")
+        self.server.addPort("br-int", "tap8")
+        self.server.movePort("tap1", "br-9")
+        self.server.movePort("tap8", "br-9")
+        on = {name: tag for name, tag in self.tags().items() if tag is not None}
+        self.assertEqual(on, {"br-9": 9, "tap9": 9, "tap1": 9, "tap8": 9})
+        self.assertLessEqual(on.keys(), self.bridges()["br-int"].keys())
+        self.server.movePort("tap8", "br-int")
+        self.observer.take()
+        self.server.deleteBridge("br-9")
+        gone = {summary[2] for summary in summaries(self.observer.take())}
+        self.assertLessEqual({"tap1", "tap9"}, gone)
+        self.assertIn("tap8", self.bridges()["br-int"])
+        self.assertEqual(set(self.tags().values()), {None})
+
+    def tags(self) -> dict[str, int | None]:
+        """
+        The VLAN of each port.
+        """
+        return {row["name"]: row["tag"] for row in self.server.tables["Port"].values()}
+
     def test_outage(self) -> None:
         """
         What has changed in an outage is told when the client is connected
@@ -246,6 +333,12 @@ class MemoryServerTests(SynchronousTestCase):
         for wrong, named in (
             (lambda: self.server.addPort("br-x", "tap1"), "no Bridge has the name br-x"),
             (lambda: self.server.deletePort("tap9"), "no Port has the name tap9"),
+            (lambda: self.server.movePort("tap9", "br-int"), "no Port has the name tap9"),
+            (lambda: self.server.movePort("br-int", "br-x"), "no Bridge has the name br-x"),
+            (lambda: self.server.addBond("br-x", "bond0", ["e1"]), "no Bridge has the name br-x"),
+            (lambda: self.server.addBond("br-int", "bond0", []), "interfaces"),
+            (lambda: self.server.addFakeBridge("f", "br-x", 9), "no Bridge has the name br-x"),
+            (lambda: self.server.addFakeBridge("f", "br-int", 9999), "9999"),
             (lambda: self.server.setInterface("br-int", nonsense=1), "nonsense"),
             (lambda: self.server.setInterface("br-int", type=1), "type"),
             (lambda: self.server.addBridge("br-int"), "br-int"),

@@ -17,7 +17,13 @@ from twisted_ovsdb.database.datatypes import ColumnType, Value
 from twisted_ovsdb.database.schema import DatabaseSchema, TableSchema
 from twisted_ovsdb.database.tables import RowChange
 from twisted_ovsdb.errors import ProtocolViolation, RpcError
-from twisted_ovsdb.testing.operations import checkConstraints, condition, elementsOf, mutated
+from twisted_ovsdb.testing.operations import (
+    checkConstraints,
+    columnType,
+    condition,
+    elementsOf,
+    mutated,
+)
 
 Row = dict[str, Value]
 
@@ -27,14 +33,14 @@ class MemoryDatabase:
     The rows of all tables.
 
     @ivar schema: the tables and their columns.
-    @ivar tables: the rows by table and UUID. A row that changes is replaced by
-        another one.
+    @ivar tables: the rows by table and UUID, with C{_uuid} and C{_version}. A
+        row that changes is replaced by another one.
     """
 
     def __init__(self, schema: DatabaseSchema) -> None:
         self.schema = schema
         self.tables: dict[str, dict[str, Row]] = {name: {} for name in schema.tables}
-        self._lastUUID = 0
+        self._lastUUID = self._lastVersion = 0
 
     def transact(self, operations: list[Any]) -> tuple[list[Any], list[RowChange]]:
         """
@@ -56,37 +62,39 @@ class MemoryDatabase:
             results.append({"error": e.error, "details": e.details})
             results += [None] * (len(operations) - len(results))
             return results, []
-        return results, [
-            RowChange(table, key, before[table].get(key), rows.get(key))
-            for table, rows in self.tables.items()
-            for key in {**before[table], **rows}
-            if before[table].get(key) != rows.get(key)
-        ]
+        return results, self._changes(before)
+
+    def _changes(self, before: Mapping[str, Mapping[str, Row]]) -> list[RowChange]:
+        """The rows that have changed. Those that were modified get another version."""
+        changes = []
+        for table, rows in self.tables.items():
+            for key in {**before[table], **rows}:
+                old, new = before[table].get(key), rows.get(key)
+                if old == new:
+                    continue
+                if old is not None and new is not None:
+                    new = rows[key] = {**new, "_version": self._newVersion()}
+                changes.append(RowChange(table, key, old, new))
+        return changes
 
     def forgetEphemeral(self) -> None:
-        """Blank the ephemeral columns, as a restart of ovsdb-server does."""
+        """
+        Blank the ephemeral columns, as a restart of ovsdb-server does. All rows
+        get other versions.
+        """
         for name, table in self.schema.tables.items():
             blank = {c.name: c.type.default for c in table.columns.values() if c.ephemeral}
             rows = self.tables[name]
-            self.tables[name] = {key: {**row, **blank} for key, row in rows.items()}
+            self.tables[name] = {
+                key: {**row, **blank, "_version": self._newVersion()} for key, row in rows.items()
+            }
 
     def encode(
         self, table: str, row: Mapping[str, Value], columns: Iterable[str]
     ) -> dict[str, Any]:
-        """
-        Columns of a row as ovsdb-server writes them: sets and maps in order, a
-        set of one element as the element alone.
-        """
-        encoded: dict[str, Any] = {}
-        for column in columns:
-            value = row[column]
-            written = self.schema.tables[table].column(column).type.encode(value)
-            if isinstance(value, (frozenset, Mapping)):
-                written[1].sort()
-                if isinstance(value, frozenset) and len(value) == 1:
-                    (written,) = written[1]
-            encoded[column] = written
-        return encoded
+        """Columns of a row as ovsdb-server writes them."""
+        schema = self.schema.tables[table]
+        return {name: inOrder(schema.column(name).type, row[name]) for name in columns}
 
     def _namedUUIDs(self, operations: list[Any]) -> dict[str, str]:
         inserts = [o for o in operations if type(o) is dict and o.get("op") == "insert"]
@@ -97,6 +105,10 @@ class MemoryDatabase:
         # The same ones in every run of a test.
         self._lastUUID += 1
         return str(uuid.UUID(int=self._lastUUID << 64, version=4))
+
+    def _newVersion(self) -> str:
+        self._lastVersion += 1
+        return str(uuid.UUID(int=self._lastVersion, version=4))
 
     # Operations (RFC 7047, section 5.2)
 
@@ -133,12 +145,9 @@ class MemoryDatabase:
         """The rows for which all conditions hold (RFC 7047, section 5.1)."""
         if type(conditions) is not list:
             raise ValueError("Required 'where' member is missing.")
+        wanted = [condition(table, given) for given in conditions]
         rows = self.tables[table.name]
-        keys = list(rows)
-        for name, function, argument in conditions:
-            holds = condition(_columnType(table, name), function, argument)
-            keys = [k for k in keys if holds(k if name == "_uuid" else rows[k][name])]
-        return keys
+        return [key for key, row in rows.items() if all(want.holds(row) for want in wanted)]
 
     def _values(self, table: TableSchema, operation: dict[str, Any], changed: bool) -> Row:
         row = operation.get("row")
@@ -146,7 +155,7 @@ class MemoryDatabase:
             raise ValueError("a row is an object")
         values: Row = {}
         for name, value in row.items():
-            column = _columnType(table, name, changed)
+            column = columnType(table, name, changed)
             try:
                 values[name] = column.decode(value)
             except ProtocolViolation as e:
@@ -155,9 +164,10 @@ class MemoryDatabase:
         return values
 
     def _insert(self, table: TableSchema, operation: dict[str, Any], keys: list[str]) -> Any:
+        (key,) = keys
         row = {column.name: column.type.default for column in table.columns.values()}
         row.update(self._values(table, operation, changed=False))
-        (key,) = keys
+        row.update(_uuid=key, _version=self._newVersion())
         if key in self.tables[table.name]:
             raise RpcError("duplicate uuid-name", "an earlier operation has this uuid-name")
         self.tables[table.name][key] = row
@@ -169,8 +179,7 @@ class MemoryDatabase:
             if column not in ("_uuid", "_version", *table.columns):
                 raise ValueError(f"{column} is not a valid column name")
         rows = self.tables[table.name]
-        found = ({**rows[key], "_uuid": key, "_version": key} for key in keys)
-        return {"rows": [self.encode(table.name, row, columns) for row in found]}
+        return {"rows": [self.encode(table.name, rows[key], columns) for key in keys]}
 
     def _update(self, table: TableSchema, operation: dict[str, Any], keys: list[str]) -> Any:
         values = self._values(table, operation, changed=True)
@@ -180,7 +189,7 @@ class MemoryDatabase:
 
     def _mutate(self, table: TableSchema, operation: dict[str, Any], keys: list[str]) -> Any:
         for name, mutator, argument in operation.get("mutations", ()):
-            column = _columnType(table, name, changed=True)
+            column = columnType(table, name, changed=True)
             for key in keys:
                 row = self.tables[table.name][key]
                 value = mutated(column, row[name], mutator, argument)
@@ -257,16 +266,14 @@ def _resolved(value: Any, names: Mapping[str, str]) -> Any:
     return [_resolved(item, names) for item in value]
 
 
-def _columnType(table: TableSchema, name: Any, changed: bool = False) -> ColumnType:
+def inOrder(column: ColumnType, value: Value) -> Any:
     """
-    @param changed: whether an existing row gets another value, which immutable
-        columns do not allow.
+    A value as ovsdb-server writes it: sets and maps in order, a set of one
+    element as the element alone.
     """
-    try:
-        column = table.column(name)
-    except (KeyError, TypeError) as e:
-        raise RpcError("unknown column", f"No column {name} in table {table.name}.") from e
-    if changed and not column.mutable:
-        details = f"Cannot update immutable column {name} in table {table.name}."
-        raise RpcError("constraint violation", details)
-    return column.type
+    written = column.encode(value)
+    if isinstance(value, (frozenset, Mapping)):
+        written[1].sort()
+        if isinstance(value, frozenset) and len(value) == 1:
+            (written,) = written[1]
+    return written

@@ -19,6 +19,7 @@ from typing import Any, Final
 import attrs
 
 from twisted_ovsdb.database.datatypes import AtomicType, ColumnType, Value
+from twisted_ovsdb.database.schema import Row, TableSchema
 from twisted_ovsdb.errors import RpcError
 
 
@@ -57,7 +58,51 @@ def checkConstraints(column: ColumnType, value: Value) -> None:
             raise RpcError("constraint violation", f"{atom} is not one of the allowed values")
 
 
-def condition(column: ColumnType, function: str, argument: Any) -> Callable[[Value], bool]:
+@attrs.frozen
+class Condition:
+    """
+    One C{<condition>}.
+
+    @ivar column: the column that it is about; None if it is a boolean.
+    @ivar holds: tells whether it holds for a row.
+    """
+
+    column: str | None
+    holds: Callable[[Row], bool]
+
+
+def condition(table: TableSchema, given: Any) -> Condition:
+    """
+    Read a C{<condition>} (RFC 7047, section 5.1), or a boolean, which
+    ovsdb-server takes as one that holds always or never (ovsdb-server(7)).
+    """
+    if type(given) is bool:
+        return Condition(None, lambda row: given)
+    if type(given) is not list or len(given) != 3:
+        raise ValueError("Parse error in condition.")
+    name, function, argument = given
+    holds = _comparison(columnType(table, name), function, argument)
+    return Condition(name, lambda row: holds(row[name]))
+
+
+def columnType(table: TableSchema, name: Any, changed: bool = False) -> ColumnType:
+    """
+    Find the type of a column.
+
+    @param changed: whether an existing row gets another value, which immutable
+        columns do not allow.
+    """
+    try:
+        column = table.column(name)
+    except (KeyError, TypeError) as e:
+        raise RpcError("unknown column", f"No column {name} in table {table.name}.") from e
+    if changed and not column.mutable:
+        details = f"Cannot update immutable column {name} in table {table.name}."
+        raise RpcError("constraint violation", details)
+    return column.type
+
+
+def _comparison(column: ColumnType, function: str, argument: Any) -> Callable[[Value], bool]:
     """Make the function that tells whether a condition holds for a value of a column."""
     holds = _CONDITIONS.get(function)
     if holds is None:

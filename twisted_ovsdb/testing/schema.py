@@ -36,6 +36,8 @@ _TEXT: Final = _optional("string")
 _NUMBER: Final = _optional("integer")
 _MAP: Final = {**_many("string"), "value": "string"}
 _COUNTERS: Final = {**_many("string"), "value": "integer"}
+_UNSIGNED: Final = {"minInteger": 0, "maxInteger": 2**32 - 1}
+_PROTOCOLS: Final = [f"OpenFlow{number}" for number in range(10, 16)]
 _VLAN: Final = {"minInteger": 0, "maxInteger": 4095}
 
 SCHEMA: Final[Mapping[str, Any]] = {
@@ -60,7 +62,7 @@ SCHEMA: Final[Mapping[str, Any]] = {
                 **_columns(_many("uuid", refTable="Port"), "ports"),
                 **_columns("string", "datapath_type datapath_version"),
                 **_columns(_oneOf("standalone", "secure"), "fail_mode"),
-                **_columns(_many("string"), "protocols"),
+                **_columns(_many("string", enum=["set", _PROTOCOLS]), "protocols"),
                 **_columns(_MAP, "external_ids other_config"),
                 **_columns(_TEXT, "datapath_id", ephemeral=True),
                 **_columns(_MAP, "status", ephemeral=True),
@@ -71,8 +73,9 @@ SCHEMA: Final[Mapping[str, Any]] = {
             "columns": {
                 **_NAME,
                 **_columns({**_many("uuid", refTable="Interface"), "min": 1}, "interfaces"),
+                **_columns("boolean", "fake_bridge"),
                 **_columns(_optional("integer", **_VLAN), "tag"),
-                **_columns(_many("integer", **_VLAN), "trunks"),
+                **_columns({**_many("integer", **_VLAN), "max": 4096}, "trunks"),
                 **_columns(_TEXT, "mac"),
                 **_columns(_MAP, "external_ids other_config"),
                 **_columns(_MAP, "status", ephemeral=True),
@@ -90,7 +93,8 @@ SCHEMA: Final[Mapping[str, Any]] = {
                 **_columns(_optional("integer", minInteger=1, maxInteger=65279), "ofport_request"),
                 **_columns(_optional("integer", minInteger=1), "mtu_request"),
                 **_columns(_TEXT, "mac_in_use", ephemeral=True),
-                **_columns(_NUMBER, "ifindex link_speed mtu", ephemeral=True),
+                **_columns(_NUMBER, "link_speed mtu", ephemeral=True),
+                **_columns(_optional("integer", **_UNSIGNED), "ifindex", ephemeral=True),
                 **_columns(_oneOf("up", "down"), "admin_state link_state", ephemeral=True),
                 **_columns(_oneOf("half", "full"), "duplex", ephemeral=True),
                 **_columns(_MAP, "status", ephemeral=True),

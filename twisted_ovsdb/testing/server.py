@@ -8,7 +8,7 @@ connected to it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -25,6 +25,7 @@ from twisted_ovsdb.endpoints.connector import EndpointConnector
 from twisted_ovsdb.interfaces import Observer
 from twisted_ovsdb.lifecycle.factory import OvsdbMonitorFactory
 from twisted_ovsdb.ovsinterface import LOCAL_OFPORT
+from twisted_ovsdb.testing import vsctl
 from twisted_ovsdb.testing.database import MemoryDatabase
 from twisted_ovsdb.testing.network import MemoryNetwork
 from twisted_ovsdb.testing.schema import SCHEMA
@@ -113,6 +114,14 @@ class MemoryServer:
         self.transact({"op": "insert", "table": "Open_vSwitch", "row": {}})
         self._drop()
 
+    def forgetMethods(self, *methods: str) -> None:
+        """
+        Refuse these requests from now on as unknown, as an older server does:
+        Open vSwitch before 2.6 has no C{monitor_cond}, and before 2.12 no
+        C{monitor_cond_since}.
+        """
+        self._served.unknown.update(methods)
+
     def advance(self, seconds: float) -> None:
         """
         Let time pass, and let everything happen that is due: back-off, probes
@@ -130,28 +139,58 @@ class MemoryServer:
         @param columns: columns of the local port's Interface.
         """
         row = {"name": name, "type": "internal", "ofport": LOCAL_OFPORT, **columns}
-        self._transact(
-            *_insertPort(row),
-            _insert("Bridge", "b", {"name": name, "ports": ["named-uuid", f"p-{name}"]}),
-            _mutate("Open_vSwitch", [], "bridges", "insert", ["named-uuid", "b"]),
-        )
+        self._transact(vsctl.addBridge(name, row))
+
+    def addFakeBridge(self, name: str, parent: str, vlan: int, **columns: Any) -> None:
+        """
+        C{ovs-vsctl add-br NAME PARENT VLAN}. In the database, the fake bridge
+        and its ports are ports of the parent.
+
+        @param columns: columns of its Interface.
+        """
+        row = {"name": name, "type": "internal", **columns}
+        self._transact(vsctl.addFakeBridge(self.tables, name, parent, vlan, row))
 
     def deleteBridge(self, name: str) -> None:
-        """C{ovs-vsctl del-br}. All its ports go in the same transaction."""
-        bridge = ["uuid", self._find("Bridge", name)]
-        self._transact(_mutate("Open_vSwitch", [], "bridges", "delete", bridge))
+        """
+        C{ovs-vsctl del-br}, also of a fake bridge. All its ports go in the
+        same transaction.
+        """
+        self._transact(vsctl.deleteBridge(self.tables, name))
 
     def addPort(self, bridge: str, name: str, iface_id: str | None = None, **columns: Any) -> None:
         """
         C{ovs-vsctl add-port}.
 
+        @param bridge: a bridge or a fake bridge.
         @param iface_id: C{external_ids:iface-id}, which makes it a vm.
         @param columns: other columns of its Interface, such as C{type},
             C{ofport}, C{external_ids} and C{options}.
         """
         if iface_id is not None:
             columns["external_ids"] = {**columns.get("external_ids", {}), "iface-id": iface_id}
-        self._transact(*self._addPort(bridge, {"name": name, **columns}))
+        self._transact(vsctl.addPort(self.tables, bridge, name, [{"name": name, **columns}]))
+
+    def addBond(self, bridge: str, name: str, interfaces: Iterable[str], **columns: Any) -> None:
+        """
+        C{ovs-vsctl add-bond}: one port that has several interfaces.
+
+        @param interfaces: their names.
+        @param columns: columns of each Interface.
+        """
+        rows = [{"name": interface, **columns} for interface in interfaces]
+        self._transact(vsctl.addPort(self.tables, bridge, name, rows))
+
+    def movePort(self, name: str, bridge: str) -> None:
+        """
+        Move a port to another bridge or fake bridge, in one transaction: the
+        rows stay the same ones. The interfaces keep their OpenFlow ports until
+        L{assignOfport} is called.
+
+        @param name: the port's name, which for a bond is not the name of an
+            interface.
+        """
+        self._transact(vsctl.movePort(self.tables, name, bridge))
 
     def addTunnel(
         self, bridge: str, name: str, remote_ip: str, type: str = "geneve", **columns: Any
@@ -162,15 +201,17 @@ class MemoryServer:
 
     def addPatchPair(self, bridge: str, name: str, otherBridge: str, otherName: str) -> None:
         """Two patch ports that are each other's peer, in one transaction."""
+        tables = self.tables
         patch = {"name": name, "type": "patch", "options": {"peer": otherName}}
         other = {"name": otherName, "type": "patch", "options": {"peer": name}}
-        self._transact(*self._addPort(bridge, patch), *self._addPort(otherBridge, other))
+        self._transact(
+            vsctl.addPort(tables, bridge, name, [patch])
+            + vsctl.addPort(tables, otherBridge, otherName, [other])
+        )
 
     def deletePort(self, name: str) -> None:
-        """C{ovs-vsctl del-port}."""
-        port = self._find("Port", name)
-        where = [["ports", "includes", ["uuid", port]]]
-        self._transact(_mutate("Bridge", where, "ports", "delete", ["uuid", port]))
+        """C{ovs-vsctl del-port}. The interfaces of a bond go together."""
+        self._transact(vsctl.deletePort(self.tables, name))
 
     def assignOfport(self, name: str, ofport: int | None = None) -> None:
         """
@@ -190,10 +231,10 @@ class MemoryServer:
 
         @param columns: values as L{encode <twisted_ovsdb.encode>} takes them.
         """
-        self._find("Interface", name)
+        vsctl.find(self.tables, "Interface", name)
         row = {column: encode(value) for column, value in columns.items()}
         where = [["name", "==", name]]
-        self._transact({"op": "update", "table": "Interface", "where": where, "row": row})
+        self._transact([{"op": "update", "table": "Interface", "where": where, "row": row}])
 
     def transact(self, *operations: Mapping[str, Any]) -> list[Any]:
         """
@@ -208,58 +249,30 @@ class MemoryServer:
 
     @property
     def tables(self) -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
-        """The rows by table and UUID, as they are now."""
+        """The rows by table and UUID, as they are now, with C{_uuid} and C{_version}."""
         return self._served.present().tables
 
     def _session(self) -> ServerSession:
         return ServerSession(self._served)
 
-    def _transact(self, *operations: dict[str, Any]) -> None:
+    def _transact(self, operations: vsctl.Operations) -> None:
         for result in self.transact(*operations):
             if result is not None and "error" in result:
                 raise ValueError(f"{result['error']}: {result['details']}")
 
-    def _find(self, table: str, name: str) -> str:
-        for key, row in self.tables[table].items():
-            if row["name"] == name:
-                return key
-        raise ValueError(f"no {table} has the name {name}")
-
     def _neighbours(self, name: str) -> list[Mapping[str, Any]]:
         """The interfaces of the bridge that an interface is on."""
-        wanted = self._find("Interface", name)
+        wanted = vsctl.find(self.tables, "Interface", name)
         for bridge in self.tables["Bridge"].values():
             keys = [k for p in bridge["ports"] for k in self.tables["Port"][p]["interfaces"]]
             if wanted in keys:
                 return [self.tables["Interface"][key] for key in keys]
         return []
 
-    def _addPort(self, bridge: str, row: dict[str, Any]) -> list[dict[str, Any]]:
-        where = [["_uuid", "==", ["uuid", self._find("Bridge", bridge)]]]
-        port = ["named-uuid", f"p-{row['name']}"]
-        return [*_insertPort(row), _mutate("Bridge", where, "ports", "insert", port)]
-
     def _drop(self) -> None:
         for session in tuple(self._served.sessions):
             session.transport.abortConnection()
         self.advance(0)
-
-
-def _insert(table: str, name: str, row: dict[str, Any]) -> dict[str, Any]:
-    return {"op": "insert", "table": table, "uuid-name": name, "row": row}
-
-
-def _insertPort(row: dict[str, Any]) -> list[dict[str, Any]]:
-    """A port and its one interface, which no bridge has yet."""
-    name = row["name"]
-    values = {column: encode(value) for column, value in row.items()}
-    port = {"name": name, "interfaces": ["named-uuid", f"i-{name}"]}
-    return [_insert("Interface", f"i-{name}", values), _insert("Port", f"p-{name}", port)]
-
-
-def _mutate(table: str, where: list[Any], column: str, mutator: str, value: Any) -> dict[str, Any]:
-    mutations = [[column, mutator, value]]
-    return {"op": "mutate", "table": table, "where": where, "mutations": mutations}
 
 
 def connectedFactory(

@@ -3,12 +3,16 @@
 
 """
 The server's end of a connection, for L{twisted_ovsdb.testing}: requests of
-RFC 7047, section 4.1, are answered as ovsdb-server 3.1 answers them.
+RFC 7047, section 4.1, and of ovsdb-server(7) are answered as ovsdb-server 3.1
+answers them.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final
+import json
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import attrs
 from twisted.internet.protocol import Protocol, connectionDone
@@ -17,15 +21,11 @@ from twisted.python.failure import Failure
 from twisted_ovsdb.database.tables import RowChange
 from twisted_ovsdb.errors import ProtocolViolation, RpcError
 from twisted_ovsdb.testing.database import MemoryDatabase
+from twisted_ovsdb.testing.monitors import NO_TRANSACTION, NOTIFICATIONS, Monitor, Updates
 from twisted_ovsdb.testing.schema import DATABASE
 from twisted_ovsdb.wire import jsonrpc
 from twisted_ovsdb.wire.jsonstream import JSONStream
-
-_SELECT: Final = ("initial", "insert", "delete", "modify")
-"""The members of a C{<monitor-select>} (RFC 7047, section 4.1.5)."""
-
-Told = dict[str, list[str]]
-"""The columns of a table that a monitor is told, for each of these members that is true."""
+from twisted_ovsdb.wire.notation import isUUID
 
 
 @attrs.define
@@ -36,11 +36,13 @@ class Served:
     @ivar database: the database, None if it was removed.
     @ivar sessions: the connections that are up.
     @ivar stalled: whether the server reads nothing.
+    @ivar unknown: methods that the server does not know.
     """
 
     database: MemoryDatabase | None = None
     sessions: list[ServerSession] = attrs.Factory(list)
     stalled: bool = False
+    unknown: set[str] = attrs.Factory(set)
 
     def present(self) -> MemoryDatabase:
         """@raise ValueError: if the database was removed."""
@@ -53,7 +55,7 @@ class Served:
         database = self.present()
         results, changes = database.transact(operations)
         for session in self.sessions:
-            session.tell(database, changes)
+            session.tell(changes)
         return results
 
 
@@ -65,7 +67,7 @@ class ServerSession(Protocol):
     def __init__(self, served: Served) -> None:
         self._served = served
         self._stream = JSONStream()
-        self._monitors: dict[str, dict[str, Told]] = {}
+        self._monitors: dict[str, tuple[Any, Monitor]] = {}  # by the text of their ids
 
     def connectionMade(self) -> None:
         """A client has connected."""
@@ -90,28 +92,30 @@ class ServerSession(Protocol):
         except ProtocolViolation:
             self.transport.abortConnection()
 
-    def tell(self, database: MemoryDatabase, changes: list[RowChange]) -> None:
-        """Send an C{update} for each monitor that these changes concern."""
-        for monitorId, monitored in self._monitors.items():
-            tables: dict[str, dict[str, Any]] = {}
-            for change in changes:
-                update = _rowUpdate(database, monitored.get(change.table, {}), change)
-                if update is not None:
-                    tables.setdefault(change.table, {})[change.uuid] = update
-            if tables:
-                self.transport.write(jsonrpc.encodeNotification("update", [monitorId, tables]))
+    def tell(self, changes: list[RowChange]) -> None:
+        """Send a notification for each monitor that these changes concern."""
+        for monitorId, monitor in self._monitors.values():
+            self._notify(monitorId, monitor, monitor.changed(changes))
+
+    def _notify(self, monitorId: Any, monitor: Monitor, updates: Updates) -> None:
+        if updates:
+            since = [NO_TRANSACTION] if monitor.notification == "update3" else []
+            params = [monitorId, *since, updates]
+            self.transport.write(jsonrpc.encodeNotification(monitor.notification, params))
 
     def _answer(self, request: jsonrpc.Request) -> None:
-        answer = {
+        answers: dict[str, Callable[[list[Any]], Any]] = {
             "echo": lambda params: params,
             "list_dbs": lambda params: [] if self._served.database is None else [DATABASE],
             "get_schema": self._getSchema,
             "transact": self._transact,
-            "monitor": self._monitor,
+            **{method: partial(self._monitor, method) for method in NOTIFICATIONS},
+            "monitor_cond_change": self._monitorCondChange,
             "monitor_cancel": self._monitorCancel,
-        }.get(request.method)
+        }
+        answer = answers.get(request.method)
         try:
-            if answer is None:
+            if answer is None or request.method in self._served.unknown:
                 raise RpcError("unknown method")
             reply = jsonrpc.encodeReply(request.id, answer(request.params))
         except RpcError as e:
@@ -134,66 +138,51 @@ class ServerSession(Protocol):
         self._database("transact", params)
         return self._served.transact(params[1:])
 
-    def _monitor(self, params: list[Any]) -> Any:
-        database = self._database("monitor", params)
-        if len(params) != 3 or type(params[1]) is not str or type(params[2]) is not dict:
-            raise RpcError("invalid parameters")
-        _, monitorId, tables = params
-        if monitorId in self._monitors:
+    def _monitor(self, method: str, params: list[Any]) -> Any:
+        database = self._database(method, params)
+        # For monitor, too many params are ignored.
+        count = {"monitor": max(3, len(params)), "monitor_cond": 3}.get(method, 4)
+        if len(params) != count:
+            raise RpcError("syntax error", "invalid parameters")
+        _, monitorId, tables, *since = params
+        if type(tables) is not dict:
+            raise RpcError("syntax error", "monitor-requests must be object")
+        if _text(monitorId) in self._monitors:
             raise RpcError("syntax error", "duplicate monitor ID")
-        monitored = {table: _told(database, table, tables[table]) for table in tables}
-        self._monitors[monitorId] = monitored
-        return {
-            table: {
-                key: {"new": database.encode(table, row, told["initial"])}
-                for key, row in database.tables[table].items()
-            }
-            for table, told in monitored.items()
-            if "initial" in told and database.tables[table]
-        }
+        monitor = Monitor(database, method, tables)
+        if method == "monitor_cond_since":
+            if type(since[0]) is not str:
+                raise RpcError("syntax error", "last-txn-id must be string")
+            if not isUUID(since[0]):
+                raise RpcError("syntax error", "last-txn-id must be UUID format.")
+        self._monitors[_text(monitorId)] = (monitorId, monitor)
+        initial = monitor.initial()
+        return [False, NO_TRANSACTION, initial] if method == "monitor_cond_since" else initial
+
+    def _monitorCondChange(self, params: list[Any]) -> Any:
+        if len(params) != 3:
+            raise RpcError("syntax error", "invalid parameters")
+        monitorId, newId, requests = params
+        if _text(monitorId) not in self._monitors:
+            raise RpcError("syntax error", "unknown monitor session")
+        if newId != monitorId and _text(newId) in self._monitors:
+            raise RpcError("syntax error", "duplicate monitor ID")
+        if type(requests) is not dict:
+            raise RpcError("syntax error", "monitor-cond-change-requests must be object")
+        _, monitor = self._monitors[_text(monitorId)]
+        updates = monitor.changeConditions(requests)
+        del self._monitors[_text(monitorId)]
+        self._monitors[_text(newId)] = (newId, monitor)
+        # As from ovsdb-server, the notification comes before the reply.
+        self._notify(newId, monitor, updates)
+        return {}
 
     def _monitorCancel(self, params: list[Any]) -> Any:
-        if len(params) != 1 or self._monitors.pop(str(params[0]), None) is None:
+        if len(params) != 1 or self._monitors.pop(_text(params[0]), None) is None:
             raise RpcError("unknown monitor")
         return {}
 
 
-def _told(database: MemoryDatabase, table: str, given: Any) -> Told:
-    """
-    Read the C{<monitor-request>}s of a table.
-
-    @raise RpcError: if the table or a column does not exist.
-    """
-    if table not in database.schema.tables:
-        raise RpcError("syntax error", f"no table named {table}")
-    known = database.schema.tables[table].columns
-    told: Told = {}
-    seen: set[str] = set()
-    for part in given if type(given) is list else [given]:
-        columns = part.get("columns", list(known))
-        for column in columns:
-            if column not in known:
-                raise RpcError("syntax error", f"{column} is not a valid column name")
-            if column in seen:
-                raise RpcError("syntax error", f"column {column} mentioned more than once")
-            seen.add(column)
-        for member in _SELECT:
-            if part.get("select", {}).get(member, True):
-                told.setdefault(member, []).extend(columns)
-    return told
-
-
-def _rowUpdate(database: MemoryDatabase, told: Told, change: RowChange) -> dict[str, Any] | None:
-    """The C{<row-update>} of a change (RFC 7047, section 4.1.6), None if nothing is told."""
-    table, old, new = change.table, change.before, change.now
-    columns = told.get("insert" if old is None else "delete" if new is None else "modify")
-    if columns is None:
-        return None
-    update = {} if new is None else {"new": database.encode(table, new, columns)}
-    if old is not None:
-        if new is not None:
-            columns = [column for column in columns if old[column] != new[column]]
-            if not columns:
-                return None
-        update["old"] = database.encode(table, old, columns)
-    return update
+def _text(monitorId: Any) -> str:
+    """A monitor's id, which may be any JSON, as a key."""
+    return json.dumps(monitorId, sort_keys=True)
