@@ -19,7 +19,7 @@ from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import churn, idle, sync, traffic
+from benchmarks import bridges, churn, idle, sync, traffic
 from benchmarks.bars import ROUNDS, Results
 from benchmarks.processes import note, parserOfPyovs
 from benchmarks.report import markdown
@@ -28,6 +28,7 @@ from tools.openvswitch import missing
 PARTS = {
     "sync": sync.measure,
     "churn": churn.measure,
+    "bridges": bridges.measure,
     "statistics": traffic.measure,
     "idle": idle.measure,
 }

@@ -99,6 +99,18 @@ def _churn(figure: str) -> Callable[[Results], float]:
     )
 
 
+def _bridges(size: int) -> Callable[[Results], float]:
+    def of(results: Results) -> float:
+        clients = results["bridges"]["sync"][str(size)]
+        return float(clients["bridges"]["wall"] / clients["floor"]["wall"])
+
+    return of
+
+
+def _bridgesStall(size: int) -> Callable[[Results], float]:
+    return lambda results: float(results["bridges"]["sync"][str(size)]["bridges"]["stall"])
+
+
 def _linear(results: Results) -> float:
     large, small = (results["sync"][size]["ours"]["cpu"] for size in ("100000", "10000"))
     return float(large / 10 / small)
@@ -124,6 +136,16 @@ BARS = (
     Bar("CPU an event, bursts of 50 / python-ovs", 0.45, "", _churn("cpuBurst")),
     Bar("latency p50 / python-ovs", 1.0, "", _churn("p50")),
     Bar("CPU an interface from the first byte on, at 100,000 / at 10,000", 1.2, "", _linear),
+    Bar(
+        "bytes for one added port among 10,000, with bridges",
+        1000,
+        "B",
+        lambda results: float(results["bridges"]["bytes"]["bridges"]),
+    ),
+    Bar("with bridges: sync of 10,000: wall / bare socket", 3.0, "", _bridges(10_000)),
+    Bar("with bridges: sync of 100,000: wall / bare socket", 2.5, "", _bridges(100_000)),
+    Bar("with bridges: longest reactor stall at 10,000", 0.05, "s", _bridgesStall(10_000)),
+    Bar("with bridges: longest reactor stall at 100,000", 0.25, "s", _bridgesStall(100_000)),
     Bar("bytes in a minute with statistics, default / all columns", 0.01, "", _bytes),
 )
 """All bars. A change to code that runs for each row or each byte must keep them."""

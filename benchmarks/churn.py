@@ -13,7 +13,7 @@ import time
 from typing import Any
 
 from benchmarks.bars import ROUNDS
-from benchmarks.clients.figures import LAST_MARK, MARK, SENT
+from benchmarks.clients.figures import LAST_MARK, MARK, SENT, processorTime
 from benchmarks.connection import STAMP, Connection
 from benchmarks.database import (
     assignOfports,
@@ -23,6 +23,7 @@ from benchmarks.database import (
     interfaceRow,
 )
 from benchmarks.processes import Figures, average, best, client, note, rest, server
+from tools.openvswitch import PrivateOpenVSwitch
 
 PRESENT = 1_000
 """Interfaces that exist all the time."""
@@ -56,6 +57,10 @@ PHASES = (
 """Of each phase: the mark that begins it, the number of bursts, and the ports in each burst."""
 
 
+MEASURED = (f"{MARK}single", f"{MARK}burst")
+"""The phases that have figures."""
+
+
 def measure(quick: bool, pyovs: bool) -> dict[str, Any]:
     """
     The figures of both clients, connected one at a time, in turns.
@@ -74,22 +79,29 @@ def measure(quick: bool, pyovs: bool) -> dict[str, Any]:
             for _ in range(1 if quick else VISITS):
                 for name, figures in visits.items():
                     rest(switch)
-                    figures.append(_runClient(name, port))
+                    arguments = (PRESENT,) if name == "pyovs" else ()
+                    figures.append(run(switch, port, name, *arguments))
                     note(f"churn: round {number + 1}, {name}: {figures[-1]}")
             for name, figures in visits.items():
                 told[name].append(average(figures))
     return {name: best(rounds) for name, rounds in told.items()}
 
 
-def _runClient(name: str, port: int) -> Figures:
-    arguments = (PRESENT,) if name == "pyovs" else ()
+def run(switch: PrivateOpenVSwitch, port: int, name: str, *arguments: object) -> Figures:
+    """
+    Let ports come and go while a client is connected.
+
+    @param name: the client's name.
+    @param arguments: its arguments behind the port.
+    @return: its figures, and the CPU that the server needed for each event.
+    """
     with client(name, "churn", port, *arguments) as process, Connection(port) as connection:
         process.hear()
-        marks = []
+        time.sleep(REST)
+        marks, used = [], {}
         for mark, bursts, size in PHASES:
             marks.append(_mark(connection, mark))
-            for _ in range(bursts):
-                _comeAndGo(connection, size)
+            used[mark] = serverTime(switch, connection, bursts, size)
         phases = process.hear()["phases"]
         connection.transact(deletePorts(marks))
     for phase, bursts, size in PHASES:
@@ -97,12 +109,30 @@ def _runClient(name: str, port: int) -> Figures:
         if seen != 3 * bursts * size:
             raise RuntimeError(f"{name} saw {seen} events of {3 * bursts * size} in {phase}")
     single, burst = phases["single"], phases["burst"]
+    server = {phase.removeprefix(MARK): cpu for phase, cpu in used.items()}
     return {
         "p50": single["p50"],
         "p99": single["p99"],
         "cpuSingle": single["cpu"] / single["events"],
         "cpuBurst": burst["cpu"] / burst["events"],
+        "serverSingle": server["single"] / single["events"],
+        "serverBurst": server["burst"] / burst["events"],
     }
+
+
+def serverTime(switch: PrivateOpenVSwitch, connection: Connection, bursts: int, size: int) -> float:
+    """
+    Let ports come and go, and let client and server finish their work.
+
+    @return: the CPU time of the server.
+    """
+    pid = switch.pid("ovsdb-server")
+    before = processorTime(pid)
+    for _ in range(bursts):
+        _comeAndGo(connection, size)
+    # At a mark, the client also reads its CPU time.
+    time.sleep(REST)
+    return processorTime(pid) - before
 
 
 def _comeAndGo(connection: Connection, size: int) -> None:
@@ -125,8 +155,6 @@ def _mark(connection: Connection, name: str) -> str:
 
     @return: the UUID of the port.
     """
-    # Let the client finish its work: at a mark, it also reads its CPU time.
-    time.sleep(REST)
     results = connection.transact(insertPorts([[{**interfaceRow(0), "name": name}]]))
     time.sleep(REST)
     port: str = results[1]["uuid"][1]

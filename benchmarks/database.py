@@ -22,6 +22,9 @@ Interfaces of one Port in a filled database. With a Port for each interface,
 the server would spend most of the time on the other tables.
 """
 
+BATCH = 1000
+"""Interfaces that are made in one transaction."""
+
 _random = random.Random(6640)
 
 Operation = dict[str, object]
@@ -121,13 +124,16 @@ def makeBridge(server: Connection) -> None:
     )
 
 
-def fill(server: Connection, present: int, wanted: int) -> None:
+def fill(server: Connection, present: int, wanted: int, portSize: int = PORT_SIZE) -> None:
     """
     Add interfaces to the bridge until there are as many as wanted.
+
+    @param portSize: how many interfaces each Port has.
     """
-    for start in range(present, wanted, PORT_SIZE):
-        numbers = range(start, min(start + PORT_SIZE, wanted))
-        server.transact(insertPorts([[interfaceRow(number) for number in numbers]]))
+    for start in range(present, wanted, BATCH):
+        rows = [interfaceRow(number) for number in range(start, min(start + BATCH, wanted))]
+        ports = [rows[first : first + portSize] for first in range(0, len(rows), portSize)]
+        server.transact(insertPorts(ports))
 
 
 def _mutateBridge(mutator: str, ports: list[list[str]]) -> Operation:

@@ -34,6 +34,16 @@ CHURN_FIGURES = {
     "p99": ("latency of a single port, p99 (ms)", 1e3),
     "cpuSingle": ("CPU an event, single ports (µs)", 1e6),
     "cpuBurst": ("CPU an event, bursts of 50 (µs)", 1e6),
+    "serverSingle": ("the server's CPU an event, single ports (µs)", 1e6),
+    "serverBurst": ("the server's CPU an event, bursts of 50 (µs)", 1e6),
+}
+
+BRIDGES_CLIENTS = {
+    "nobody": "nobody",
+    "monitor": "the default",
+    "monitor_cond": 'method="monitor_cond"',
+    "bridges": "bridges=True",
+    "floor": "bare socket, as bridges=True",
 }
 
 STATISTICS_CLIENTS = {
@@ -58,6 +68,8 @@ def _lines(results: Results) -> Iterator[str]:
         yield from _sync(int(size), clients)
     if "churn" in results:
         yield from _churn(results["churn"])
+    if "bridges" in results:
+        yield from _bridges(results["bridges"])
     if "statistics" in results:
         yield from _statistics(results["statistics"])
     if "idle" in results:
@@ -113,6 +125,40 @@ def _churn(clients: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
             for figure, (title, factor) in CHURN_FIGURES.items()
         ],
     )
+
+
+def _bridges(found: Mapping[str, Any]) -> Iterator[str]:
+    for size, clients in found["sync"].items():
+        yield from ("", f"### Bridges: initial sync, {int(size):,} ports on one bridge", "")
+        yield from _options(clients, SYNC_FIGURES)
+    yield from ("", "### Bridges: 10,000 ports on one bridge, and one more", "")
+    yield from _table(
+        ["received for one added port", *(BRIDGES_CLIENTS[name] for name in found["bytes"])],
+        [["bytes", *(f"{count:,}" for count in found["bytes"].values())]],
+    )
+    yield from ("", "### Bridges: churn at 10,000 ports on one bridge", "")
+    yield from _options(found["churn"], CHURN_FIGURES)
+
+
+def _options(
+    clients: Mapping[str, Mapping[str, float]], figures: Mapping[str, tuple[str, float]]
+) -> Iterator[str]:
+    """
+    The figures with each option, and their ratios to those of the default.
+    """
+    names = [name for name in BRIDGES_CLIENTS if name in clients]
+    compared = [name for name in ("monitor_cond", "bridges") if name in clients]
+    rows = [
+        [
+            title,
+            *(_cell(clients[name].get(figure), factor) for name in names),
+            *(_ratio(clients[name][figure], clients["monitor"][figure]) for name in compared),
+        ]
+        for figure, (title, factor) in figures.items()
+    ]
+    heads = [BRIDGES_CLIENTS[name] for name in names]
+    ratios = [f"{BRIDGES_CLIENTS[name]} / default" for name in compared]
+    yield from _table(["figure", *heads, *ratios], rows)
 
 
 def _statistics(found: Mapping[str, Any]) -> Iterator[str]:

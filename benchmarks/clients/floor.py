@@ -4,7 +4,8 @@
 """
 The bare socket: it sends the same request as this package, and parses nothing.
 
-    floor sync PORT BYTES             until this many bytes have come
+    floor sync PORT BYTES [bridges]   until this many bytes have come; with bridges, of all that
+                                      is asked for with that option
     floor count PORT COLUMNS SECONDS  the bytes that come after the initial reply;
                                       COLUMNS is default or all
 """
@@ -30,11 +31,25 @@ def monitorParams(columns: bool = True) -> list[object]:
     return ["Open_vSwitch", "bench", {"Interface": [request]}]
 
 
-def sync(port: int, expected: int) -> None:
+def bridgesParams() -> list[object]:
+    """
+    The params of C{monitor_cond} that also show the bridge of each interface.
+    """
+    requests = {
+        "Interface": [{"columns": list(COLUMNS)}],
+        "Port": [{"columns": ["interfaces"]}],
+        "Bridge": [{"columns": ["name", "ports"]}],
+    }
+    return ["Open_vSwitch", "bench", requests]
+
+
+def sync(port: int, expected: int, bridges: bool = False) -> None:
     """
     Measure the time until the last byte.
     """
-    request = json.dumps({"method": "monitor", "params": monitorParams(), "id": 1}).encode()
+    method = "monitor_cond" if bridges else "monitor"
+    params = bridgesParams() if bridges else monitorParams()
+    request = json.dumps({"method": method, "params": params, "id": 1}).encode()
     buffer = bytearray(BUFFER)
     received = 0
     start, cpu = time.monotonic(), time.process_time()
@@ -68,6 +83,6 @@ def count(port: int, columns: str, seconds: float) -> None:
 
 if __name__ == "__main__":
     if sys.argv[1] == "sync":
-        sync(int(sys.argv[2]), int(sys.argv[3]))
+        sync(int(sys.argv[2]), int(sys.argv[3]), "bridges" in sys.argv[4:])
     else:
         count(int(sys.argv[2]), sys.argv[3], float(sys.argv[4]))

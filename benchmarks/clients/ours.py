@@ -7,16 +7,21 @@ This package, through its public API.
     ours sync PORT       until Synchronized
     ours heap SOCKET     the same, and the heap that is then in use (slow)
     ours churn PORT      counts events between marks
+    ours bytes PORT      the bytes from Synchronized on until a port comes online
     ours stay PORT       synchronizes, and stays until it is ended
+
+All but heap take options of the factory too, as a JSON object.
 """
 
 from __future__ import annotations
 
 import gc
+import json
 import operator
 import sys
 import time
 import tracemalloc
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IReactorTCP, IReactorTime, IReactorUNIX
@@ -130,6 +135,29 @@ class TimedFactory(OvsdbMonitorFactory):
         return dataReceived
 
 
+class CountingFactory(OvsdbMonitorFactory):
+    """
+    Counts the bytes of its connection.
+    """
+
+    received = 0
+
+    def buildProtocol(self, addr: IAddress | None) -> OvsdbProtocol | None:
+        """
+        Count the bytes of each chunk.
+        """
+        protocol = super().buildProtocol(addr)
+        if protocol is not None:
+            read = protocol.dataReceived
+
+            def dataReceived(data: bytes) -> None:
+                self.received += len(data)
+                read(data)
+
+            protocol.dataReceived = dataReceived  # type: ignore[method-assign]
+        return protocol
+
+
 class Stalls:
     """
     Measures the longest time for which the reactor did not call L{tick}.
@@ -148,7 +176,7 @@ class Stalls:
         self._latest = now
 
 
-async def sync(reactor: IReactorTCP, port: int) -> None:
+async def sync(reactor: IReactorTCP, port: int, options: dict[str, Any]) -> None:
     """
     Measure the time until Synchronized.
     """
@@ -157,7 +185,7 @@ async def sync(reactor: IReactorTCP, port: int) -> None:
     ticking = LoopingCall(stalls.tick)
     ticking.start(TICK)
     start, cpuAtStart = time.monotonic(), time.process_time()
-    factory = TimedFactory([reader])
+    factory = TimedFactory([reader], **options)
     reactor.connectTCP("127.0.0.1", port, factory)
     end, cpu = await reader.synchronized
     # A stall in which Synchronized was told must be measured, too.
@@ -197,12 +225,12 @@ async def heap(reactor: IReactorUNIX, path: str) -> None:
     await factory.stop()
 
 
-async def churn(reactor: IReactorTCP, port: int) -> None:
+async def churn(reactor: IReactorTCP, port: int, options: dict[str, Any]) -> None:
     """
     Count events between marks.
     """
     counter = Counter()
-    factory = OvsdbMonitorFactory([counter])
+    factory = OvsdbMonitorFactory([counter], **options)
     reactor.connectTCP("127.0.0.1", port, factory)
     await counter.synchronized
     counter.phases.events = 0
@@ -212,27 +240,43 @@ async def churn(reactor: IReactorTCP, port: int) -> None:
     await factory.stop()
 
 
-async def stay(reactor: IReactorTCP, port: int) -> None:
+async def countBytes(reactor: IReactorTCP, port: int, options: dict[str, Any]) -> None:
+    """
+    Count the bytes that come from Synchronized on until the port that is the
+    last mark comes online.
+    """
+    counter = Counter()
+    factory = CountingFactory([counter], **options)
+    reactor.connectTCP("127.0.0.1", port, factory)
+    await counter.synchronized
+    before = factory.received
+    say(ready=True)
+    await counter.ended
+    say(bytes=factory.received - before)
+    await factory.stop()
+
+
+async def stay(reactor: IReactorTCP, port: int, options: dict[str, Any]) -> None:
     """
     Synchronize and stay.
     """
     reader = Reader()
-    reactor.connectTCP("127.0.0.1", port, OvsdbMonitorFactory([reader]))
+    reactor.connectTCP("127.0.0.1", port, OvsdbMonitorFactory([reader], **options))
     await reader.synchronized
     say(ready=True, interfaces=reader.events)
     await Deferred()
 
 
-async def main(reactor: IReactorTCP, mode: str, address: str) -> None:
+async def main(reactor: IReactorTCP, mode: str, address: str, options: str = "{}") -> None:
     """
     Do what the module's docstring says.
     """
     if mode == "heap":
         await heap(IReactorUNIX(reactor), address)
     else:
-        modes = {"sync": sync, "churn": churn, "stay": stay}
-        await modes[mode](reactor, int(address))
+        modes = {"sync": sync, "churn": churn, "bytes": countBytes, "stay": stay}
+        await modes[mode](reactor, int(address), json.loads(options))
 
 
 if __name__ == "__main__":
-    react(lambda reactor: Deferred.fromCoroutine(main(reactor, *sys.argv[1:3])))
+    react(lambda reactor: Deferred.fromCoroutine(main(reactor, *sys.argv[1:])))
