@@ -72,6 +72,7 @@ interfaces = st.builds(
     st.none() | st.sampled_from(InterfaceKind),
     st.dictionaries(texts, datums, max_size=4).map(MappingProxyType),
     st.booleans(),
+    st.none() | texts,
 )
 
 
@@ -249,6 +250,7 @@ class JSONTests(SynchronousTestCase):
                 "kind": "tunnel",
                 "ofport": 7,
                 "local_port": False,
+                "bridge": None,
                 "ready": False,
                 "error": "no {device}",
                 "iface_id": "p",

@@ -153,6 +153,7 @@ class NamesTests(SynchronousTestCase):
             "decode",
             "encode",
             "encodeRow",
+            "onlyBridges",
             "onlyKinds",
             "serverFromRemote",
             "withoutReplays",

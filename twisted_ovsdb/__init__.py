@@ -48,7 +48,7 @@ from twisted_ovsdb.lifecycle.listener import OvsdbListenerFactory
 from twisted_ovsdb.lifecycle.service import OvsdbListenService, OvsdbMonitorService
 from twisted_ovsdb.monitoring.monitor import InterfaceMonitor
 from twisted_ovsdb.observers.base import OvsdbEventObserver
-from twisted_ovsdb.observers.filters import onlyKinds, withoutReplays
+from twisted_ovsdb.observers.filters import onlyBridges, onlyKinds, withoutReplays
 from twisted_ovsdb.openvswitch.classify import ClassificationRules
 from twisted_ovsdb.wire.notation import NamedUUID, decode, encode, encodeRow
 
@@ -99,6 +99,7 @@ __all__ = [
     "decode",
     "encode",
     "encodeRow",
+    "onlyBridges",
     "onlyKinds",
     "serverFromRemote",
     "withoutReplays",

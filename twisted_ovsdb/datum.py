@@ -35,6 +35,15 @@ def sortedAtoms(atoms: frozenset[Atom]) -> list[Atom]:
     return sorted(atoms, key=lambda atom: (isinstance(atom, str), atom))
 
 
+def elements(value: Datum) -> tuple[Atom, ...]:
+    """The elements of a set: none, one or more."""
+    if isinstance(value, Mapping):
+        raise TypeError(f"a map is no set: {describe(value)}")
+    if value is None:
+        return ()
+    return tuple(value) if isinstance(value, frozenset) else (value,)
+
+
 def datumToJSON(value: Datum) -> Any:
     """
     Write the value of any column.

@@ -92,6 +92,8 @@ class OvsInterface:
     @ivar local_port: whether it is the local port of a bridge: its ofport is
         65534, or was the last time that it had one. An empty or failed ofport
         says nothing.
+    @ivar bridge: the name of the bridge that it is on; None while it is on none,
+        or if the monitor does not ask for bridges.
     """
 
     uuid: str
@@ -104,6 +106,7 @@ class OvsInterface:
     kind: InterfaceKind | None = None
     extra: Mapping[str, Datum] = attrs.field(default=EMPTY, repr=_withoutSecrets)
     local_port: bool = False
+    bridge: str | None = None
 
     def __attrs_post_init__(self) -> None:
         if not saysNothing(self.ofport):
@@ -162,6 +165,7 @@ class OvsInterface:
             "kind": None if self.kind is None else self.kind.value,
             "ofport": self.ofport,
             "local_port": self.local_port,
+            "bridge": self.bridge,
             "ready": self.ready,
             "error": self.error,
             "iface_id": self.iface_id,
@@ -228,6 +232,7 @@ def makeInterface(
     kind: InterfaceKind | None,
     extra: Mapping[str, Datum] = EMPTY,
     local_port: bool = False,
+    bridge: str | None = None,
 ) -> OvsInterface:
     """
     Make an interface as C{OvsInterface(...)} does, but faster: the constructor
@@ -245,6 +250,7 @@ def makeInterface(
     interface.kind = kind
     interface.extra = extra
     interface.local_port = local_port
+    interface.bridge = bridge
     interface.__class__ = OvsInterface
     return interface  # type: ignore[no-any-return]
 
@@ -270,5 +276,6 @@ _FROM_JSON: Final[Mapping[str, Reader]] = {
     "kind": _kindFromJSON,
     "extra": objectOf(datumFromJSON),
     "local_port": boolean,
+    "bridge": instanceOf("a string or null", str, type(None)),
 }
 """How each attribute is read from JSON."""

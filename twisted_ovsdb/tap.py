@@ -21,6 +21,7 @@ from twisted_ovsdb.interfaces import IOvsdbEventObserver
 from twisted_ovsdb.lifecycle.factory import OvsdbMonitorFactory
 from twisted_ovsdb.lifecycle.listener import OvsdbListenerFactory
 from twisted_ovsdb.lifecycle.service import OvsdbListenService, OvsdbMonitorService
+from twisted_ovsdb.observers.filters import onlyBridges
 from twisted_ovsdb.observers.log import LoggingObserver
 
 __all__ = ["Options", "makeService", "standardErrorLog"]
@@ -42,6 +43,8 @@ def makeService(options: Options) -> IService:
     if not observers:
         several = len(options["endpoints"]) > 1 or options["listen"]
         observers.append(LoggingObserver(nameSource=bool(several)))
+    if options["bridge-patterns"]:
+        observers = [onlyBridges(each, *options["bridge-patterns"]) for each in observers]
     common = {
         "observers": observers,
         "database": options["database"],
@@ -50,6 +53,8 @@ def makeService(options: Options) -> IService:
         "extraColumns": options["columns"],
         "snapshotTimeout": options["snapshot-timeout"],
         "probeInterval": options["probe-interval"],
+        "bridges": options["bridges"],
+        "method": options["method"],
     }
     monitored: list[OvsdbMonitorFactory | OvsdbListenerFactory] = []
     for text, endpoint, members in options["endpoints"]:

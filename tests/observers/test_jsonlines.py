@@ -66,7 +66,7 @@ class JSONLinesObserverTests(SynchronousTestCase):
         self.assertEqual(
             self.line(event),
             '{"event":"online","kind":"vm","cause":"initial",' + TIME + ',"interface":'
-            '{"uuid":"u1","name":"tap1","type":"","kind":"vm","ofport":1,"local_port":false,"ready":true,"error":null,'
+            '{"uuid":"u1","name":"tap1","type":"","kind":"vm","ofport":1,"local_port":false,"bridge":null,"ready":true,"error":null,'
             '"iface_id":"4aa6","attached_mac":"52:54","remote_ip":null,"peer":null,'
             '"external_ids":{"iface-id":"4aa6","attached-mac":"52:54"},"options":{},"extra":{}},"became_ready":true}',
         )
@@ -80,7 +80,7 @@ class JSONLinesObserverTests(SynchronousTestCase):
         self.assertEqual(
             self.line(event),
             '{"event":"offline","kind":"tunnel","cause":"resync",' + TIME + ',"interface":'
-            '{"uuid":"u1","name":"tap1","type":"vxlan","kind":"tunnel","ofport":null,"local_port":false,"ready":false,"error":"e",'
+            '{"uuid":"u1","name":"tap1","type":"vxlan","kind":"tunnel","ofport":null,"local_port":false,"bridge":null,"ready":false,"error":"e",'
             '"iface_id":null,"attached_mac":null,"remote_ip":"::1","peer":"p",'
             '"external_ids":{},"options":{"remote_ip":"::1","peer":"p"},"extra":{}}}',
         )
@@ -98,7 +98,7 @@ class JSONLinesObserverTests(SynchronousTestCase):
         self.assertEqual(
             self.line(event),
             '{"event":"changed","kind":"vm","cause":"update",' + TIME + ',"interface":'
-            '{"uuid":"u1","name":"tap1","type":"","kind":"vm","ofport":1,"local_port":false,"ready":true,"error":null,'
+            '{"uuid":"u1","name":"tap1","type":"","kind":"vm","ofport":1,"local_port":false,"bridge":null,"ready":true,"error":null,'
             '"iface_id":"a","attached_mac":null,"remote_ip":null,"peer":null,'
             '"external_ids":{"iface-id":"a"},"options":{},"extra":{"mtu":9000}},"became_ready":true,'
             '"changes":{"ofport":[null,1],"external_ids":[{},{"iface-id":"a"}],"mtu":[1500,9000]}}',

@@ -23,6 +23,7 @@ from twisted_ovsdb.endpoints.passive import isPassiveTLS, serverFromRemote
 from twisted_ovsdb.endpoints.remotes import clientFromRemote, isOpenVSwitchTLS
 from twisted_ovsdb.endpoints.tls import TLSFailure, TLSOptions
 from twisted_ovsdb.interfaces import IOvsdbEventObserver, asObserver
+from twisted_ovsdb.monitoring.monitor import DIALECTS
 from twisted_ovsdb.openvswitch.classify import ClassificationRules
 
 TLS_FILES: Final = ("private-key", "certificate", "ca-cert")
@@ -105,6 +106,20 @@ def column(name: str) -> str:
             f"--column {name!r}: a column's name has letters, digits and underscores only,"
             " not with a digit first; for several columns give --column again"
         )
+    return name
+
+
+def bridge(pattern: str) -> str:
+    """Check the pattern of bridges' names."""
+    if not pattern.strip():
+        raise UsageError(f"--bridge {pattern!r}: must be the name of a bridge, or a pattern")
+    return pattern
+
+
+def method(name: str | None) -> str | None:
+    """Check the request that monitors."""
+    if name is not None and name not in DIALECTS:
+        raise UsageError(f"--method {name}: must be {' or '.join(DIALECTS)}")
     return name
 
 

@@ -34,6 +34,7 @@ _REPEATED: Final = {
     "observer": "a class or an instance in Python",
     "column": "one more column to monitor",
     "events": "file of JSON Lines",
+    "bridge": "bridges whose interfaces are told",
 }
 
 _MAY_BE_ZERO: Final = ("connect-timeout", "snapshot-timeout", "probe-interval")
@@ -91,6 +92,12 @@ class Options(usage.Options):
             "Ask each switch for its identity: events then have its system_id and hostname"
             " (always on with --listen).",
         ],
+        [
+            "bridges",
+            None,
+            "Find on which bridge each interface is: the tables Port and Bridge are monitored"
+            " too (by monitor_cond).",
+        ],
         ["leader-only", None, "Monitor the leader of a cluster only; leave other members."],
     ]
 
@@ -124,6 +131,13 @@ class Options(usage.Options):
             None,
             "The names of internal interfaces that are bridges: shell patterns, separated by"
             " commas (default: br*).",
+        ],
+        [
+            "method",
+            None,
+            None,
+            "The request that monitors: monitor (RFC 7047), or monitor_cond, which costs fewer"
+            " bytes and needs Open vSwitch 2.6 (default: monitor; with --bridges monitor_cond).",
         ],
         ["max-switches", None, MAX_SWITCHES, "How many switches may connect to --listen."],
         ["max-delay", None, MAX_DELAY, "The longest wait between attempts to connect, in seconds."],
@@ -160,6 +174,8 @@ class Options(usage.Options):
             "column": usage.CompleteList(_COLUMNS),
             "database": usage.CompleteList(["Open_vSwitch"]),
             "rules": usage.CompleteList(["default", "dragonflow"]),
+            "bridge": usage.Completer(descr="shell pattern"),
+            "method": usage.CompleteList(["monitor", "monitor_cond"]),
             "bridge-names": usage.Completer(descr="shell patterns"),
             "events": usage.CompleteFiles(descr="file of JSON Lines"),
             "max-switches": usage.Completer(descr="number"),
@@ -174,6 +190,7 @@ class Options(usage.Options):
         for name in _REPEATED:
             self.docs[name] = " ".join(self.docs[name].split())
         self.update(endpoints=[], listen=[], observers=[], columns=[], events=[])
+        self["bridge-patterns"] = []
 
     def opt_endpoint(self, text: str) -> None:
         """
@@ -220,6 +237,14 @@ class Options(usage.Options):
         """
         self["columns"].append(arguments.column(name))
 
+    def opt_bridge(self, pattern: str) -> None:
+        """
+        Tell only of interfaces on bridges whose name matches this shell
+        pattern, and of these bridges. May be given several times. A port that
+        moves away goes offline. This includes --bridges.
+        """
+        self["bridge-patterns"].append(arguments.bridge(pattern))
+
     def opt_version(self) -> None:
         """Print the version and exit."""
         print(f"twisted_ovsdb {__version__}")
@@ -260,6 +285,8 @@ class Options(usage.Options):
             self._escapeOnStandardOutput()
         self["events"] = arguments.events(self["events"])
         self["rules"] = arguments.rules(self["rules"], self["bridge-names"])
+        self["bridges"] = bool(self["bridges"] or self["bridge-patterns"])
+        self["method"] = arguments.method(self["method"])
         self["max-switches"] = arguments.count("max-switches", self["max-switches"])
         self["max-delay"] = arguments.seconds("max-delay", self["max-delay"])
         for name in _MAY_BE_ZERO:

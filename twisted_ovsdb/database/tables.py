@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
@@ -80,7 +80,7 @@ class DatabaseReplica:
                 raise KeyError(f"database {schema.name} has no table {name}")
             table = schema.tables[name]
             chosen = tables[name] if isinstance(tables, Mapping) else table.columns
-            monitored[name] = MonitoredTable(_Columns(table, chosen), Replica[Row]())
+            monitored[name] = MonitoredTable(TableRows(table, chosen), Replica[Row]())
         self._tableSet = TableSet(MONITOR_COND if conditional else MONITOR, monitored)
         self.tables: Mapping[str, Mapping[str, Row]] = MappingProxyType(
             {name: table.replica.rows for name, table in monitored.items()}
@@ -127,17 +127,22 @@ class DatabaseReplica:
         ]
 
 
-class _Columns:
+class TableRows:
     """
     The monitored columns of a table: how its rows are read, in either dialect.
 
     @ivar columns: their names.
+    @ivar required: those that a server must have.
+    @cvar untyped: False: the types of all columns are known.
     """
 
-    def __init__(self, table: TableSchema, names: Iterable[str]) -> None:
+    untyped: Final = False
+
+    def __init__(self, table: TableSchema, names: Iterable[str], required: bool = True) -> None:
         self._columns: dict[str, ColumnSchema] = {name: table.column(name) for name in names}
         self._defaults = {name: column.type.default for name, column in self._columns.items()}
         self.columns = tuple(self._columns)
+        self.required = frozenset(self._columns if required else ())
 
     def whole(self, uuid: str, row: JSONRow) -> Row:
         """See L{WholeRows <twisted_ovsdb.database.dialects.WholeRows>}."""

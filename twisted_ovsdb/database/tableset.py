@@ -21,6 +21,7 @@ from typing import Any, Generic, TypeVar
 import attrs
 
 from twisted_ovsdb.database.dialects import Dialect
+from twisted_ovsdb.database.schema import DatabaseSchema
 from twisted_ovsdb.errors import ProtocolViolation
 from twisted_ovsdb.wire.rowreader import RowReader
 from twisted_ovsdb.wire.tableupdates import inRow, rowUpdates
@@ -113,6 +114,23 @@ class TableSet:
                 del tables[name]
             else:
                 tables[name] = attrs.evolve(table, rows=table.rows.without(columns))
+        return TableSet(self.dialect, tables)
+
+    def inDialect(self, dialect: Dialect) -> TableSet:
+        """The same tables in another dialect."""
+        return TableSet(dialect, self.tables)
+
+    @property
+    def untyped(self) -> bool:
+        """Whether L{typed} has to be called before differences can be read."""
+        return any(table.rows.untyped for table in self.tables.values())
+
+    def typed(self, schema: DatabaseSchema) -> TableSet:
+        """The same with the types of the columns."""
+        tables = dict(self.tables)
+        for name, table in self.tables.items():
+            if table.rows.untyped and name in schema.tables:
+                tables[name] = attrs.evolve(table, rows=table.rows.typed(schema.tables[name]))
         return TableSet(self.dialect, tables)
 
     def requests(self) -> dict[str, Any]:

@@ -74,6 +74,8 @@ class OvsdbMonitorFactory(ReconnectingClientFactory):
         leaderOnly: bool = False,
         members: int = 1,
         hook: ConnectionHook | None = None,
+        bridges: bool = False,
+        method: str | None = None,
     ) -> None:
         """
         @param observers: the observers, which are told every event.
@@ -106,6 +108,12 @@ class OvsdbMonitorFactory(ReconnectingClientFactory):
             another, as L{ClusterEndpoint <twisted_ovsdb.ClusterEndpoint>}
             does.
         @param hook: is told of attempts, failures and sessions.
+        @param bridges: whether it is asked on which bridge each interface is: the
+            tables Bridge and Port are monitored too, by C{monitor_cond}.
+        @param method: the request that monitors: C{monitor}, or C{monitor_cond},
+            which costs fewer bytes and needs Open vSwitch 2.6. By default
+            C{monitor_cond} with C{bridges}, and C{monitor} without. A server that
+            does not know C{monitor_cond} is asked by C{monitor}, with a warning.
         @raise ValueError: if a value is wrong; the text names the parameter.
         """
         checkNotNegative(connectTimeout=connectTimeout)
@@ -125,6 +133,8 @@ class OvsdbMonitorFactory(ReconnectingClientFactory):
             maxLength,
             self.clock,
             now,
+            bridges,
+            method,
         )
         self.database = database
         self.monitor = self._settings.makeMonitor(source or "", identify)
@@ -183,9 +193,15 @@ class OvsdbMonitorFactory(ReconnectingClientFactory):
         """See L{InterfaceMonitor.events}."""
         return self.monitor.events()
 
-    def interfaces(self, kind: InterfaceKind | str | None = None) -> tuple[OvsInterface, ...]:
+    def interfaces(
+        self, kind: InterfaceKind | str | None = None, bridge: str | None = None
+    ) -> tuple[OvsInterface, ...]:
         """See L{InterfaceMonitor.interfaces}."""
-        return self.monitor.interfaces(kind)
+        return self.monitor.interfaces(kind, bridge)
+
+    def interfaceByOfport(self, bridge: str, ofport: int) -> OvsInterface | None:
+        """See L{InterfaceMonitor.interfaceByOfport}."""
+        return self.monitor.interfaceByOfport(bridge, ofport)
 
     def interfaceByName(self, name: str) -> OvsInterface | None:
         """See L{InterfaceMonitor.interfaceByName}."""

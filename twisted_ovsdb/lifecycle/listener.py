@@ -64,6 +64,8 @@ class OvsdbListenerFactory(ServerFactory):
         probeInterval: float = PROBE_INTERVAL,
         maxLength: int = DEFAULT_MAX_LENGTH,
         hook: ConnectionHook | None = None,
+        bridges: bool = False,
+        method: str | None = None,
     ) -> None:
         """
         @param observers: the observers, which are told the events of all
@@ -91,6 +93,8 @@ class OvsdbListenerFactory(ServerFactory):
             maxLength,
             clock,
             now,
+            bridges,
+            method,
         )
         self.monitors: dict[str, InterfaceMonitor] = {}
         self._maxSwitches = maxSwitches

@@ -17,8 +17,8 @@ from twisted_ovsdb.database.schema import DatabaseSchema
 from twisted_ovsdb.database.tables import DatabaseReplica
 from twisted_ovsdb.errors import NotLeader, ProtocolViolation, RpcError, describe
 from twisted_ovsdb.events import SwitchIdentity
-from twisted_ovsdb.openvswitch.identity import SWITCH_TABLE, IdentityRows
-from twisted_ovsdb.wire.notation import uuidText
+from twisted_ovsdb.openvswitch.identity import IDENTITY_COLUMN, SWITCH_TABLE, identityOf
+from twisted_ovsdb.wire.notation import stringMap, uuidText
 
 _STRING: Final = {"type": "string"}
 _BOOLEAN: Final = {"type": "boolean"}
@@ -40,7 +40,7 @@ def askIdentity(
         row. It fails as L{OvsdbProtocol.transact} does, and with
         L{ProtocolViolation} if the answer is not understood.
     """
-    columns = ["_uuid", *IdentityRows.columns]
+    columns = ["_uuid", IDENTITY_COLUMN]
     select = {"op": "select", "table": SWITCH_TABLE, "where": [], "columns": columns}
     return protocol.transact(database, select).addCallback(_identityOf)
 
@@ -51,12 +51,12 @@ def _identityOf(results: Any) -> tuple[str, SwitchIdentity] | None:
         if not rows:
             return None
         row = rows[0]
-        uuid = uuidText(row["_uuid"])
+        uuid, ids = uuidText(row["_uuid"]), row[IDENTITY_COLUMN]
     except (TypeError, KeyError, IndexError) as e:
         raise ProtocolViolation(f"not the rows of a select: {describe(results)}") from e
     if uuid is None:
         raise ProtocolViolation(f"column _uuid: not a UUID: {describe(row['_uuid'])}")
-    return uuid, IdentityRows().whole(uuid, row)
+    return uuid, identityOf(stringMap(IDENTITY_COLUMN, ids))
 
 
 async def followLeader(protocol: OvsdbProtocol, database: str) -> None:

@@ -15,7 +15,7 @@ import attrs
 from twisted.internet.interfaces import IReactorTime
 
 from twisted_ovsdb.interfaces import Observer, asObservers
-from twisted_ovsdb.monitoring.monitor import InterfaceMonitor
+from twisted_ovsdb.monitoring.monitor import DIALECTS, InterfaceMonitor
 from twisted_ovsdb.openvswitch.classify import ClassificationRules
 
 
@@ -79,11 +79,15 @@ class Settings:
     maxLength: int
     clock: IReactorTime
     now: Callable[[], float]
+    bridges: bool = False
+    method: str | None = None
 
     def __attrs_post_init__(self) -> None:
         checkNotNegative(snapshotTimeout=self.snapshotTimeout, probeInterval=self.probeInterval)
         checkPositive(maxLength=self.maxLength)
-        checkFlags(replay=self.replay)
+        checkFlags(replay=self.replay, bridges=self.bridges)
+        if self.method is not None and self.method not in DIALECTS:
+            raise ValueError(f"method must be one of {', '.join(DIALECTS)}, not {self.method!r}")
         if not isinstance(self.database, str):
             raise TypeError(f"database must be a name, not {self.database!r}")
         if not isinstance(self.rules, ClassificationRules):
@@ -99,4 +103,6 @@ class Settings:
             source,
             self.clock,
             identify,
+            self.bridges,
+            self.method,
         )

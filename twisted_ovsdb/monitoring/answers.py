@@ -8,7 +8,7 @@ that wait for an interface to be ready.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError, succeed
 from twisted.internet.interfaces import IReactorTime
@@ -26,19 +26,19 @@ class Index:
     """
 
     def __init__(
-        self, rows: Mapping[str, OvsInterface], key: Callable[[OvsInterface], str | None]
+        self, rows: Mapping[str, OvsInterface], key: Callable[[OvsInterface], Hashable]
     ) -> None:
         self._rows = rows
         self._key = key
         # Most keys have one interface, and a tuple of one is small.
-        self._found: dict[str, tuple[OvsInterface, ...]] | None = None
+        self._found: dict[Hashable, tuple[OvsInterface, ...]] | None = None
 
     @property
     def made(self) -> bool:
         """Whether the index is built; L{note} does nothing before."""
         return self._found is not None
 
-    def get(self, key: str) -> tuple[OvsInterface, ...]:
+    def get(self, key: Hashable) -> tuple[OvsInterface, ...]:
         """The interfaces that have this key."""
         if self._found is None:
             self._found = {}
@@ -65,7 +65,7 @@ class Index:
             else:
                 found[new] = (*there, now)
 
-    def _keyOf(self, row: OvsInterface | None) -> str | None:
+    def _keyOf(self, row: OvsInterface | None) -> Hashable:
         return None if row is None or row.kind is None else self._key(row)
 
 

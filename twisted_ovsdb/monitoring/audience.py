@@ -21,6 +21,7 @@ from twisted_ovsdb.monitoring.delivery import DELIVERY_SLICE, Delivery
 from twisted_ovsdb.monitoring.earlier import Told
 from twisted_ovsdb.monitoring.turn import Turn
 from twisted_ovsdb.openvswitch.tracker import Present, Tracker
+from twisted_ovsdb.openvswitch.views import through
 
 Note = Callable[[str, "OvsInterface | None", "OvsInterface | None"], None]
 """Called with a UUID, the row before a change, and the row now."""
@@ -125,8 +126,11 @@ class Audience:
         """See L{InterfaceMonitor.addObserver}."""
         if self._of(observer) is not None:
             raise ValueError(f"{observer!r} is an observer already")
-        tracker = Tracker(self._present, self._replay)
-        self.deliveries.append(Delivery(observer, tracker, self._clock, told, self._onRemembered))
+        behind, wants, replays = through(observer)
+        tracker = Tracker(self._present, self._replay and replays, wants)
+        self.deliveries.append(
+            Delivery(behind, tracker, self._clock, told, self._onRemembered, observer)
+        )
         if self._present.inSync:
             self._beginning.take(self.start)
 
@@ -153,11 +157,7 @@ class Audience:
             delivery.tracker.leave()
 
     def _of(self, observer: Observer) -> Delivery | None:
-        """Find by identity, since two observers may be equal."""
-        for delivery in self.deliveries:
-            if delivery.added is observer or delivery.observer is observer:
-                return delivery
-        return None
+        return next((d for d in self.deliveries if d.isOf(observer)), None)
 
     def events(self) -> AsyncGenerator[Event, None]:
         """See L{InterfaceMonitor.events}."""

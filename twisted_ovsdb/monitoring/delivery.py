@@ -67,7 +67,6 @@ class Delivery:
     """
     Tells one observer the events of its tracker.
 
-    @ivar added: the observer as it was added.
     @ivar observer: the observer, or its adapter.
     @ivar tracker: what the observer was told, and what waits for it.
     """
@@ -81,15 +80,17 @@ class Delivery:
         clock: IReactorTime,
         told: Told | None = None,
         onRemembered: Callable[[Iterable[OvsInterface]], object] = lambda told: None,
+        added: Observer | None = None,
     ) -> None:
         """
         @param told: what the observer was told in an earlier process. The first
             event waits for it.
         @param onRemembered: gets that, when it is known.
+        @param added: what was added, if there are views in front of the observer.
         @raise TypeError: as L{asObserver}, and as L{askTold}.
         """
-        self.added = observer
         self.observer = asObserver(observer)
+        self._added = (observer, self.observer) if added is None else (added,)
         self.tracker = tracker
         self._clock = clock
         self._askTold = None if told is None else askTold(told)
@@ -102,6 +103,11 @@ class Delivery:
         self._turn = Turn(clock)  # of the next slice
         self._slices: Waiters[None] = Waiters()
         self._delivering = False
+
+    def isOf(self, observer: Observer) -> bool:
+        """Whether this observer was added, or its adapter is told."""
+        # By identity: two observers may be equal.
+        return any(observer is added for added in self._added)
 
     def start(self) -> None:
         """Allow L{deliver} to tell events."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterable
 from operator import attrgetter
+from typing import Final
 
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
@@ -18,6 +19,8 @@ from twisted.logger import Logger
 
 from twisted_ovsdb.connection.protocol import OvsdbProtocol
 from twisted_ovsdb.connection.waiters import Waiters
+from twisted_ovsdb.database.monitor import MONITOR
+from twisted_ovsdb.database.monitorcond import MONITOR_COND
 from twisted_ovsdb.errors import MonitorStopped, printable
 from twisted_ovsdb.events import Event, InterfaceKind, OvsInterface, SwitchIdentity
 from twisted_ovsdb.interfaces import Observer, asObservers
@@ -37,6 +40,17 @@ def _text(parameter: str, value: str) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{parameter} must be a text, not {value!r}")
     return value
+
+
+DIALECTS: Final = {dialect.method: dialect for dialect in (MONITOR, MONITOR_COND)}
+"""What C{method} may be."""
+
+TORN: Final = 100
+"""Interfaces on several bridges that are remembered to have been logged."""
+
+
+def _bridgeAndOfport(row: OvsInterface) -> tuple[str, int] | None:
+    return None if row.bridge is None or row.ofport is None else (row.bridge, row.ofport)
 
 
 class InterfaceMonitor:
@@ -59,6 +73,8 @@ class InterfaceMonitor:
         source: str = "",
         clock: IReactorTime | None = None,
         identify: bool = False,
+        bridges: bool = False,
+        method: str | None = None,
     ) -> None:
         """
         The parameters are those of L{OvsdbMonitorFactory
@@ -69,7 +85,10 @@ class InterfaceMonitor:
             from twisted.internet import reactor
 
             clock = reactor
-        self._known = KnownSwitch(rules, extraColumns, identify, source, self._leave)
+        dialect = DIALECTS[method or ("monitor_cond" if bridges else "monitor")]
+        self._known = KnownSwitch(
+            rules, extraColumns, dialect, identify, bridges, source, self._leave
+        )
         self._present = present = self._known.present
         self._session: MonitorSession | None = None
         self._audience = Audience(present, replay, clock, self._remembered)
@@ -77,9 +96,13 @@ class InterfaceMonitor:
         self._synchronized: Waiters[tuple[OvsInterface, ...]] = Waiters()
         self._byName = Index(present.rows, attrgetter("name"))
         self._byIfaceId = Index(present.rows, attrgetter("iface_id"))
+        self._byOfport = Index(present.rows, _bridgeAndOfport)
+        self._indexes = (self._byName, self._byIfaceId, self._byOfport)
         self._kindless = KindlessLog(rules, clock)
         self._readiness = Readiness(present, self._byIfaceId, clock)
         self._warned: dict[str, frozenset[str]] = {}  # by table, the columns it lacks
+        self._warnedOfFallback = False
+        self._warnedOfTorn: set[str] = set()  # names of interfaces
         for observer in asObservers(observers):
             self.addObserver(observer)
 
@@ -170,16 +193,41 @@ class InterfaceMonitor:
 
     # Questions. No answer waits for an observer.
 
-    def interfaces(self, kind: InterfaceKind | str | None = None) -> tuple[OvsInterface, ...]:
+    def interfaces(
+        self, kind: InterfaceKind | str | None = None, bridge: str | None = None
+    ) -> tuple[OvsInterface, ...]:
         """
         Every interface that has a kind; in an outage, as it was last known.
 
         @param kind: only interfaces of this kind, or of the kind of this name.
-        @raise ValueError: if there is no such kind.
+        @param bridge: only interfaces on the bridge of this name.
+        @raise ValueError: if there is no such kind; for a bridge, if the monitor
+            does not ask for bridges.
         """
         wanted = None if kind is None else kindOf(kind)
         found = self._present.interfaces()
-        return found if wanted is None else tuple(row for row in found if row.kind is wanted)
+        if bridge is not None:
+            self._requireBridges()
+        return tuple(
+            row
+            for row in found
+            if (wanted is None or row.kind is wanted) and (bridge is None or row.bridge == bridge)
+        )
+
+    def interfaceByOfport(self, bridge: str, ofport: int) -> OvsInterface | None:
+        """
+        @param bridge: the name of a bridge: an OpenFlow port number means nothing
+            without it.
+        @return: the interface that has this OpenFlow port; None if there is none,
+            or it has no kind. In an outage, as it was last known.
+        @raise ValueError: if the monitor does not ask for bridges.
+        """
+        self._requireBridges()
+        return next(iter(self._byOfport.get((bridge, ofport))), None)
+
+    def _requireBridges(self) -> None:
+        if not self._known.bridges:
+            raise ValueError("the bridges of interfaces are not known: pass bridges=True")
 
     def interfaceByName(self, name: str) -> OvsInterface | None:
         """
@@ -293,8 +341,18 @@ class InterfaceMonitor:
         return self._audience.start() if self._present.inSync else None
 
     def _warnOfLacking(self) -> None:
-        """Log once which columns the server does not have."""
-        lacking = {} if self._session is None else self._session.lacking
+        """Log once what the server does not have."""
+        if self._session is None:
+            return
+        lacking = self._session.lacking
+        if self._session.fellBack and not self._warnedOfFallback:
+            self._warnedOfFallback = True
+            self._log.warn(
+                "{source}: the server is too old for {method}; monitor is used, with which each"
+                " new port costs as many bytes as its bridge has ports",
+                source=self.source,
+                method=self._known.tables.dialect.method,
+            )
         for table, columns in lacking.items():
             new = columns - self._warned.get(table, frozenset())
             if new:
@@ -334,10 +392,27 @@ class InterfaceMonitor:
     def _note(self, changes: Changes) -> None:
         """Let the trackers and indexes note these changes."""
         notes = self._audience.notes()
-        notes += [index.note for index in (self._byName, self._byIfaceId) if index.made]
+        notes += [index.note for index in self._indexes if index.made]
         for uuid, before, now in changes:
             for note in notes:
                 note(uuid, before, now)
             if now is not None and now.kind is None:
                 self._kindless.note(before, now)
         self._kindless.explain()
+        if self._known.torn:
+            self._warnOfTorn()
+
+    def _warnOfTorn(self) -> None:
+        for uuid, bridges in self._known.torn.items():
+            row = self._present.rows.get(uuid)
+            if row is not None and row.name not in self._warnedOfTorn:
+                if len(self._warnedOfTorn) >= TORN:
+                    self._warnedOfTorn.clear()
+                self._warnedOfTorn.add(row.name)
+                self._log.warn(
+                    "{source}: interface {name} is on several bridges: {bridges}; the first"
+                    " one counts",
+                    source=self.source,
+                    name=printable(row.name),
+                    bridges=printable(", ".join(bridges)),
+                )

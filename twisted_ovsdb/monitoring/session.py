@@ -15,6 +15,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
 from twisted_ovsdb.connection.protocol import OvsdbProtocol
+from twisted_ovsdb.database.monitor import MONITOR
 from twisted_ovsdb.database.tableset import TableSet
 from twisted_ovsdb.errors import (
     MonitorStopped,
@@ -26,6 +27,9 @@ from twisted_ovsdb.errors import (
 )
 
 MONITOR_ID: Final = "twisted_ovsdb"
+
+UNKNOWN_METHOD: Final = "unknown method"
+"""The error of a server that is too old for a dialect; no other one is a reason to try another."""
 
 Rows = dict[str, dict[str, Any]]
 """Rows by table and UUID; None for a row that is gone."""
@@ -40,6 +44,8 @@ class MonitorSession:
 
     @ivar lacking: by table, the columns that the server does not have; known
         before the snapshot.
+    @ivar fellBack: whether the server does not know the dialect that was asked
+        for; known before the snapshot.
     """
 
     def __init__(
@@ -59,6 +65,7 @@ class MonitorSession:
         self.protocol = protocol
         self.lacking: Mapping[str, frozenset[str]] = {}
         self._tables = tables
+        self.fellBack = False
         self._onSnapshot = onSnapshot
         self._onUpdate = onUpdate
         self._clock = clock
@@ -68,15 +75,7 @@ class MonitorSession:
     async def start(self, database: str) -> None:
         """As L{InterfaceMonitor.attach <twisted_ovsdb.InterfaceMonitor.attach>}."""
         try:
-            try:
-                rows = await self._monitor(database)
-            except RpcError as refusal:
-                # This is its error for a table or a column that it does not have.
-                if refusal.error != "syntax error":
-                    raise
-                self.lacking = await self._findLacking(database, refusal)
-                self._tables = self._tables.without(self.lacking)
-                rows = await self._monitor(database)
+            rows = await self._rows(database)
             self._holdUntil(self._onSnapshot(rows))
         except ProtocolViolation as e:
             self.protocol.abort(e)
@@ -96,8 +95,25 @@ class MonitorSession:
             self.protocol.pauseProducing()
             settled.addCallback(lambda _: self.protocol.resumeProducing())
 
+    async def _rows(self, database: str) -> Rows:
+        """The rows of the initial reply, in a dialect and of columns that the server has."""
+        try:
+            return await self._monitor(database)
+        except RpcError as refusal:
+            if refusal.error == UNKNOWN_METHOD and self._tables.dialect is not MONITOR:
+                self._tables, self.fellBack = self._tables.inDialect(MONITOR), True
+            # This is its error for a table or a column that it does not have.
+            elif refusal.error == "syntax error" and not self.lacking:
+                self.lacking = await self._findLacking(database, refusal)
+                self._tables = self._tables.without(self.lacking)
+            else:
+                raise
+        return await self._rows(database)
+
     async def _monitor(self, database: str) -> Rows:
         """Send the request, and read the rows of the initial reply."""
+        if self._tables.dialect is not MONITOR and self._tables.untyped:
+            self._tables = self._tables.typed(await self.protocol.getSchema(database))
         tables = self._tables
         reader = tables.reader()
         rest = await self.protocol._monitor(

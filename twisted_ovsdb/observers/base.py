@@ -49,9 +49,12 @@ def countKinds(interfaces: tuple[OvsInterface, ...]) -> dict[str, int]:
 
 def changedColumns(previous: OvsInterface, now: OvsInterface) -> Iterator[tuple[str, Datum, Datum]]:
     """
-    The columns in which two states of one interface differ: name, old, new. If
-    none does, they differ in what is remembered, which is C{local_port}.
+    The columns in which two states of one interface differ, and its bridge: name,
+    old, new. If none does, they differ in what is remembered, which is
+    C{local_port}.
     """
+    if previous.bridge != now.bridge:
+        yield "bridge", previous.bridge, now.bridge
     for column in COLUMNS:
         old, new = getattr(previous, column), getattr(now, column)
         if old != new:

@@ -8,59 +8,62 @@ put around one another.
 
 from __future__ import annotations
 
-import attrs
-from zope.interface import implementer
+import re
+from fnmatch import translate
 
-from twisted_ovsdb.events import (
-    Cause,
-    Event,
-    InterfaceEvent,
-    InterfaceKind,
-    InterfaceOnline,
-    Synchronized,
-)
-from twisted_ovsdb.interfaces import IOvsdbEventObserver, Observer, ObserverResult, asObserver
+import attrs
+
+from twisted_ovsdb.events import InterfaceKind, OvsInterface
+from twisted_ovsdb.interfaces import Observer, asObserver
+from twisted_ovsdb.openvswitch.views import View
 from twisted_ovsdb.ovsinterface import kindOf
 
-# The two classes are named in what the functions return, because a type checker
+# The classes are named in what the functions return, because a type checker
 # without a plugin for zope.interface does not know what IOvsdbEventObserver has.
 
 
-@implementer(IOvsdbEventObserver)
 @attrs.frozen(eq=False)
-class OnlyKinds:
+class OnlyKinds(View):
     """An observer that L{onlyKinds} made."""
 
-    observer: IOvsdbEventObserver
     kinds: frozenset[InterfaceKind]
 
-    def eventReceived(self, event: Event) -> ObserverResult:
-        """Pass the event on, without the interfaces of other kinds."""
-        if isinstance(event, InterfaceEvent) and event.kind not in self.kinds:
-            return None
-        if isinstance(event, Synchronized):
-            wanted = tuple(row for row in event.interfaces if row.kind in self.kinds)
-            event = attrs.evolve(event, interfaces=wanted)
-        return self.observer.eventReceived(event)
+    def wants(self, interface: OvsInterface) -> bool:
+        """Whether the interface has one of the kinds."""
+        return interface.kind in self.kinds
 
 
-@implementer(IOvsdbEventObserver)
 @attrs.frozen(eq=False)
-class WithoutReplays:
+class OnlyBridges(View):
+    """An observer that L{onlyBridges} made."""
+
+    bridges: tuple[str, ...]
+    _matches: re.Pattern[str] = attrs.field(init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        pattern = re.compile("|".join(map(translate, self.bridges)))
+        object.__setattr__(self, "_matches", pattern)
+
+    def wants(self, interface: OvsInterface) -> bool:
+        """Whether the interface is on one of the bridges."""
+        bridge = interface.bridge
+        return bridge is not None and self._matches.match(bridge) is not None
+
+
+@attrs.frozen(eq=False)
+class WithoutReplays(View):
     """An observer that L{withoutReplays} made."""
 
-    observer: IOvsdbEventObserver
-
-    def eventReceived(self, event: Event) -> ObserverResult:
-        """Pass the event on, unless it is a replay."""
-        if isinstance(event, InterfaceOnline) and event.cause is Cause.REPLAY:
-            return None
-        return self.observer.eventReceived(event)
+    @property
+    def replays(self) -> bool:
+        """False."""
+        return False
 
 
 def onlyKinds(observer: Observer, *kinds: InterfaceKind | str) -> OnlyKinds:
     """
-    Tell an observer of interfaces of some kinds only.
+    Tell an observer of interfaces of some kinds only. An interface that gets
+    another kind goes offline for it.
 
     C{Synchronized.interfaces} has only these interfaces, too; Disconnected is
     passed on as it is. C{removeObserver} takes what this returns, not the
@@ -74,6 +77,28 @@ def onlyKinds(observer: Observer, *kinds: InterfaceKind | str) -> OnlyKinds:
     if not kinds:
         raise ValueError("no kind is given: the observer would be told of no interface")
     return OnlyKinds(adapted, frozenset(map(kindOf, kinds)))
+
+
+def onlyBridges(observer: Observer, *bridges: str) -> OnlyBridges:
+    """
+    Tell an observer of interfaces on some bridges only, and of these bridges. An
+    interface that moves to another bridge goes offline for it, and one that moves
+    to these bridges comes online.
+
+    The monitor has to know the bridges (C{bridges=True}). Otherwise as
+    L{onlyKinds}.
+
+    @param bridges: names, or shell patterns (fnmatchcase), at least one.
+    @raise TypeError: if C{observer} is not an observer, or a bridge is no text.
+    @raise ValueError: if no bridge is given.
+    """
+    adapted = asObserver(observer)
+    if not bridges:
+        raise ValueError("no bridge is given: the observer would be told of no interface")
+    for bridge in bridges:
+        if not isinstance(bridge, str):
+            raise TypeError(f"a bridge is given by its name, not {bridge!r}")
+    return OnlyBridges(adapted, bridges)
 
 
 def withoutReplays(observer: Observer) -> WithoutReplays:

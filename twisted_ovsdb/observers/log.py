@@ -67,6 +67,8 @@ def describeEvent(event: events.Event) -> str:
         return f"disconnected: {describeReason(event.reason)}"
     interface = event.interface
     subject = f"{event.kind.value} {printable(interface.name)} {EVENT_NAMES[type(event)]}"
+    if interface.bridge is not None and event.kind is not events.InterfaceKind.BRIDGE:
+        subject += f" on {printable(interface.bridge)}"
     if isinstance(event, events.InterfaceChanged):
         details = ", ".join(
             f"{what} {old} -> {new}"

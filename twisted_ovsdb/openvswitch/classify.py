@@ -110,11 +110,13 @@ class ClassificationRules:
         localPort: bool,
         external_ids: Mapping[str, str],
         options: Mapping[str, str],
+        byName: bool = True,
     ) -> InterfaceKind | None:
         """
         Decide the kind of an interface with these columns.
 
         @param localPort: whether it is the local port of a bridge.
+        @param byName: whether an internal interface may be a bridge by its name.
         @return: None if it has no kind.
         """
         if localPort and self.localPorts:
@@ -126,9 +128,25 @@ class ClassificationRules:
                 return _TUNNEL
         if external_ids and self._isVm(external_ids) and self._isVmName(name):
             return _VM
-        if type == "internal" and self._isBridgeName(name):
+        if type == "internal" and byName and self._isBridgeName(name):
             return _BRIDGE
         return None
+
+    def classifyOnBridge(
+        self,
+        name: str,
+        type: str,
+        bridge: str | None,
+        external_ids: Mapping[str, str],
+        options: Mapping[str, str],
+    ) -> InterfaceKind | None:
+        """
+        As L{classify}, where the bridge of the interface is known. The interface
+        with the name of its bridge is the bridge; no other one is.
+        """
+        if name == bridge and (self.localPorts or self._isBridgeName(name)):
+            return _BRIDGE
+        return self.classify(name, type, False, external_ids, options, byName=False)
 
     def _isVm(self, external_ids: Mapping[str, str]) -> bool:
         # This runs for every row, and any() with its generator is slow.

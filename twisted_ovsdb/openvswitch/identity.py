@@ -9,33 +9,19 @@ another host.
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
-from twisted_ovsdb.errors import ProtocolViolation
 from twisted_ovsdb.events import SwitchIdentity
-from twisted_ovsdb.wire.notation import JSONRow, stringMap
 
 SWITCH_TABLE: Final = "Open_vSwitch"
 
+IDENTITY_COLUMN: Final = "external_ids"
 
-class IdentityRows:
+
+def identityOf(external_ids: Mapping[Any, Any]) -> SwitchIdentity:
     """
-    Reads the identity from the row of the Open_vSwitch table, which has one row.
-
-    @cvar columns: the columns to monitor.
-    @cvar required: none: a server without this table is monitored without it.
+    @param external_ids: this column of the only row of the table.
     """
-
-    columns: Final = ("external_ids",)
-    required: Final[frozenset[str]] = frozenset()
-
-    def whole(self, uuid: str, row: JSONRow) -> SwitchIdentity:
-        """
-        Read a row.
-
-        @raise ProtocolViolation: if a column is missing or is not of its type.
-        """
-        if "external_ids" not in row:
-            raise ProtocolViolation("column external_ids: missing")
-        ids = stringMap("external_ids", row["external_ids"])
-        return SwitchIdentity(ids.get("system-id") or None, ids.get("hostname") or None)
+    ids = external_ids
+    return SwitchIdentity(ids.get("system-id") or None, ids.get("hostname") or None)

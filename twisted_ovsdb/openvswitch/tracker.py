@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import enum
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from twisted_ovsdb.events import (
@@ -30,6 +30,9 @@ from twisted_ovsdb.events import (
     makeChanged,
     makeEvent,
 )
+
+Wants = Callable[[OvsInterface], bool]
+"""Whether an observer is told of an interface that has a kind."""
 
 
 class Transition(enum.Enum):
@@ -139,11 +142,14 @@ class Tracker:
         from all rows at once.
     """
 
-    def __init__(self, present: Present, replay: bool = True) -> None:
+    def __init__(self, present: Present, replay: bool = True, wants: Wants | None = None) -> None:
         """
         @param replay: whether interfaces that are the same after an outage are
             told once more.
+        @param wants: of which interfaces the observer is told; any other one has
+            no kind for it. None: it is told of all.
         """
+        self._wants = wants
         self.present = present
         self.switch: str | None = None
         self._replay = replay
@@ -171,9 +177,9 @@ class Tracker:
     def waiting(self) -> int:
         """How many interfaces differ from what was told about them."""
         if not self.begun:
-            told, rows = self._recalled, self.present.rows
-            new = sum(row.kind is not None and uuid not in told for uuid, row in rows.items())
-            gone = sum(before != rows.get(uuid) for uuid, before in told.items())
+            told = self._recalled
+            new = sum(row.uuid not in told for row in self._interfaces())
+            gone = sum(before != self._seen(uuid) for uuid, before in told.items())
             return len(self._left) + new + gone
         waiting = len(self._offline) + len(self._changed) + len(self._online) + len(self._fresh)
         return len(self._left) + waiting
@@ -212,7 +218,7 @@ class Tracker:
         """
         if self.begun:
             untold = self._fresh.keys() | self._online.keys()
-            told = {row.uuid: row for row in self.present.interfaces() if row.uuid not in untold}
+            told = {row.uuid: row for row in self._interfaces() if row.uuid not in untold}
             for waiting in (self._offline, self._changed):
                 told.update((uuid, row) for uuid, row in waiting.items() if row is not None)
         else:
@@ -235,6 +241,10 @@ class Tracker:
         """
         if not self.begun:
             return
+        if self._wants is not None:
+            before, now = self._wanted(before), self._wanted(now)
+            if before == now:
+                return
         for waiting in (self._offline, self._changed, self._online, self._fresh):
             if uuid in waiting:
                 told = waiting.pop(uuid)
@@ -286,7 +296,7 @@ class Tracker:
         told: Any
         if self._offline:
             uuid, told = self._offline.popitem(last=False)
-            self._wait(uuid, None, present.rows.get(uuid))
+            self._wait(uuid, None, self._seen(uuid))
             self._unreplayed.pop(uuid, None)
             return makeEvent(InterfaceOffline, told, cause, present.source, present.identity)
         if self._changed:
@@ -304,13 +314,12 @@ class Tracker:
         """Compute the first difference: to what was told in an earlier process, or to nothing."""
         self.begun = True
         told, self._recalled = self._recalled, {}
-        rows = self.present.rows
-        uuids = [uuid for uuid, row in rows.items() if row.kind is not None]
+        uuids = [row.uuid for row in self._interfaces()]
         uuids.reverse()
         self._fresh = dict.fromkeys(uuids)
         for uuid, before in told.items():
             self._fresh.pop(uuid, None)
-            now = rows.get(uuid)
+            now = self._seen(uuid)
             if before != now:
                 self._wait(uuid, before, now)
 
@@ -322,7 +331,7 @@ class Tracker:
         self._unreplayed = {}
         if self._replay or self._repeat:
             untold = self._fresh.keys() | self._online.keys()
-            rows = reversed(present.interfaces())
+            rows = reversed(self._interfaces())
             self._unreplayed = {row.uuid: None for row in rows if row.uuid not in untold}
 
     def _nextReplay(self) -> Event | None:
@@ -339,7 +348,21 @@ class Tracker:
         self._toldSession = self.present.session
         self._synchronizedOnce, self._repeat = True, False
         present = self.present
-        return Synchronized(cause, present.interfaces(), present.source, identity=present.identity)
+        return Synchronized(cause, self._interfaces(), present.source, identity=present.identity)
+
+    # What the observer can see
+
+    def _interfaces(self) -> tuple[OvsInterface, ...]:
+        found = self.present.interfaces()
+        return found if self._wants is None else tuple(filter(self._wants, found))
+
+    def _seen(self, uuid: str) -> OvsInterface | None:
+        return self._wanted(self.present.rows.get(uuid))
+
+    def _wanted(self, row: OvsInterface | None) -> OvsInterface | None:
+        if row is None or self._wants is None:
+            return row
+        return row if row.kind is not None and self._wants(row) else None
 
     def _disconnected(self) -> Event:
         self._toldSession = 0

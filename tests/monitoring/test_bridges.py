@@ -1,0 +1,307 @@
+# Copyright (c) The twisted_ovsdb authors.
+# See LICENSE for details.
+
+"""
+Tests for a monitor that knows the bridges, on a server in memory.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.logger import capturedLogs
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.fakes.fold import Fold
+from tests.fakes.observers import Recorder
+from twisted_ovsdb import (
+    InterfaceChanged,
+    InterfaceKind,
+    InterfaceOffline,
+    InterfaceOnline,
+    OvsdbMonitorFactory,
+    onlyBridges,
+    onlyKinds,
+    withoutReplays,
+)
+from twisted_ovsdb.observers.jsonlines import eventToJSON
+from twisted_ovsdb.observers.log import describeEvent
+from twisted_ovsdb.testing import MemoryServer, connectedFactory
+
+
+class BridgesTestCase(SynchronousTestCase):
+    """
+    A server with two bridges, and a port on each.
+    """
+
+    def setUp(self) -> None:
+        self.server = MemoryServer()
+        for number, bridge in ((1, "br-int"), (2, "br-ex")):
+            self.server.addBridge(bridge)
+            self.server.addPort(bridge, f"tap{number}", iface_id=f"vm-{number}", ofport=1)
+
+    def connect(self, observer: Any, **options: Any) -> OvsdbMonitorFactory:
+        """
+        A factory that knows the bridges.
+        """
+        return connectedFactory(self.server, observer, bridges=True, **options)
+
+
+class EventsTests(BridgesTestCase):
+    """
+    What observers are told.
+    """
+
+    def test_moved(self) -> None:
+        """
+        A port that moves is one changed event, in the log and in JSON too.
+        """
+        observer = Recorder()
+        factory = self.connect(observer)
+        observer.take()
+        self.server.movePort("tap1", "br-ex")
+        (event,) = observer.events
+        assert isinstance(event, InterfaceChanged)
+        self.assertEqual((event.previous.bridge, event.interface.bridge), ("br-int", "br-ex"))
+        self.assertEqual(
+            describeEvent(event), "vm tap1 changed on br-ex: bridge br-int -> br-ex [update]"
+        )
+        from datetime import datetime, timezone
+
+        value = eventToJSON(event, datetime.now(timezone.utc))
+        self.assertEqual(value["changes"], {"bridge": ["br-int", "br-ex"]})
+        self.assertEqual(value["interface"]["bridge"], "br-ex")
+        self.assertEqual(len(factory.interfaces("vm", bridge="br-ex")), 2)
+
+    def test_movedInAnOutage(self) -> None:
+        """
+        A port that has moved during an outage is changed too.
+        """
+        observer = Recorder()
+        self.connect(observer, replay=False)
+        observer.take()
+        self.server.kill()
+        self.server.movePort("tap1", "br-ex")
+        self.server.start()
+        self.server.advance(10)
+        self.assertEqual(
+            observer.take()[1:], [("changed", "vm", "tap1", "resync"), ("synchronized", "resync")]
+        )
+
+    def test_exact(self) -> None:
+        """
+        A bridge is the interface with the name of its bridge, in whatever state;
+        an internal port or a fake bridge is none.
+        """
+        self.server.addBridge("lan", type="gre", options={"remote_ip": "192.0.2.1"})
+        self.server.addPort("br-int", "br-vlan10", type="internal")
+        self.server.addFakeBridge("br-fake", "br-int", 7)
+        factory = self.connect(Recorder())
+        names = {row.name for row in factory.interfaces(InterfaceKind.BRIDGE)}
+        self.assertEqual(names, {"br-int", "br-ex", "lan"})
+
+    def test_bond(self) -> None:
+        """
+        All interfaces of a bond are on its bridge.
+        """
+        factory = self.connect(Recorder())
+        self.server.addBond("br-ex", "bond0", ["e0", "e1"])
+        self.server.setInterface("e0", external_ids={"iface-id": "x"})
+        self.assertEqual(
+            {row.name for row in factory.interfaces("vm", bridge="br-ex")}, {"tap2", "e0"}
+        )
+
+    def test_notAsked(self) -> None:
+        """
+        Without C{bridges}, no interface has a bridge, and questions about bridges
+        are refused.
+        """
+        factory = connectedFactory(self.server, Recorder())
+        self.assertEqual({row.bridge for row in factory.interfaces()}, {None})
+        self.assertRaises(ValueError, factory.interfaces, bridge="br-int")
+        self.assertRaises(ValueError, factory.interfaceByOfport, "br-int", 1)
+
+    def test_byOfport(self) -> None:
+        """
+        An OpenFlow port is looked up on its bridge, also after it has moved.
+        """
+        factory = self.connect(Recorder())
+        self.assertEqual(self.named(factory.interfaceByOfport("br-int", 1)), "tap1")
+        self.assertEqual(self.named(factory.interfaceByOfport("br-ex", 1)), "tap2")
+        self.server.setInterface("tap1", ofport=7)
+        self.assertIsNone(factory.interfaceByOfport("br-int", 1))
+        self.server.movePort("tap1", "br-ex")
+        self.assertEqual(self.named(factory.interfaceByOfport("br-ex", 7)), "tap1")
+        self.assertIsNone(factory.interfaceByOfport("br-int", 7))
+
+    def named(self, interface: Any) -> str:
+        """
+        The name of an interface.
+        """
+        return str(interface.name)
+
+    def test_oldServer(self) -> None:
+        """
+        A server that does not know C{monitor_cond} is asked by C{monitor}. One
+        warning says what this costs.
+        """
+        self.server.forgetMethods("monitor_cond", "monitor_cond_since")
+        with capturedLogs() as logs:
+            factory = self.connect(Recorder())
+            self.server.restart()
+            self.server.advance(10)
+        lines = [log["log_format"].format(**log) for log in logs]
+        warnings = [line for line in lines if "too old for monitor_cond" in line]
+        self.assertEqual(len(warnings), 1, lines)
+        (tap1,) = factory.interfaces("vm", bridge="br-int")
+        self.assertEqual(tap1.name, "tap1")
+
+    def test_methods(self) -> None:
+        """
+        C{method} chooses the request; something else is refused.
+        """
+        for method in ("monitor", "monitor_cond"):
+            factory = self.connect(Recorder(), method=method)
+            self.assertEqual(len(factory.interfaces("vm", bridge="br-int")), 1)
+        self.assertRaises(ValueError, OvsdbMonitorFactory, method="monitor_all")
+
+
+class ViewsTests(BridgesTestCase):
+    """
+    Observers of some bridges, and of some kinds.
+    """
+
+    def test_onlyBridges(self) -> None:
+        """
+        A port that moves away goes offline, one that moves here comes online.
+        """
+        observer = Recorder()
+        self.connect(onlyBridges(observer, "br-i*"))
+        self.assertEqual(
+            observer.take(),
+            [
+                ("online", "bridge", "br-int", "initial"),
+                ("online", "vm", "tap1", "initial"),
+                ("synchronized", "initial"),
+            ],
+        )
+        self.server.movePort("tap1", "br-ex")
+        self.assertEqual(observer.take(), [("offline", "vm", "tap1", "update")])
+        self.server.setInterface("tap1", ofport=9)
+        self.assertEqual(observer.take(), [])
+        self.server.movePort("tap2", "br-int")
+        self.assertEqual(observer.take(), [("online", "vm", "tap2", "update")])
+
+    def test_swap(self) -> None:
+        """
+        Two ports that change places are offline, then online: not as the
+        transaction has them.
+        """
+        one, two = Recorder(), Recorder()
+        factory = self.connect(onlyBridges(one, "br-int"))
+        factory.addObserver(onlyKinds(onlyBridges(two, "br-ex"), "vm"))
+        self.server.advance(0)
+        one.take()
+        two.take()
+        bridges = {row["name"]: row for row in self.server.tables["Bridge"].values()}
+        ints, exs = (bridges[name]["ports"] for name in ("br-int", "br-ex"))
+        ports = {row["name"]: uuid for uuid, row in self.server.tables["Port"].items()}
+        swapped = {ports["tap1"], ports["tap2"]}
+        self.server.transact(
+            *(
+                {
+                    "op": "update",
+                    "table": "Bridge",
+                    "where": [["name", "==", name]],
+                    "row": {"ports": ["set", [["uuid", uuid] for uuid in its ^ swapped]]},
+                }
+                for name, its in (("br-int", ints), ("br-ex", exs))
+            )
+        )
+        self.assertEqual(
+            one.take(), [("offline", "vm", "tap1", "update"), ("online", "vm", "tap2", "update")]
+        )
+        self.assertEqual(
+            two.take(), [("offline", "vm", "tap2", "update"), ("online", "vm", "tap1", "update")]
+        )
+
+    def test_inOtherObservers(self) -> None:
+        """
+        A view that an observer of the user calls passes on what it lets through:
+        a move is then offline or online too.
+        """
+        inner = Recorder()
+        view = withoutReplays(onlyBridges(inner, "br-int"))
+
+        class Forwarding:
+            def eventReceived(self, event: Any) -> Any:
+                return view.eventReceived(event)
+
+        self.connect(Forwarding())
+        inner.take()
+        self.server.movePort("tap1", "br-ex")
+        self.server.movePort("tap2", "br-int")
+        self.server.setInterface("tap2", ofport=4)
+        offline, online, changed = inner.events
+        self.assertIsInstance(offline, InterfaceOffline)
+        self.assertIsInstance(online, InterfaceOnline)
+        self.assertIsInstance(changed, InterfaceChanged)
+        inner.take()
+        self.server.restart()
+        self.server.advance(10)
+        self.assertEqual([told[0] for told in inner.take()], ["disconnected", "synchronized"])
+
+    def test_refused(self) -> None:
+        """
+        No bridge, or something that is no name, is refused.
+        """
+        wrong: Any = 5
+        self.assertRaises(ValueError, onlyBridges, Recorder())
+        self.assertRaises(TypeError, onlyBridges, Recorder(), wrong)
+        self.assertRaises(TypeError, onlyBridges, wrong, "br-int")
+
+    @settings(max_examples=150, deadline=None, derandomize=True, database=None)
+    @given(
+        st.lists(
+            st.tuples(
+                st.sampled_from(["add", "move", "delete", "ofport", "ids", "restart"]),
+                st.integers(1, 5),
+                st.sampled_from(["br-int", "br-ex"]),
+            ),
+            max_size=15,
+        )
+    )
+    def test_random(self, steps: list[tuple[str, int, str]]) -> None:
+        """
+        After any changes, an observer of one bridge and of one kind knows exactly
+        what is there, and no event contradicts the others.
+        """
+        self.setUp()
+        recorder = Recorder()
+        factory = self.connect(onlyKinds(onlyBridges(recorder, "br-int"), "vm"))
+        for what, number, bridge in steps:
+            name = f"tap{number}"
+            exists = any(row["name"] == name for row in self.server.tables["Interface"].values())
+            if what == "restart":
+                self.server.restart()
+                self.server.advance(10)
+            elif what == "add" and not exists:
+                self.server.addPort(bridge, name, iface_id="x")
+            elif not exists:
+                continue
+            elif what == "move":
+                self.server.movePort(name, bridge)
+            elif what == "delete":
+                self.server.deletePort(name)
+            elif what == "ofport":
+                self.server.setInterface(name, ofport=number)
+            elif what == "ids":
+                ids = {} if bridge == "br-ex" else {"iface-id": bridge}
+                self.server.setInterface(name, external_ids=ids)
+        fold = Fold()
+        for event in recorder.events:
+            fold.receive(event)
+        expected = {row.uuid: row for row in factory.interfaces("vm", bridge="br-int")}
+        self.assertEqual(fold.interfaces, expected)

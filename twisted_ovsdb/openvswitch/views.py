@@ -1,0 +1,94 @@
+# Copyright (c) The twisted_ovsdb authors.
+# See LICENSE for details.
+
+"""
+What one observer wants to be told, where this is not everything. The tracker of
+the observer looks through its views, so that an interface that moves out of sight
+goes offline in its place in the order: before others come online.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+from zope.interface import implementer
+
+from twisted_ovsdb.events import (
+    Cause,
+    Event,
+    InterfaceChanged,
+    InterfaceEvent,
+    InterfaceOffline,
+    InterfaceOnline,
+    OvsInterface,
+    Synchronized,
+)
+from twisted_ovsdb.interfaces import IOvsdbEventObserver, Observer, ObserverResult
+from twisted_ovsdb.openvswitch.tracker import Wants
+
+
+@implementer(IOvsdbEventObserver)
+@attrs.frozen(eq=False)
+class View:
+    """
+    An observer with a limit to what it wants to be told: the base class of what
+    L{onlyKinds <twisted_ovsdb.onlyKinds>} and its kin return.
+
+    @ivar observer: the observer that is told.
+    """
+
+    observer: IOvsdbEventObserver
+
+    def wants(self, interface: OvsInterface) -> bool:
+        """Whether the observer is told of this interface."""
+        return True
+
+    @property
+    def replays(self) -> bool:
+        """Whether the observer is told replays."""
+        return True
+
+    def eventReceived(self, event: Event) -> ObserverResult:
+        """
+        Pass on what the observer wants. A monitor does not call this, but looks
+        through the view: see L{through}. It is for observers that call others.
+        """
+        seen = self._seen(event)
+        return None if seen is None else self.observer.eventReceived(seen)
+
+    def _seen(self, event: Event) -> Event | None:
+        if isinstance(event, Synchronized):
+            return attrs.evolve(event, interfaces=tuple(filter(self.wants, event.interfaces)))
+        if not isinstance(event, InterfaceEvent):
+            return event
+        if isinstance(event, InterfaceOnline) and event.cause is Cause.REPLAY and not self.replays:
+            return None
+        now = self.wants(event.interface)
+        if not isinstance(event, InterfaceChanged):
+            return event if now else None
+        before = self.wants(event.previous)
+        common: dict[str, Any] = {"source": event.source, "identity": event.identity}
+        if now and not before:
+            return InterfaceOnline(event.interface, event.cause, **common)
+        if before and not now:
+            return InterfaceOffline(event.previous, event.cause, **common)
+        return event if now else None
+
+
+def through(observer: Observer) -> tuple[Observer, Wants | None, bool]:
+    """
+    Look through the views in front of an observer.
+
+    @return: the observer behind them; what it wants, None if everything; and
+        whether it wants replays.
+    """
+    wants: list[Wants] = []
+    replays = True
+    while isinstance(observer, View):
+        wants.append(observer.wants)
+        replays = replays and observer.replays
+        observer = observer.observer
+    if not wants:
+        return observer, None, replays
+    return observer, lambda interface: all(want(interface) for want in wants), replays
