@@ -74,9 +74,10 @@ class Scene:
         port, before = self.random.choice(sorted(self.ports.items()))
         if what == "move" and before != bridge:
             self.ports[port] = bridge
+            row = f"@x{self._number}"
             return (
-                f"--id=@{port} get Port {port} -- remove Bridge {before} ports @{port}"
-                f" -- add Bridge {bridge} ports @{port}"
+                f"--id={row} get Port {port} -- remove Bridge {before} ports {row}"
+                f" -- add Bridge {bridge} ports {row}"
             )
         if what == "del":
             del self.ports[port]

@@ -15,19 +15,19 @@ from typing import Final
 
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
-from twisted.logger import Logger
 
 from twisted_ovsdb.connection.protocol import OvsdbProtocol
 from twisted_ovsdb.connection.waiters import Waiters
 from twisted_ovsdb.database.monitor import MONITOR
 from twisted_ovsdb.database.monitorcond import MONITOR_COND
-from twisted_ovsdb.errors import MonitorStopped, printable
+from twisted_ovsdb.errors import MonitorStopped
 from twisted_ovsdb.events import Event, InterfaceKind, OvsInterface, SwitchIdentity
 from twisted_ovsdb.interfaces import Observer, asObservers
 from twisted_ovsdb.monitoring.answers import Index, Readiness
 from twisted_ovsdb.monitoring.audience import Audience
 from twisted_ovsdb.monitoring.earlier import Told
 from twisted_ovsdb.monitoring.kindless import KindlessLog
+from twisted_ovsdb.monitoring.oddities import OdditiesLog
 from twisted_ovsdb.monitoring.session import MonitorSession, Rows, Settled
 from twisted_ovsdb.openvswitch.classify import ClassificationRules
 from twisted_ovsdb.openvswitch.known import Changes, KnownSwitch
@@ -45,9 +45,6 @@ def _text(parameter: str, value: str) -> str:
 DIALECTS: Final = {dialect.method: dialect for dialect in (MONITOR, MONITOR_COND)}
 """What C{method} may be."""
 
-TORN: Final = 100
-"""Interfaces on several bridges that are remembered to have been logged."""
-
 
 def _bridgeAndOfport(row: OvsInterface) -> tuple[str, int] | None:
     return None if row.bridge is None or row.ofport is None else (row.bridge, row.ofport)
@@ -61,8 +58,6 @@ class InterfaceMonitor:
     monitor. An application that owns its connections makes a monitor and gives
     it each new protocol with L{attach}.
     """
-
-    _log = Logger()
 
     def __init__(
         self,
@@ -100,9 +95,7 @@ class InterfaceMonitor:
         self._indexes = (self._byName, self._byIfaceId, self._byOfport)
         self._kindless = KindlessLog(rules, clock)
         self._readiness = Readiness(present, self._byIfaceId, clock)
-        self._warned: dict[str, frozenset[str]] = {}  # by table, the columns it lacks
-        self._warnedOfFallback = False
-        self._warnedOfTorn: set[str] = set()  # names of interfaces
+        self._oddities = OdditiesLog(present)
         for observer in asObservers(observers):
             self.addObserver(observer)
 
@@ -333,36 +326,15 @@ class InterfaceMonitor:
         self._note(self._known.snapshot(rows))
         self._present.session += 1
         self._present.inSync = True
-        self._warnOfLacking()
+        if self._session is not None:
+            self._oddities.lacking(self._session.lacking)
+            if self._session.fellBack:
+                self._oddities.fellBack(self._known.tables.dialect.method)
         if self._synchronized:
             self._synchronized.callback(self._present.interfaces())
         self._readiness.look(self._present.rows.values())
         # A callback may have stopped the monitor.
         return self._audience.start() if self._present.inSync else None
-
-    def _warnOfLacking(self) -> None:
-        """Log once what the server does not have."""
-        if self._session is None:
-            return
-        lacking = self._session.lacking
-        if self._session.fellBack and not self._warnedOfFallback:
-            self._warnedOfFallback = True
-            self._log.warn(
-                "{source}: the server is too old for {method}; monitor is used, with which each"
-                " new port costs as many bytes as its bridge has ports",
-                source=self.source,
-                method=self._known.tables.dialect.method,
-            )
-        for table, columns in lacking.items():
-            new = columns - self._warned.get(table, frozenset())
-            if new:
-                self._warned[table] = columns
-                self._log.warn(
-                    "{source}: table {table} has no column {columns}; going on without",
-                    source=printable(self.source),
-                    table=table,
-                    columns=", ".join(sorted(new)),
-                )
 
     def _updateRead(self, rows: Rows) -> Settled:
         self._note(self._known.update(rows))
@@ -399,20 +371,4 @@ class InterfaceMonitor:
             if now is not None and now.kind is None:
                 self._kindless.note(before, now)
         self._kindless.explain()
-        if self._known.torn:
-            self._warnOfTorn()
-
-    def _warnOfTorn(self) -> None:
-        for uuid, bridges in self._known.torn.items():
-            row = self._present.rows.get(uuid)
-            if row is not None and row.name not in self._warnedOfTorn:
-                if len(self._warnedOfTorn) >= TORN:
-                    self._warnedOfTorn.clear()
-                self._warnedOfTorn.add(row.name)
-                self._log.warn(
-                    "{source}: interface {name} is on several bridges: {bridges}; the first"
-                    " one counts",
-                    source=self.source,
-                    name=printable(row.name),
-                    bridges=printable(", ".join(bridges)),
-                )
+        self._oddities.torn(self._known.torn)
