@@ -17,7 +17,7 @@ from benchmarks.processes import client, note, rest, server
 
 PRESENT = 1_000
 
-SECONDS = 60
+SECONDS = 30
 
 QUICK_SECONDS = 15
 

@@ -24,7 +24,7 @@ from tools.openvswitch import PrivateOpenVSwitch
 
 PORTS = 100
 
-SECONDS = 60
+SECONDS = 45
 
 QUICK_SECONDS = 15
 
