@@ -26,7 +26,7 @@ from twisted_ovsdb import (
     OvsdbProtocol,
     TransactionFailed,
 )
-from twisted_ovsdb.events import Event
+from twisted_ovsdb.events import Event, InterfaceEvent
 from twisted_ovsdb.testing import MemoryServer, RecordingObserver, connectedFactory
 
 
@@ -387,6 +387,63 @@ class MemoryServerTests(SynchronousTestCase):
         transport.write(b"rubbish")
         self.server.advance(0)
         self.assertEqual(len(lost), 1)
+
+
+class BridgesTests(SynchronousTestCase):
+    """
+    What is told of the bridges of a server in memory, with C{bridges=True}.
+    """
+
+    def told(self, observer: RecordingObserver) -> dict[str, tuple[str, str | None]]:
+        """
+        What has happened to each interface, and its bridge.
+        """
+        return {
+            event.interface.name: (type(event).__name__[9:].lower(), event.interface.bridge)
+            for event in observer.take()
+            if isinstance(event, InterfaceEvent)
+        }
+
+    def follow(self, server: MemoryServer) -> None:
+        """
+        Add, move and remove ports.
+        """
+        observer = RecordingObserver()
+        connectedFactory(server, observer, bridges=True)
+        server.addBridge("br-int")
+        server.addBridge("br-ex")
+        server.addPort("br-int", "tap1", iface_id="vm-1")
+        server.addBond("br-int", "bond0", ["eth1", "eth2"], type="gre", options={"remote_ip": "x"})
+        server.addFakeBridge("br-9", "br-int", 9)
+        server.addPort("br-9", "tap9", iface_id="vm-9")
+        on = dict.fromkeys(("br-int", "tap1", "eth1", "eth2", "tap9"), ("online", "br-int"))
+        self.assertEqual(self.told(observer), {**on, "br-ex": ("online", "br-ex")})
+        server.movePort("tap1", "br-ex")
+        observer.expect("changed vm tap1 update")
+        server.movePort("bond0", "br-ex")
+        self.assertEqual(self.told(observer), dict.fromkeys(("eth1", "eth2"), ("changed", "br-ex")))
+        server.deleteBridge("br-9")
+        self.assertEqual(self.told(observer), {"tap9": ("offline", "br-int")})
+        server.deleteBridge("br-ex")
+        gone = dict.fromkeys(("br-ex", "tap1", "eth1", "eth2"), ("offline", "br-ex"))
+        self.assertEqual(self.told(observer), gone)
+        server.restart()
+        server.advance(10)
+        observer.expect("disconnected", "online bridge br-int replay", "synchronized resync")
+
+    def test_differences(self) -> None:
+        """
+        A moved port is one changed event. A fake bridge is no bridge.
+        """
+        self.follow(MemoryServer())
+
+    def test_olderServer(self) -> None:
+        """
+        A server that has only C{monitor} leads to the same events.
+        """
+        server = MemoryServer()
+        server.forgetMethods("monitor_cond", "monitor_cond_since")
+        self.follow(server)
 
 
 class RecordingObserverTests(SynchronousTestCase):
