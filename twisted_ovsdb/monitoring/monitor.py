@@ -301,7 +301,12 @@ class InterfaceMonitor:
             raise RuntimeError("a connection is attached already")
         self._known.address = address
         session = MonitorSession(
-            protocol, self._known.tables, self._snapshotRead, self._updateRead, self._clock
+            protocol,
+            self._known.tables,
+            self._known.prepare,
+            self._snapshotRead,
+            self._updateRead,
+            self._clock,
         )
         self._session = session
         protocol.whenLost().addCallback(self._sessionLost, session)

@@ -7,7 +7,8 @@ The monitor of a set of tables on one connection, from the request to the loss.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from itertools import chain
 from typing import Any, Final, Union
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -52,6 +53,7 @@ class MonitorSession:
         self,
         protocol: OvsdbProtocol,
         tables: TableSet,
+        prepare: Callable[[Rows], Iterator[None]],
         onSnapshot: Callable[[Rows], Settled],
         onUpdate: Callable[[Rows], Settled],
         clock: IReactorTime,
@@ -59,6 +61,8 @@ class MonitorSession:
         """
         @param tables: what to monitor. C{onSnapshot} and C{onUpdate} have to
             keep the replicas up to date: the next update is read by them.
+        @param prepare: gets the rows of the initial reply when all are read, and
+            works at them in slices before C{onSnapshot}.
         @param onSnapshot: gets the rows of the initial reply.
         @param onUpdate: gets the rows of an update.
         """
@@ -66,6 +70,7 @@ class MonitorSession:
         self.lacking: Mapping[str, frozenset[str]] = {}
         self._tables = tables
         self.fellBack = False
+        self._prepare = prepare
         self._onSnapshot = onSnapshot
         self._onUpdate = onUpdate
         self._clock = clock
@@ -121,7 +126,7 @@ class MonitorSession:
         )
         if self._closed:
             raise SessionLost(MonitorStopped())
-        for _ in reader.readRest(rest):
+        for _ in chain(reader.readRest(rest), self._prepare(reader.rows)):
             await self._nextTurn()
         return reader.rows
 

@@ -8,6 +8,7 @@ on which bridge each of them is, and which switch it is.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
@@ -22,7 +23,14 @@ from twisted_ovsdb.events import UNIDENTIFIED, OvsInterface, SwitchIdentity
 from twisted_ovsdb.openvswitch.classify import ClassificationRules
 from twisted_ovsdb.openvswitch.identity import IDENTITY_COLUMN, SWITCH_TABLE, identityOf
 from twisted_ovsdb.openvswitch.rows import TABLE, InterfaceRows
-from twisted_ovsdb.openvswitch.topology import BRIDGE, PORT, Topology
+from twisted_ovsdb.openvswitch.topology import (
+    BRIDGE,
+    BRIDGE_ROWS,
+    PORT,
+    PORT_ROWS,
+    Parent,
+    Topology,
+)
 from twisted_ovsdb.openvswitch.tracker import Present
 from twisted_ovsdb.ovsinterface import saysNothing
 
@@ -35,20 +43,20 @@ The UUID of an interface, its row before and its row now. Everything is applied 
 at the end of the iteration.
 """
 
-_UUIDS: Final = {"type": {"key": "uuid", "min": 0, "max": "unlimited"}}
 _MAP: Final = {"type": {"key": "string", "value": "string", "min": 0, "max": "unlimited"}}
 
 _SCHEMA: Final = DatabaseSchema.parse(
     {
         "name": "Open_vSwitch",
         "tables": {
-            BRIDGE: {"columns": {"name": {"type": "string"}, "ports": _UUIDS}},
-            PORT: {"columns": {"interfaces": _UUIDS}},
             SWITCH_TABLE: {"columns": {IDENTITY_COLUMN: _MAP}},
         },
     }
 )
-"""The columns that are read of the tables beside Interface (ovs-vswitchd.conf.db(5))."""
+"""The column that is read of the table Open_vSwitch (ovs-vswitchd.conf.db(5))."""
+
+SLICE: Final = 1000
+"""Rows that are placed at a time, in some milliseconds."""
 
 
 class KnownSwitch:
@@ -81,23 +89,23 @@ class KnownSwitch:
         known = self._interfaces.rows
         self._rows = InterfaceRows(rules, extraColumns, known=known, bridges=bridges)
         self._topology = Topology() if bridges else None
-        self._others: dict[str, Replica[Row]] = {}
+        self._prepared = Topology()  # of the snapshot that is being read
+        self._switches: Replica[Row] = Replica()
+        self._bridges: Replica[Parent] = Replica()
+        self._ports: Replica[Parent] = Replica()
         tables = {TABLE: MonitoredTable(self._rows, self._interfaces)}
         if bridges:
-            for name in (PORT, BRIDGE):
-                tables[name] = self._table(name, required=True)
+            tables[PORT] = MonitoredTable(PORT_ROWS, self._ports)
+            tables[BRIDGE] = MonitoredTable(BRIDGE_ROWS, self._bridges)
         if identify:
             # A server that does not have this table is monitored without it.
-            tables[SWITCH_TABLE] = self._table(SWITCH_TABLE, required=False)
+            table = _SCHEMA.tables[SWITCH_TABLE]
+            rows = TableRows(table, table.columns, required=False)
+            tables[SWITCH_TABLE] = MonitoredTable(rows, self._switches)
         self.tables = TableSet(dialect, tables)
         self.present = Present(known, source)
         self.address: str | None = None
         self._onLeave = onLeave
-
-    def _table(self, name: str, required: bool) -> MonitoredTable:
-        self._others[name] = Replica()
-        table = _SCHEMA.tables[name]
-        return MonitoredTable(TableRows(table, table.columns, required), self._others[name])
 
     @property
     def bridges(self) -> bool:
@@ -109,9 +117,29 @@ class KnownSwitch:
         """By UUID, the interfaces that are on more than one bridge, and these bridges."""
         return {} if self._topology is None else self._topology.torn
 
+    def prepare(self, rows: Rows) -> Iterator[None]:
+        """
+        Find on which bridge each interface of a snapshot is, a slice of the rows at
+        each step. What is known does not change yet.
+        """
+        if self._topology is None:
+            return
+        topology = self._prepared = Topology()
+        for number, (uuid, row) in enumerate(rows.get(PORT, {}).items(), 1):
+            topology.notePort(uuid, row)
+            if number % SLICE == 0:
+                yield
+        for uuid, row in rows.get(BRIDGE, {}).items():
+            topology.noteBridge(uuid, row)
+        place, bridgeOf = self._rows.place, topology.bridgeOf
+        for number, (uuid, row) in enumerate(rows[TABLE].items(), 1):
+            place(row, bridgeOf(uuid))
+            if number % SLICE == 0:
+                yield
+
     def snapshot(self, rows: Rows) -> Changes:
         """
-        Replace everything that is known.
+        Replace everything that is known by a snapshot that was prepared.
 
         @raise SwitchChanged: if another switch has connected to a listener;
             nothing has changed then.
@@ -123,16 +151,11 @@ class KnownSwitch:
                 raise SwitchChanged(present.switch, switch)
             yield from self._leave()
         present.identity = identity
-        interfaces = dict(rows[TABLE])
-        changes = {
-            name: list(replica.replace(dict(rows.get(name, {}))))
-            for name, replica in self._others.items()
-        }
         if self._topology is not None:
-            self._topology.note(changes[BRIDGE], changes[PORT])
-            for uuid, row in interfaces.items():
-                self._rows.place(row, self._topology.bridgeOf(uuid))
-        yield from self._interfaces.replace(interfaces)
+            self._topology, self._prepared = self._prepared, Topology()
+        for name, replica in self._others():
+            _consume(replica.replace(dict(rows.get(name, {}))))
+        yield from self._interfaces.replace(dict(rows[TABLE]))
 
     def update(self, rows: Rows) -> Changes:
         """
@@ -166,14 +189,14 @@ class KnownSwitch:
         self, topology: Topology, rows: Rows, interfaces: dict[str, OvsInterface | None]
     ) -> dict[str, OvsInterface | None]:
         """Say of each interface of a message, and of those that are moved by it, where it is."""
-        bridges, ports = (self._others[name].apply(rows.get(name, {})) for name in (BRIDGE, PORT))
-        moved = topology.note(bridges, ports)
+        bridges = self._bridges.apply(rows.get(BRIDGE, {}))
+        moved = topology.note(bridges, self._ports.apply(rows.get(PORT, {})))
         for uuid, row in interfaces.items():
             bridge = topology.bridgeOf(uuid)
             if row is not None:
                 self._rows.place(row, bridge)
-        for uuid in moved - interfaces.keys():
-            known = self.present.rows.get(uuid)
+        for uuid in moved:
+            known = None if uuid in interfaces else self.present.rows.get(uuid)
             bridge = topology.bridgeOf(uuid)
             if known is not None and known.bridge != bridge:
                 interfaces[uuid] = self._rows.moved(known, bridge)
@@ -190,22 +213,27 @@ class KnownSwitch:
         return identity.system_id or known, attrs.evolve(identity, address=self.address)
 
     def _identityChanged(self, changes: Mapping[str, Row | None]) -> Changes:
-        replica = self._others[SWITCH_TABLE]
-        switch, identity = self._identityIn({**replica.rows, **changes})
+        switch, identity = self._identityIn({**self._switches.rows, **changes})
         before = self.present.switch
         if switch != before:
             yield from self._leave()
             raise SwitchChanged(before, switch)
         self.present.identity = identity
-        for _ in replica.apply(changes):
-            pass
+        _consume(self._switches.apply(changes))
+
+    def _others(self) -> list[tuple[str, Replica[Any]]]:
+        return [(SWITCH_TABLE, self._switches), (BRIDGE, self._bridges), (PORT, self._ports)]
 
     def _leave(self) -> Changes:
         """Forget all rows: no row of another switch is compared with them."""
         self._onLeave()
-        for replica in self._others.values():
-            for _ in replica.replace({}):
-                pass
+        for _, replica in self._others():
+            _consume(replica.replace({}))
         if self._topology is not None:
             self._topology = Topology()
         yield from self._interfaces.replace({})
+
+
+def _consume(changes: Iterator[object]) -> None:
+    """Apply changes that nobody has to know."""
+    deque(changes, maxlen=0)

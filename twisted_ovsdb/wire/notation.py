@@ -133,6 +133,17 @@ def stringMap(column: str, value: object) -> Mapping[str, str]:
     return MappingProxyType(result)
 
 
+def references(column: str, value: object) -> frozenset[str]:
+    """Read a column that refers to rows, as the texts of their UUIDs."""
+    elements = tagged("set", value)
+    if elements is None:
+        elements = [value]
+    found = frozenset(map(uuidText, elements))
+    if None in found:
+        _violation(column, "UUIDs", value)
+    return found  # type: ignore[return-value]
+
+
 def datum(column: str, value: object) -> Datum:
     """
     Read a column of any type.
