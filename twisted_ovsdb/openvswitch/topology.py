@@ -116,6 +116,11 @@ class _References:
         given: Collection[str] = _NOTHING
         if now is not None:
             given, now.children = now.children, _NOTHING
+        if not known and not self._parents and len(given) > 2:
+            # The first bridge of a snapshot may have 100,000 ports.
+            self._parents = dict.fromkeys(given, (uuid,))
+            self._children[uuid] = set(given)
+            return given
         if now is None or now.whole:
             gone = [child for child in known if child not in given]
         else:
