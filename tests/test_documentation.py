@@ -270,6 +270,18 @@ class CommandTests(SynchronousTestCase):
         self.assertIn("--nodaemon", own)
         self.assertIn("--endpoint", ours)
 
+    def test_logrotate(self) -> None:
+        """
+        logrotate rotates the file that the unit writes, leaves it to the unit to
+        make the new one, and reloads the unit, which is SIGHUP.
+        """
+        ((_, ours),) = commands(UNIT)
+        text = (DOCS / "ovsdb-monitor.logrotate").read_text("ascii")
+        self.assertIn(f"\n{ours[ours.index('--events') + 1]} {{\n", text)
+        self.assertIn("\n    nocreate\n", text)
+        self.assertIn(f"systemctl reload {UNIT.name}\n", text)
+        self.assertIn("\nExecReload=/bin/kill -HUP $MAINPID\n", UNIT.read_text("ascii"))
+
 
 def oneOfEach() -> dict[str, list[dict[str, Any]]]:
     """
