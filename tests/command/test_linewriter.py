@@ -214,6 +214,56 @@ class FileTests(WriterTestCase):
         self.assertEqual(self.fate.said, ["full: No space left on device", "goes on"])
         self.assertIsNone(self.writer.write(b"four\n"))
 
+    def test_roomMeanwhile(self) -> None:
+        """
+        Who cannot wait for the next attempt, as at the end, may try at once.
+        """
+        self.open(room=6)
+        self.writer.write(b"one\ntwo\n")
+        self.turn()
+        busy = self.writer.write(b"three\n")
+        assert busy is not None
+        self.writer.flush()
+        self.assertNoResult(busy)
+        self.disk.room = 100
+        self.successResultOf(self.writer.drained())
+        self.successResultOf(busy)
+        self.assertEqual(self.content(), b"one\ntwo\nthree\n")
+        self.assertEqual(self.fate.said, ["full: No space left on device", "goes on"])
+
+    def test_positionAtOnce(self) -> None:
+        """
+        What is in the file already counts, also while nothing can be added to it.
+        """
+        path = self.mktemp()
+        with open(path, "wb") as file:
+            file.write(b"of before\n")
+        self.descriptor = os.open(path, os.O_APPEND | os.O_WRONLY)
+        self.addCleanup(os.close, self.descriptor)
+        self.writer = LineWriter(self.descriptor, self.clock, self.fate, FullDisk(0).write)
+        self.writer.write(b"one\n")
+        self.turn()
+        assert self.writer.written is not None
+        self.assertEqual(self.writer.written.offset, 10)
+        self.assertFalse(self.writer.emptied)
+
+    def test_emptied(self) -> None:
+        """
+        A file that was emptied is noticed, also if a line was written to it since
+        then. Lines of another program in it are no sign of that.
+        """
+        self.open()
+        self.writer.write(b"one, which is long\n")
+        self.turn()
+        with open(self.path, "ab") as file:
+            file.write(b"of another program\n")
+        self.assertFalse(self.writer.emptied)
+        os.truncate(self.path, 0)
+        self.assertTrue(self.writer.emptied)
+        self.writer.write(b"two\n")
+        self.turn()
+        self.assertTrue(self.writer.emptied)
+
     def test_quota(self) -> None:
         """
         A quota is a full disk too.
@@ -232,6 +282,7 @@ class FileTests(WriterTestCase):
         busy = self.writer.write(b"x" * (BUFFER + 1))
         self.assertIsNone(busy)
         self.assertEqual(self.fate.said, ["failed: Input/output error"])
+        self.assertEqual(self.writer.pending, 0)
         self.assertIsNone(self.writer.write(b"two\n"))
         self.assertEqual(self.content(), b"")
 
@@ -334,6 +385,7 @@ class PipeTests(WriterTestCase):
         self.assertEqual(self.writer.fileno(), self.writeEnd)
         self.assertEqual(self.writer.logPrefix(), "LineWriter")
         self.assertIsNone(self.writer.written)
+        self.assertFalse(self.writer.emptied)
 
     def test_blocking(self) -> None:
         """
@@ -347,17 +399,19 @@ class PipeTests(WriterTestCase):
 
     def test_fullPipe(self) -> None:
         """
-        If the pipe is full, the next caller waits. Everything is written, in
-        order, and then the caller may go on.
+        If the pipe is full, the caller waits only when a megabyte does. Everything
+        is written, in order, and then the caller may go on.
         """
         line = self.fill()
+        more = b"y" * (BUFFER - self.writer.pending - 1) + b"\n"
+        self.assertIsNone(self.writer.write(more))
         second, third = self.writer.write(b"two\n"), self.writer.write(b"three\n")
         assert second is not None
         assert third is not None
         second.cancel()
         self.failureResultOf(second, CancelledError)
         self.assertNoResult(third)
-        self.assertEqual(self.readAll(), line + b"two\nthree\n")
+        self.assertEqual(self.readAll(), line + more + b"two\nthree\n")
         self.successResultOf(third)
         self.assertIsNone(self.writer.write(b"four\n"))
 
@@ -381,7 +435,8 @@ class PipeTests(WriterTestCase):
         callers that wait are let go.
         """
         self.fill()
-        waiting, drained = self.writer.write(b"two\n"), self.writer.drained()
+        waiting = self.writer.write(b"y" * BUFFER + b"\n")
+        drained = self.writer.drained()
         assert waiting is not None
         self.closeReader()
         self.turn()

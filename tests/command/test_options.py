@@ -12,6 +12,7 @@ import io
 import os
 import re
 import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -160,9 +161,25 @@ class RefusedTests(SynchronousTestCase):
         """
         A daemon cannot write events to standard output, because it has none.
         """
-        line = self.refusal("--events", "-", twistd=())
-        self.assertIn("--events -", line)
-        self.assertIn("twistd -n", line)
+        for path, stream in (
+            ("-", "output"),
+            ("/dev/stdout", "output"),
+            ("/proc/self/fd/1", "output"),
+            ("/dev/stderr", "error"),
+        ):
+            line = self.refusal("--events", path, twistd=())
+            self.assertIn(f"--events {path}: a daemon has no standard {stream}", line)
+            self.assertIn("twistd -n", line)
+
+    def test_sameFile(self) -> None:
+        """
+        One file by two names is a mistake: each line would be there twice.
+        """
+        os.symlink("file", link := self.mktemp())
+        file = os.path.join(os.path.dirname(link), "file")
+        for first, second in ((file, link), ("-", "/dev/stdout"), ("/dev/fd/1", "-")):
+            line = self.refusal("--events", first, "--events", second)
+            self.assertIn(f"--events {second}: is the same file as --events {first}", line)
 
 
 def _addRefused(arguments: list[str], names: list[str]) -> None:
@@ -282,6 +299,28 @@ class OptionsTests(SynchronousTestCase):
             parent: Any = parse("--events", "-", twistd=("-n", *twistd)).parent
             self.assertEqual(parent["logger"] or None, logger, twistd)
         self.assertFalse(parse("--events", path).parent["logger"])
+        self.assertEqual(parse("--events", "/dev/stdout").parent["logger"], ours)
+        self.assertEqual(parse("--events", "/dev/stdout")["events"], ["-"])
+
+    def test_logNowhere(self) -> None:
+        """
+        If standard error is closed, the log goes nowhere, and events still go to
+        standard output.
+        """
+        self.patch(sys, "__stderr__", None)
+        standardErrorLog()({"log_format": "nobody reads this"})
+
+    def test_failure(self) -> None:
+        """
+        Of the reason why it could not start, a daemon's parent shows 98 bytes. The
+        usual path of the file leaves room for the reason.
+        """
+        path = "/var/log/ovsdb-monitor/events.jsonl"
+        options = parse("--events", path, twistd=())
+        fault = options.failure(f"--events {path}: cannot be opened: Permission denied")
+        (shown,) = traceback.format_exception_only(fault)
+        self.assertLessEqual(len(shown.strip()), 98)
+        self.assertIsInstance(fault, Exception)
 
 
 class CompletionTests(SynchronousTestCase):

@@ -7,6 +7,7 @@ Tests for L{twisted_ovsdb.command.output}: where JSON Lines go.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from pathlib import Path
@@ -165,6 +166,133 @@ class EventsServiceTests(SynchronousTestCase):
         self.look()
         self.assertEqual(self.lines(), ["started", "replay"])
 
+    def test_emptiedAndWritten(self) -> None:
+        """
+        A file that was emptied gets a base also if a line was written to it before
+        that was noticed, as after the copytruncate of logrotate.
+        """
+        self.start()
+        os.truncate(self.path, 0)
+        self.tell("at once")
+        self.look()
+        self.assertEqual(self.lines(), ["at once", "started", "replay"])
+
+    def test_emptiedWhileFull(self) -> None:
+        """
+        An operator empties the file because the disk is full. The lines that
+        waited are not written after the base, which is newer.
+        """
+        self.start()
+        writer: Any = self.service._writer
+        room = [200]
+
+        def write(descriptor: int, data: memoryview) -> int:
+            if not room[0]:
+                raise OSError(28, "No space left on device")
+            count = os.write(descriptor, data[: room[0]])
+            room[0] -= count
+            return count
+
+        writer._write = write
+        self.tell("half")
+        self.tell("old")
+        self.clock.advance(0)
+        os.truncate(self.path, 0)
+        room[0] = 10**6
+        self.look()
+        self.tell("new")
+        self.clock.advance(RETRY)
+        self.assertEqual(self.lines(), ["started", "replay", "new"])
+
+    def test_roomAtTheEnd(self) -> None:
+        """
+        If the disk has room again when the service is stopped, what waits is
+        written, also if the next attempt was later.
+        """
+        self.start()
+        writer: Any = self.service._writer
+        writer._write = self.fullDisk
+        self.tell("one")
+        self.clock.advance(0)
+        writer._write = os.write
+        self.stop()
+        self.assertEqual(self.lines(), ["started", "one"])
+
+    def test_fullAtTheEnd(self) -> None:
+        """
+        What cannot be written at the end, to a file that was moved and to the new
+        one, is one error for each.
+        """
+        self.start()
+        writer: Any = self.service._writer
+        writer._write = self.fullDisk
+        self.tell("one")
+        self.clock.advance(0)
+        self.path.rename(self.path.with_suffix(".1"))
+        self.look()
+        writer = self.service._writer
+        writer._write = self.fullDisk
+        self.tell("two")
+        with capturedLogs() as logs:
+            self.stop()
+        lost = [text for level, text in self.logged(logs) if "could not be written" in text]
+        self.assertEqual(len(lost), 2)
+
+    def test_anotherPipe(self) -> None:
+        """
+        A named pipe that was made anew gets everything. What waits for the old one
+        is dropped after a second, because it may have no reader.
+        """
+        os.mkfifo(self.path)
+        self.start()
+        self.tell("old")
+        self.clock.advance(0)
+        self.path.rename(self.path.with_suffix(".1"))
+        self.look()
+        os.mkfifo(self.path)
+        reader = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK)
+        self.addCleanup(os.close, reader)
+        for _ in range(2000):
+            self.tell("x" * 100)
+        self.look()
+        self.tell("new")
+        self.clock.advance(FAREWELL)
+        values = map(json.loads, os.read(reader, 1 << 16).splitlines())
+        self.assertEqual(
+            [value.get("source") or value["event"] for value in values],
+            ["started", "replay", "new"],
+        )
+        self.assertIsNone(self.service._old)
+
+    def fullDisk(self, descriptor: int, data: memoryview) -> int:
+        """
+        Write to a full disk.
+        """
+        raise OSError(28, "No space left on device")
+
+    def test_ends(self) -> None:
+        """
+        When the reader is gone, one line at info says so. Another fault is one
+        error. In both cases nothing more is said of lines that waited.
+        """
+        statuses: list[int] = []
+        self.patch(output, "stopWith", lambda reactor, status: statuses.append(status))
+        for code, status, level in ((errno.EPIPE, 0, "info"), (errno.EIO, 1, "error")):
+
+            def write(descriptor: int, data: memoryview, code: int = code) -> int:
+                raise OSError(code, os.strerror(code))
+
+            self.start()
+            writer: Any = self.service._writer
+            writer._write = write
+            with capturedLogs() as logs:
+                self.tell("one")
+                self.clock.advance(0)
+                self.stop()
+            ((said, text),) = self.logged(logs)
+            self.assertEqual((said, statuses.pop()), (level, status))
+            self.assertTrue(text.endswith(": stopping"), text)
+
     def test_cannotReopen(self) -> None:
         """
         If the file cannot be opened again, the one that is open gets the lines.
@@ -226,12 +354,7 @@ class EventsServiceTests(SynchronousTestCase):
         """
         self.start()
         writer: Any = self.service._writer
-        writer._write = os.fsencode  # anything that fails
-
-        def full(descriptor: int, data: memoryview) -> int:
-            raise OSError(28, "No space left on device")
-
-        writer._write = full
+        writer._write = self.fullDisk
         self.tell("one")
         self.clock.advance(0)
         busy = self.tell("two")

@@ -128,6 +128,17 @@ class RotationTests(EventsFileTestCase):
         await self.addPort("tapA")
         await self.assertFolds()
 
+    async def test_emptied(self) -> None:
+        """
+        A file that was emptied, as by the copytruncate of logrotate, gets a base,
+        also if an event comes at once.
+        """
+        await self.started()
+        os.truncate(self.path, 0)
+        await self.addPort("tapA")
+        await self.until(lambda: "synchronized" in self.text())
+        await self.assertFolds()
+
     async def test_daemon(self) -> None:
         """
         A daemon handles SIGHUP too, and its parent says when the file cannot be
@@ -137,7 +148,10 @@ class RotationTests(EventsFileTestCase):
         daemon = "exec twistd --pidfile=t.pid --logfile=t.log ovsdb-monitor"
         refused = self.sh(f"{daemon} {options} missing/ev.jsonl")
         self.assertEqual(await refused.ended, 1)
-        self.assertIn("--events", "".join(refused.log.take()))
+        # twistd cuts this line, and writes a second one, which names the log file.
+        self.assertIn("OSError: --events /", refused.log.take()[0])
+        reason = "missing/ev.jsonl: cannot be opened: No such file or directory"
+        await self.until(lambda: reason in (self.folder / "t.log").read_text())
         running = self.sh(f"{daemon} {options} ev.jsonl")
         self.assertEqual(await running.ended, 0)
         pid = int((self.folder / "t.pid").read_text())
@@ -286,6 +300,53 @@ class OpeningTests(EventsFileTestCase):
             any("the reader is gone: stopping" in line for line in command.output.take())
         )
 
+    async def test_standardOutput(self) -> None:
+        """
+        C{/dev/stdout} is standard output, as C{-}: nothing else is written there.
+        """
+        command = self.monitor("--events /dev/stdout")
+        lines = await command.output.until(lambda line: '"synchronized"' in line)
+        self.assertTrue(all("event" in json.loads(line) for line in lines))
+        self.assertEqual(json.loads(lines[0])["event"], "started")
+
+    async def test_appended(self) -> None:
+        """
+        With C{>>} of the shell too, an unfinished line of an earlier life is ended.
+        """
+        self.path.write_text('{"event":"onl')
+        self.sh(f"{COMMAND} --endpoint unix:{self.ovs.unix} --events - >>ev.jsonl")
+        await self.until(lambda: '"synchronized"' in self.text())
+        self.assertTrue(self.text().startswith('{"event":"onl\n{"event":"started"'))
+        await self.assertFolds()
+
+    async def test_noStandardError(self) -> None:
+        """
+        If standard error is closed, the events still come.
+        """
+        command = self.monitor("--events - 2>&-")
+        await command.output.until(lambda line: '"synchronized"' in line)
+
+    async def test_terminal(self) -> None:
+        """
+        A terminal that shows nothing more, as when the network to it is lost, does
+        not stop the command: a signal still ends it.
+        """
+        screen, terminal = os.openpty()
+        self.addCleanup(os.close, screen)
+        self.addCleanup(os.close, terminal)
+        note = "x" * 500
+        ports = (
+            f"-- add-port br-int t{n} -- set Interface t{n} external_ids:note={note}"
+            f" external_ids:iface-id={n}"
+            for n in range(200)
+        )
+        await self.vsctl("show " + " ".join(ports))
+        command = self.monitor(f"--events - >{os.ttyname(terminal)}")
+        await command.log.until(lambda line: "in sync" in line)
+        command.signal(SIGINT)
+        await command.ended
+        self.assertTrue(any("could not be written" in line for line in command.log.everything))
+
     async def test_two(self) -> None:
         """
         Two files get all lines. The same file twice is a mistake.
@@ -308,6 +369,37 @@ class OpeningTests(EventsFileTestCase):
         command = self.sh(f"exec twist ovsdb-monitor --endpoint unix:{self.ovs.unix} --events -")
         lines = await command.output.until(lambda line: '"synchronized"' in line)
         self.assertEqual(json.loads(lines[0])["event"], "started")
+        command.signal(SIGINT)
+        await command.ended
+        self.assertTrue(all("event" in json.loads(line) for line in command.output.everything))
+        self.assertTrue(any("in sync" in line for line in command.log.everything))
+
+    async def test_twistMistakes(self) -> None:
+        """
+        C{twist} ends with status 1 too, if the file cannot be opened, and if it
+        cannot be written to.
+        """
+        twist = f"exec twist ovsdb-monitor --endpoint unix:{self.ovs.unix} --events"
+        missing = self.sh(f"{twist} missing/ev.jsonl")
+        self.assertEqual(await missing.ended, 1)
+        (line,) = missing.log.take()
+        self.assertIn("missing/ev.jsonl: cannot be opened: No such file or directory", line)
+        self.assertEqual(await self.sh(f"{twist} /dev/full").ended, 1)
+
+    async def test_limits(self) -> None:
+        """
+        Two files that can both not be written to any more, here because of
+        C{ulimit -f}, are two errors without a traceback, and status 1.
+        """
+        command = self.sh(
+            f"ulimit -f 1; {COMMAND} --endpoint unix:{self.ovs.unix}"
+            " --events one.jsonl --events two.jsonl"
+        )
+        self.assertEqual(await command.ended, 1)
+        errors = [line for line in command.output.take() if "#error" in line]
+        self.assertEqual(len(errors), 2, errors)
+        self.assertTrue(all("File too large: stopping" in line for line in errors))
+        self.assertEqual(command.log.take(), [])
 
 
 class CharacterTests(EventsFileTestCase):

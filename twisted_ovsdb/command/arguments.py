@@ -17,7 +17,7 @@ from twisted.internet.interfaces import IStreamClientEndpoint, IStreamServerEndp
 from twisted.python.reflect import namedAny
 from twisted.python.usage import UsageError
 
-from twisted_ovsdb.command.eventsfile import STANDARD_OUTPUT
+from twisted_ovsdb.command.eventsfile import STANDARD_OUTPUT, inherited
 from twisted_ovsdb.endpoints.cluster import ClusterEndpoint
 from twisted_ovsdb.endpoints.passive import isPassiveTLS, serverFromRemote
 from twisted_ovsdb.endpoints.remotes import clientFromRemote, isOpenVSwitchTLS
@@ -28,6 +28,8 @@ from twisted_ovsdb.openvswitch.classify import ClassificationRules
 
 TLS_FILES: Final = ("private-key", "certificate", "ca-cert")
 """The options that name the files of TLS, by Open vSwitch's own names."""
+
+_STANDARD: Final = {0: "input", 1: "output", 2: "error"}
 
 # A comma before the beginning of a remote. Other commas may be part of a remote.
 _BETWEEN_MEMBERS: Final = re.compile(r",(?=[a-z]\w*:)", re.IGNORECASE)
@@ -80,22 +82,33 @@ def place(reactor: Any, text: str, secured: TLSOptions | None) -> IStreamServerE
         raise UsageError(f"--listen {e}") from e
 
 
-def events(paths: Iterable[str]) -> list[str]:
+def events(paths: Iterable[str], daemon: bool) -> list[str]:
     """
     Check the files of events. They are opened later, and only once: by the user and
     in the process that write to them.
 
-    @return: the absolute paths: a daemon changes its directory before it opens files.
+    @param daemon: whether this process becomes a daemon.
+    @return: C{-} for standard output, however it is written, and absolute paths: a
+        daemon changes its directory before it opens files.
     """
-    found: dict[str, str] = {}
-    for path in paths:
-        if not path:
+    found: dict[str, tuple[str, str]] = {}
+    for given in paths:
+        if not given:
             raise UsageError("--events '': must be a path, or - for standard output")
-        absolute = path if path == STANDARD_OUTPUT else os.path.abspath(path)
-        if absolute in found:
-            raise UsageError(f"--events {path}: is the same file as --events {found[absolute]}")
-        found[absolute] = path
-    return list(found)
+        path = given if given == STANDARD_OUTPUT else os.path.abspath(given)
+        number = inherited(path)
+        if daemon and number in _STANDARD:
+            raise UsageError(
+                f"--events {given}: a daemon has no standard {_STANDARD[number]};"
+                " use twistd -n, or --events PATH"
+            )
+        if number is not None:
+            path = STANDARD_OUTPUT if number == 1 else f"/dev/fd/{number}"
+        same = path if number is not None else os.path.realpath(path)
+        if same in found:
+            raise UsageError(f"--events {given}: is the same file as --events {found[same][0]}")
+        found[same] = given, path
+    return [path for _, path in found.values()]
 
 
 def column(name: str) -> str:

@@ -8,20 +8,31 @@ the file at a path is still the one that is open.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import stat
-import sys
 from typing import Final
-
-from twisted_ovsdb.command.linewriter import Position
 
 STANDARD_OUTPUT: Final = "-"
 
 MODE: Final = 0o640
 """Of a new file: it is for its owner and group only, because options may be secrets."""
 
-_INHERITED: Final = ("/dev/fd/", "/proc/self/fd/", "/dev/stdout", "/dev/stderr")
-"""Beginnings of paths that lead to descriptors that this process got from its parent."""
+_HOW: Final = os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+
+_NAMED: Final = {STANDARD_OUTPUT: 1, "/dev/stdout": 1, "/dev/stderr": 2}
+
+_NUMBERED: Final = re.compile(r"/(?:dev|proc/self)/fd/(\d{1,9})")
+
+
+def inherited(path: str) -> int | None:
+    """
+    @return: the number of the descriptor that this path means, which the process
+        got from its parent; None for any other path.
+    """
+    numbered = _NUMBERED.fullmatch(path)
+    return int(numbered.group(1)) if numbered else _NAMED.get(path)
 
 
 def openEvents(path: str) -> int:
@@ -36,18 +47,26 @@ def openEvents(path: str) -> int:
     @return: a descriptor; the caller closes it.
     @raise OSError: if it cannot be opened.
     """
-    if path == STANDARD_OUTPUT:
-        # At this time, sys.stdout writes to the log.
-        assert sys.__stdout__ is not None
-        return os.dup(sys.__stdout__.fileno())
-    how = os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC
+    number = inherited(path)
+    if number is not None:
+        return _openInherited(number)
     if _isPipe(path):
-        inherited = path.startswith(_INHERITED)
-        return os.open(path, how | (os.O_WRONLY if inherited else os.O_RDWR), MODE)
-    try:
-        return os.open(path, how | os.O_RDWR, MODE)
-    except PermissionError:
-        return os.open(path, how | os.O_WRONLY, MODE)
+        # Not to be created: in /tmp, Linux may then refuse the pipe of another user.
+        return os.open(path, _HOW | os.O_RDWR)
+    return os.open(path, _HOW | os.O_WRONLY | os.O_APPEND | os.O_CREAT, MODE)
+
+
+def _openInherited(number: int) -> int:
+    if stat.S_ISFIFO(os.fstat(number).st_mode) or os.isatty(number):
+        # Opened once more, it does not block here, and still blocks for those who
+        # share it. It may be refused, as for the terminal of another user.
+        with contextlib.suppress(OSError):
+            return os.open(_link(number), _HOW | os.O_WRONLY)
+    return os.dup(number)
+
+
+def _link(descriptor: int) -> str:
+    return f"/proc/self/fd/{descriptor}"
 
 
 def _isPipe(path: str) -> bool:
@@ -66,28 +85,27 @@ def isTorn(descriptor: int) -> bool:
     if not stat.S_ISREG(found.st_mode) or not found.st_size:
         return False
     try:
-        return os.pread(descriptor, 1, found.st_size - 1) != b"\n"
+        reading = os.open(_link(descriptor), os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
-        return False
-
-
-def isAnother(path: str, written: Position | None) -> bool:
-    """
-    Whether the file at this path is no longer the one that is open, or has lost
-    what was written to it.
-
-    @param written: up to where everything is written; None if it is no regular
-        file, which is never another.
-    """
-    if written is None or path == STANDARD_OUTPUT:
         return False
     try:
-        found = os.stat(path)
+        return os.pread(reading, 1, found.st_size - 1) != b"\n"
+    finally:
+        os.close(reading)
+
+
+def isAnother(path: str, descriptor: int) -> bool:
+    """
+    Whether the file at this path is no longer the one that is open. A regular
+    file may be missing, and is then made again; a pipe is made by its reader.
+    """
+    if inherited(path) is not None:
+        return False
+    ours = os.fstat(descriptor)
+    try:
+        return not os.path.samestat(ours, os.stat(path))
     except OSError:
-        return True
-    if (found.st_dev, found.st_ino) != (written.device, written.inode):
-        return True
-    return found.st_size < written.offset
+        return stat.S_ISREG(ours.st_mode)
 
 
 def isDeleted(descriptor: int) -> bool:

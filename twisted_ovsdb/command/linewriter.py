@@ -38,8 +38,6 @@ ATOMIC: Final = 4096
 RETRY: Final = 5.0
 """Seconds between two attempts to write to a full disk."""
 
-READER_GONE: Final = "the reader is gone"
-
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -112,6 +110,11 @@ class LineWriter:
         mode = os.fstat(descriptor).st_mode
         how = fcntl.fcntl(descriptor, fcntl.F_GETFL)
         self._isFile = stat.S_ISREG(mode)
+        self._least = 0  # bytes that a file has, if nobody empties it
+        if self._isFile:
+            # With O_APPEND, it is the next write that would go to the end.
+            whence = os.SEEK_END if how & os.O_APPEND else os.SEEK_CUR
+            self._least = os.lseek(descriptor, 0, whence)
         self._mayBlock = not self._isFile and not how & os.O_NONBLOCK
         self._poll = select.poll()
         self._poll.register(descriptor, select.POLLOUT)
@@ -138,6 +141,14 @@ class LineWriter:
         offset = os.lseek(self._descriptor, 0, os.SEEK_CUR) - self._torn
         return Position(found.st_dev, found.st_ino, offset)
 
+    @property
+    def emptied(self) -> bool:
+        """Whether somebody has cut this file, also if lines were written to it since then."""
+        if not self._isFile:
+            return False
+        size = os.fstat(self._descriptor).st_size
+        return min(size, os.lseek(self._descriptor, 0, os.SEEK_CUR)) < self._least
+
     def write(self, line: bytes) -> Deferred[None] | None:
         """
         Write a line, after those that wait. If the reader is gone, the line is
@@ -150,19 +161,20 @@ class LineWriter:
             return None
         self._lines.append(line)
         self._size += len(line)
-        if not self._watching and self._retry is None:
-            self._turn.take(self.flush)
+        if self._retry is None and not self._watching:
             if self._size <= BUFFER:
+                self._turn.take(self.flush)
                 return None
             self.flush()
-            if self._size <= BUFFER or not self._open:
-                return None
+        if self._retry is None and (self._size <= BUFFER or not self._open):
+            return None
         return self._room.wait()
 
     def flush(self) -> None:
-        """Write what the descriptor takes now."""
+        """Write what the descriptor takes now, also if it was a full disk a moment ago."""
         self._turn.cancel()
-        if self._retry is None and self._open:
+        if self._open:
+            self._cancelRetry()
             self._writeSome()
 
     def drained(self) -> Deferred[None]:
@@ -181,14 +193,20 @@ class LineWriter:
             self._turn.cancel()
             self._watch(False)
             self._reactor.removeReader(self)
-            if self._retry is not None:
-                self._retry.cancel()
-                self._retry = None
+            self._cancelRetry()
         self._room.callback(None)
         self._drained.callback(None)
 
-    def _writeSome(self) -> None:
+    def _cancelRetry(self) -> None:
+        retry, self._retry = self._retry, None
+        if retry is not None:
+            retry.cancel()
+
+    def _tryAgain(self) -> None:
         self._retry = None
+        self._writeSome()
+
+    def _writeSome(self) -> None:
         try:
             while self._size:
                 if self._mayBlock and not self._poll.poll(0):
@@ -208,7 +226,7 @@ class LineWriter:
             if e.errno not in _FULL or not self._isFile:
                 self._end(lambda: self._fate.failed(reason))
                 return
-            self._retry = self._reactor.callLater(RETRY, self._writeSome)
+            self._retry = self._reactor.callLater(RETRY, self._tryAgain)
             if not self._full:
                 self._full = True
                 self._fate.full(reason)
@@ -227,6 +245,7 @@ class LineWriter:
         self._torn = count - end if end else self._torn + count
         self._data = self._data[count:]
         self._size -= count
+        self._least += count
 
     def _watch(self, wanted: bool) -> None:
         if wanted is not self._watching:
@@ -235,6 +254,9 @@ class LineWriter:
 
     def _end(self, tell: Callable[[], object]) -> None:
         if self._open:
+            self._lines.clear()
+            self._data = memoryview(b"")
+            self._size = 0
             self.close()
             tell()
 

@@ -59,10 +59,6 @@ def _remotes(*texts: str) -> usage.CompleteList:
     return usage.CompleteList([text.replace(":", r"\:") for text in texts])
 
 
-class StartFailed(Exception):
-    """Why a daemon could not start. The parent process of twistd shows the beginning of it."""
-
-
 class Options(usage.Options):
     """
     The options. After they are parsed, their values are what
@@ -279,11 +275,11 @@ class Options(usage.Options):
         tls = arguments.tls(self, [*texts, *self["listen"]])
         self["endpoints"] = [arguments.endpoint(reactor, text, tls) for text in texts]
         self["listen"] = [arguments.place(reactor, text, tls) for text in self["listen"]]
+        self["events"] = arguments.events(self["events"], self.isDaemon)
         if STANDARD_OUTPUT in self["events"]:
             self._reserveStandardOutput()
         else:
             self._escapeOnStandardOutput()
-        self["events"] = arguments.events(self["events"])
         self["rules"] = arguments.rules(self["rules"], self["bridge-names"])
         self["bridges"] = bool(self["bridges"] or self["bridge-patterns"])
         self["method"] = arguments.method(self["method"])
@@ -305,7 +301,8 @@ class Options(usage.Options):
         error, and the status is 1; twistd does not remove its pidfile then.
         """
         if self.isDaemon:
-            return StartFailed(text)
+            # The parent shows 98 bytes of it, with the name of the class and of its module.
+            return OSError(text)
         if sys.__stderr__ is not None:
             # At this time, sys.stderr writes to the log.
             print(f"twistd ovsdb-monitor: {text}", file=sys.__stderr__, flush=True)
@@ -324,10 +321,6 @@ class Options(usage.Options):
             sys.stdout.reconfigure(errors="backslashreplace")
 
     def _reserveStandardOutput(self) -> None:
-        if self.isDaemon:
-            raise usage.UsageError(
-                "--events -: a daemon has no standard output; use twistd -n, or --events PATH"
-            )
         if sys.__stdout__ is None:
             raise usage.UsageError("--events -: standard output is closed")
         twistd: Any = self.parent

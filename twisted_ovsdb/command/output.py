@@ -20,12 +20,18 @@ from typing import Any, Final
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
-from twisted.logger import ILogObserver, Logger, textFileLogObserver
+from twisted.logger import ILogObserver, Logger, LogPublisher, textFileLogObserver
 
 from twisted_ovsdb._version import __version__
 from twisted_ovsdb.command.ending import stopWith
-from twisted_ovsdb.command.eventsfile import isAnother, isDeleted, isTorn, openEvents
-from twisted_ovsdb.command.linewriter import READER_GONE, Fate, LineWriter
+from twisted_ovsdb.command.eventsfile import (
+    inherited,
+    isAnother,
+    isDeleted,
+    isTorn,
+    openEvents,
+)
+from twisted_ovsdb.command.linewriter import Fate, LineWriter
 from twisted_ovsdb.observers.jsonlines import JSONLinesObserver, lineOf, timesOf
 
 LOOK: Final = 2.0
@@ -40,7 +46,9 @@ RUN: Final = str(uuid.uuid4())
 
 def standardErrorLog() -> ILogObserver:
     """The log observer that C{twistd --logger} names when standard output has the events."""
-    assert sys.__stderr__ is not None
+    if sys.__stderr__ is None:
+        # It is closed, as with 2>&-: the log goes nowhere.
+        return LogPublisher()
     return textFileLogObserver(sys.__stderr__)
 
 
@@ -50,7 +58,7 @@ def startedLine(now: datetime) -> bytes:
     return lineOf({**value, "resumed": False, **timesOf(now)})
 
 
-class EventsService(Service):
+class EventsService(Service, Fate):
     """
     Writes JSON Lines to one file, from start to stop.
 
@@ -100,9 +108,12 @@ class EventsService(Service):
         return drained.addTimeout(FAREWELL, _reactor()).addBoth(lambda _: self._close())
 
     def reopen(self) -> None:
-        """Open the file at the path, if it is no longer the one that is open."""
+        """Open the file at the path, if it is no longer the one that is open, or was emptied."""
         writer = self._writer
-        if writer is None or self._old is not None or not isAnother(self._events, writer.written):
+        if writer is None or self._old is not None or inherited(self._events) is not None:
+            return
+        emptied = writer.emptied
+        if not emptied and not isAnother(self._events, writer.fileno()):
             return
         try:
             new = self._openWriter()
@@ -120,15 +131,19 @@ class EventsService(Service):
         self._writer, self._old = new, writer
         writer.letGo()
         self._log.info("--events {events}: opened again", events=self._events)
-        if isDeleted(writer.fileno()):
-            self._closeOld(None)
+        if emptied or isDeleted(writer.fileno()):
+            # What waits is not for the new file: the base of that already has it.
+            self._closeOld()
         else:
-            writer.drained().addCallback(self._closeOld)
+            drained = writer.drained()
+            if writer.written is None:  # a pipe, which may have no reader
+                drained.addTimeout(FAREWELL, _reactor())
+            drained.addBoth(lambda _: self._closeOld())
         self.replay()
 
     def _openWriter(self) -> LineWriter:
         descriptor = openEvents(self._events)
-        writer = LineWriter(descriptor, _reactor(), _Told(self))
+        writer = LineWriter(descriptor, _reactor(), self)
         if isTorn(descriptor):
             writer.write(b"\n")
         writer.write(startedLine(datetime.now(timezone.utc)))
@@ -142,33 +157,40 @@ class EventsService(Service):
     def _write(self, line: bytes) -> Deferred[None] | None:
         return self._writer.write(line) if self._writer is not None else None
 
-    def _closeOld(self, _: object) -> None:
+    def _closeOld(self) -> None:
         old, self._old = self._old, None
         if old is not None:
             _closeWriter(old)
 
     def _close(self) -> None:
-        self._closeOld(None)
+        for writer in (self._old, self._writer):
+            if writer is not None:
+                writer.flush()
+                if writer.pending:
+                    self._log.error(
+                        "--events {events}: {count} bytes could not be written",
+                        events=self._events,
+                        count=writer.pending,
+                    )
+        self._closeOld()
         writer, self._writer = self._writer, None
         if writer is not None:
-            if writer.pending and self.running == 0:
-                self._log.error(
-                    "--events {events}: {count} bytes could not be written",
-                    events=self._events,
-                    count=writer.pending,
-                )
             _closeWriter(writer)
 
-    # What the writer tells
+    # What a writer tells
 
-    def ended(self, reason: str, status: int) -> None:
-        """Nothing can be written any more: stop everything."""
-        log = self._log.error if status else self._log.info
-        log("--events {events}: {reason}: stopping", events=self._events, reason=reason)
-        stopWith(_reactor(), status)
+    def readerGone(self) -> None:
+        """See L{Fate.readerGone}."""
+        self._log.info("--events {events}: the reader is gone: stopping", events=self._events)
+        stopWith(_reactor(), 0)
+
+    def failed(self, reason: str) -> None:
+        """See L{Fate.failed}."""
+        self._log.error("--events {events}: {reason}: stopping", events=self._events, reason=reason)
+        stopWith(_reactor(), 1)
 
     def full(self, reason: str) -> None:
-        """The disk is full."""
+        """See L{Fate.full}."""
         self._log.error(
             "--events {events}: {reason}; trying again until there is room",
             events=self._events,
@@ -176,25 +198,8 @@ class EventsService(Service):
         )
 
     def goesOn(self) -> None:
-        """The disk takes lines again."""
+        """See L{Fate.goesOn}."""
         self._log.error("--events {events}: there is room again", events=self._events)
-
-
-class _Told(Fate):
-    """Passes on to a service what happens to its writer."""
-
-    def __init__(self, service: EventsService) -> None:
-        self.full = service.full  # type: ignore[method-assign]
-        self.goesOn = service.goesOn  # type: ignore[method-assign]
-        self._ended = service.ended
-
-    def readerGone(self) -> None:
-        """See L{Fate.readerGone}."""
-        self._ended(READER_GONE, 0)
-
-    def failed(self, reason: str) -> None:
-        """See L{Fate.failed}."""
-        self._ended(reason, 1)
 
 
 class HangUpService(Service):
