@@ -13,10 +13,11 @@ from typing import Any
 
 from twisted.internet.endpoints import TCP4ServerEndpoint
 from twisted.internet.task import Clock
-from twisted.internet.testing import MemoryReactorClock
+from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_ovsdb import (
+    ClassificationRules,
     ClusterEndpoint,
     EndpointConnector,
     InterfaceKind,
@@ -26,11 +27,15 @@ from twisted_ovsdb import (
     OvsdbListenService,
     OvsdbMonitorFactory,
     OvsdbMonitorService,
+    OvsdbProtocol,
+    OvsInterface,
+    TLSOptions,
     clientFromRemote,
     onlyKinds,
     serverFromRemote,
     withoutReplays,
 )
+from twisted_ovsdb.observers.jsonlines import JSONLinesObserver
 from twisted_ovsdb.testing import MemoryServer, RecordingObserver, connectedFactory
 
 REACTOR: Any = MemoryReactorClock()
@@ -162,7 +167,7 @@ class MistakesTests(SynchronousTestCase):
         Values of another type than the parameter's.
         """
         for options, words in (
-            ({"database": ["Open_vSwitch"]}, "database must be a name"),
+            ({"database": ["Open_vSwitch"]}, "database must be a text"),
             ({"source": 5}, "source must be a text"),
             ({"replay": "no"}, "replay must be True or False"),
             ({"identify": "no"}, "identify must be True or False"),
@@ -173,9 +178,105 @@ class MistakesTests(SynchronousTestCase):
             ({"extraColumns": "mtu"}, "extraColumns must be a list of names"),
             ({"rules": "dragonflow"}, "rules must be ClassificationRules"),
             ({"hook": print}, "hook must be an instance of ConnectionHook"),
+            ({"clock": Clock}, "clock must be a reactor or a Clock()"),
+            ({"source": 0}, "source must be a text"),
         ):
             self.assertSays(words, lambda options=options: factory(**options))
         self.assertSays("ifaceId must be a text", factory().whenReady, 5)
         self.assertSays("timeout must be a number of seconds", factory().whenReady, "vm", "5")
+        for seconds in (-1, float("nan")):
+            words = f"timeout must be a number from zero up, not {seconds}"
+            self.assertSays(words, factory().whenReady, "vm", seconds)
         self.assertSays("ifaceId must be a text", factory().interfacesByIfaceId, 5)
         self.assertSays("name must be a text", factory().interfaceByName, ANY)
+
+    def test_ownMonitor(self) -> None:
+        """
+        Values of another type for the monitor of an application that owns its
+        connections. A listener makes its monitors later, so these mistakes would
+        be found only then.
+        """
+        for options, words in (
+            ({"replay": "no"}, "replay must be True or False"),
+            ({"identify": "no"}, "identify must be True or False"),
+            ({"source": 5}, "source must be a text"),
+            ({"rules": "dragonflow"}, "rules must be ClassificationRules"),
+            ({"rules": ClassificationRules}, "rules must be ClassificationRules(...)"),
+            ({"extraColumns": [5]}, "extraColumns is a sequence of names"),
+            ({"clock": Clock}, "clock must be a reactor or a Clock()"),
+        ):
+            arguments: Any = {"clock": Clock(), **options}
+            self.assertSays(words, lambda arguments=arguments: InterfaceMonitor(**arguments))
+        monitor = InterfaceMonitor(clock=Clock())
+        self.assertSays("protocol must be an OvsdbProtocol", monitor.attach, factory())
+        self.assertSays(
+            "protocol must be an OvsdbProtocol", monitor.attach, "Open_vSwitch", OvsdbProtocol()
+        )
+
+    def test_told(self) -> None:
+        """
+        What an observer was told before: one interface in the place of several,
+        their JSON, or a class.
+        """
+        interface = OvsInterface(uuid="1", name="tap1")
+        for told, words in (
+            (interface, "told must be interfaces, such as a list, not OvsInterface("),
+            ("tap1", "told must be interfaces, such as a list, not 'tap1'"),
+            ([interface.toJSON()], "told: not an OvsInterface"),
+            (Ports, "told must be interfaces or a function, not a class"),
+        ):
+            self.assertSays(words, factory().addObserver, Ports(), told)
+
+    def test_requests(self) -> None:
+        """
+        Parameters of requests. A text is a sequence too: without an error, its
+        characters would be sent one by one.
+        """
+        protocol = OvsdbProtocol()
+        protocol.makeConnection(StringTransport())
+        self.assertSays(
+            "get_schema: params must be a list, not 'Open_vSwitch'",
+            *(protocol.call, "get_schema", "Open_vSwitch"),
+        )
+        self.assertSays("method must be a text", protocol.call, ["echo"], [])
+        self.assertSays("params must be a list", protocol.notify, "cancel", "1")
+        operations: Any = [{"op": "comment", "comment": ""}]
+        self.assertSays("several are arguments", protocol.transact, "Open_vSwitch", operations)
+        self.assertSays("database must be a text", protocol.transact, *operations)
+        self.assertSays(
+            "requests must be by table", protocol.monitor, "Open_vSwitch", "id", ["Bridge"], print
+        )
+        self.assertSays(
+            "onUpdate must be a function", protocol.monitor, "Open_vSwitch", "id", {}, None
+        )
+        self.assertSays("onChange must be a function", protocol.lock, "lock", True)
+        self.assertSays("maxLength must be a number above zero", OvsdbProtocol, print)
+        transport: Any = protocol.transport
+        self.assertEqual(transport.value(), b"")
+
+    def test_files(self) -> None:
+        """
+        The observer of JSON Lines takes a function, not a path. The files of TLS
+        are one value.
+        """
+        self.assertSays("write must be a function, not 'events'", JSONLinesObserver, "events")
+        self.assertSays("caCert must be a path, not None", TLSOptions, "key", "cert", None)
+        self.assertSays(
+            "verifyHostname must be True or False", TLSOptions, "key", "cert", "ca", "no"
+        )
+        for make, place in ((clientFromRemote, "ssl:host"), (serverFromRemote, "pssl:")):
+            self.assertSays("tls must be TLSOptions(...)", make, REACTOR, place, "ca.pem")
+
+    def test_rules(self) -> None:
+        """
+        Parameters of the rules.
+        """
+        for options in ({"vmKeys": "iface-id"}, {"bridgeNames": [5]}):
+            arguments: Any = options
+            self.assertSays(
+                "a sequence of strings is needed",
+                lambda arguments=arguments: ClassificationRules(**arguments),
+            )
+        self.assertSays(
+            "localPorts must be True or False", lambda: ClassificationRules(localPorts=ANY)
+        )

@@ -3,23 +3,30 @@
 
 """
 Tests for L{twisted_ovsdb.endpoints.longpath}: unix sockets in deep folders.
+Real sockets, because the limit is the kernel's.
 """
 
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 from typing import Any
 
-from twisted.internet.endpoints import UNIXServerEndpoint
-from twisted.internet.error import ConnectError
-from twisted.internet.interfaces import IStreamClientEndpoint
+from twisted.internet.error import CannotListenError, ConnectError
+from twisted.internet.interfaces import IListeningPort, IStreamClientEndpoint
+from twisted.internet.protocol import Factory
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 from zope.interface.verify import verifyObject
 
 from tests.fakes.observers import Recorder
-from twisted_ovsdb import EndpointConnector, OvsdbMonitorFactory, clientFromRemote
+from twisted_ovsdb import (
+    EndpointConnector,
+    OvsdbMonitorFactory,
+    clientFromRemote,
+    serverFromRemote,
+)
 from twisted_ovsdb.endpoints.longpath import LONGEST_NAME, LongPathEndpoint
 from twisted_ovsdb.testing import MemoryServer
 
@@ -41,23 +48,26 @@ class LongPathTests(TestCase):
         self.path = str(folder / self.name)
         self.server = MemoryServer()
         self.server.addBridge("br-int")
-        # The server too can only be bound by a short path.
-        descriptor = os.open(folder, os.O_PATH)
-        self.addCleanup(os.close, descriptor)
-        here = f"/proc/self/fd/{descriptor}/{self.name}"
-        port = await self.server.listen(UNIXServerEndpoint(reactor, here))
-        self.addCleanup(port.stopListening)
+        await self.listen(f"punix:{self.path}")
 
-    def assertNoneLeft(self) -> None:
+    async def listen(self, place: str) -> Any:
         """
-        Assert that no descriptor of the folder is open but that of this test.
+        The server listens there until the test ends.
+        """
+        port = await self.server.listen(serverFromRemote(self.reactor, place))
+        self.addCleanup(port.stopListening)
+        return port
+
+    def assertNoneLeft(self, listening: int = 1) -> None:
+        """
+        Assert that no descriptor of the folder is open but those of ports.
         """
         open_ = 0
         for descriptor in os.listdir("/proc/self/fd"):
             path = f"/proc/self/fd/{descriptor}"
             if os.path.lexists(path) and os.readlink(path) == os.path.dirname(self.path):
                 open_ += 1
-        self.assertEqual(open_, 1)
+        self.assertEqual(open_, listening)
 
     async def test_connects(self) -> None:
         """
@@ -76,6 +86,56 @@ class LongPathTests(TestCase):
         self.assertEqual(observer.events[0].source, f"unix:{self.path}")
         await factory.stop()
         await deferLater(self.reactor, 0)
+        self.assertNoneLeft()
+
+    async def test_relative(self) -> None:
+        """
+        A relative path starts at the current directory.
+        """
+        relative = os.path.relpath(self.path)
+        self.assertGreater(len(relative), 107)
+        factory = OvsdbMonitorFactory()
+        EndpointConnector(clientFromRemote(self.reactor, f"unix:{relative}"), factory).connect()
+        (bridge,) = await factory.whenSynchronized()
+        self.assertEqual(bridge.name, "br-int")
+        await factory.stop()
+        await deferLater(self.reactor, 0)
+        self.assertNoneLeft()
+
+    async def test_listens(self) -> None:
+        """
+        A socket in a deep folder is there while it is listened on, with its
+        mode, and can be listened on again. Its folder is closed after that.
+        """
+        path = f"{self.path[:-1]}2"
+        for place, mode in ((f"unix:{path}:mode=600", 0o600), (f"punix:{path}", 0o660)):
+            port = await self.listen(place)
+            verifyObject(IListeningPort, port)
+            self.assertEqual(port.getHost().name, path.encode())
+            self.assertEqual(stat.S_IMODE(os.stat(path).st_mode), mode)
+            attempt = clientFromRemote(self.reactor, f"unix:{path}").connect(OvsdbMonitorFactory())
+            protocol: Any = await attempt
+            protocol.transport.abortConnection()
+            await port.stopListening()
+            await port.stopListening()
+            self.assertFalse(os.path.lexists(path))
+            self.assertNoneLeft()
+
+    async def test_cannotListen(self) -> None:
+        """
+        A folder that does not exist, and a socket that is in use: the error
+        names the path as it was written, and nothing stays open.
+        """
+        for path, why in (
+            (f"{self.path}/none", "Not a directory"),
+            (self.path, "Cannot acquire lock"),
+        ):
+            fault = await self.assertFailure(
+                serverFromRemote(self.reactor, f"punix:{path}").listen(Factory()),
+                CannotListenError,
+            )
+            self.assertIn(path, str(fault))
+            self.assertIn(why, str(fault))
         self.assertNoneLeft()
 
     async def test_absent(self) -> None:
@@ -102,5 +162,12 @@ class LongPathTests(TestCase):
         """
         A last part that is too long is refused at once.
         """
-        fault = self.assertRaises(ValueError, LongPathEndpoint, self.reactor, f"{self.path}x")
-        self.assertIn(f"its last part at most {LONGEST_NAME}, not {LONGEST_NAME + 1}", str(fault))
+        for make, scheme in (
+            (clientFromRemote, "unix"),
+            (serverFromRemote, "unix"),
+            (serverFromRemote, "punix"),
+        ):
+            place = f"{scheme}:{self.path}x"
+            fault = str(self.assertRaises(ValueError, make, self.reactor, place))
+            self.assertIn(f"its last part at most {LONGEST_NAME}, not {LONGEST_NAME + 1}", fault)
+            self.assertNotIn("\n", fault)

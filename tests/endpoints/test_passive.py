@@ -61,6 +61,19 @@ class ServerFromRemoteTests(SynchronousTestCase):
         self.assertTrue(isPassiveTLS("pssl:6640"))
         self.assertFalse(isPassiveTLS("ptcp:6640"))
 
+    def test_unix(self) -> None:
+        """
+        punix listens on a unix socket, and replaces one that nobody listens on
+        any more. The socket is not for everybody.
+        """
+        reactor: Any = MemoryReactorClock()
+        for text in ("punix:/run/a:b.sock", "PUNIX:relative.sock"):
+            self.successResultOf(serverFromRemote(reactor, text).listen(ServerFactory()))
+        listening = [(path, mode, lock) for path, _, _, mode, lock in reactor.unixServers]
+        self.assertEqual(
+            listening, [("/run/a:b.sock", 0o660, True), ("relative.sock", 0o660, True)]
+        )
+
     def test_refused(self) -> None:
         """
         A text that is right in neither notation is refused, and so is pssl
@@ -77,6 +90,8 @@ class ServerFromRemoteTests(SynchronousTestCase):
             "ptcp:6640:localhost",
             "nonsense:1",
             "tcp:x",
+            "punix:",
+            "unix:",
         ):
             error = self.assertRaises(ValueError, serverFromRemote, MemoryReactorClock(), text)
             self.assertTrue(str(error).startswith(f"{text}: "), error)

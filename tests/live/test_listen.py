@@ -15,7 +15,6 @@ from typing import Any
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults
-from twisted.internet.endpoints import TCP4ServerEndpoint
 from twisted.internet.threads import deferToThread
 
 from tests.live.support import LiveTestCase, foldOf, summaries
@@ -23,7 +22,13 @@ from tests.soak.database import connectOne, readTable
 from tests.soak.switch import SoakOpenVSwitch
 from tests.soak.waiting import until, wait
 from tools.openvswitch import PrivateOpenVSwitch
-from twisted_ovsdb import Disconnected, OvsdbError, OvsInterface, Synchronized
+from twisted_ovsdb import (
+    Disconnected,
+    OvsdbError,
+    OvsInterface,
+    Synchronized,
+    serverFromRemote,
+)
 from twisted_ovsdb.errors import describeReason
 from twisted_ovsdb.events import Event
 from twisted_ovsdb.lifecycle.listener import OvsdbListenerFactory
@@ -52,6 +57,7 @@ class DiallingSwitch(PrivateOpenVSwitch):
     @ivar system_id: its C{system-id}.
     @ivar hostname: its C{hostname}.
     @ivar tap: the name of its first VM's interface.
+    @ivar remote: where it connects to.
     """
 
     def __init__(self, number: int, controller: int, system_id: str | None = None) -> None:
@@ -112,12 +118,14 @@ class ListenTestCase(LiveTestCase):
         assert spare.port is not None
         self.port = spare.port
 
-    def listen(self, **options: Any) -> OvsdbListenerFactory:
+    def listen(self, place: str = "", **options: Any) -> OvsdbListenerFactory:
         """
         Listen until the end of the test.
+
+        @param place: where; by default, on the port of this test.
         """
         factory = OvsdbListenerFactory([self.observer], **options)
-        endpoint = TCP4ServerEndpoint(reactor, self.port, interface="127.0.0.1")
+        endpoint = serverFromRemote(reactor, place or f"ptcp:{self.port}:127.0.0.1")
         self.service = OvsdbListenService(endpoint, factory)
         self.service.startService()
         self.addCleanup(self.service.stopService)
@@ -181,6 +189,29 @@ def inThreads(calls: list[Deferred[None]]) -> Deferred[list[None]]:
     @return: a Deferred that fires when all calls have ended.
     """
     return gatherResults(calls, consumeErrors=True)
+
+
+class UnixSocketTests(ListenTestCase):
+    """
+    Tests for a switch that connects to a unix socket.
+    """
+
+    async def test_longPath(self) -> None:
+        """
+        A switch connects to a socket whose path is longer than the kernel takes,
+        before and after a restart of the switch.
+        """
+        folder = self.ovs.folder / ("deep" * 20) / ("deeper" * 10)
+        await deferToThread(folder.mkdir, parents=True)
+        self.listen(f"punix:{folder}/manager.sock")
+        switch = await self.switch(1)
+        switch.remote = f"unix:{folder}/manager.sock"
+        for _ in range(2):
+            await deferToThread(switch.dial)
+            *_, synchronized = await self.observer.untilSynchronized()
+            self.assertEqual((synchronized.switch, synchronized.address), ("system-1", "unix"))
+            await deferToThread(switch.kill, "ovsdb-server")
+            await self.observer.takeSome(1)
 
 
 class TwentySwitchesTests(ListenTestCase):

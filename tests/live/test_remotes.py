@@ -63,6 +63,14 @@ class RemoteTests(LiveTestCase):
         path = self.ovs.folder / "a:b=c.sock"
         await self.assertReached(f"unix:{path}", f"punix:{path}")
 
+    async def test_unixLong(self) -> None:
+        """
+        C{unix:PATH} with more bytes than the kernel takes in one path.
+        """
+        folder = self.ovs.folder / ("deep" * 20) / ("deeper" * 10)
+        await deferToThread(folder.mkdir, parents=True)
+        await self.assertReached(f"unix:{folder}/db.sock", f"punix:{folder}/db.sock")
+
     async def test_IPv4(self) -> None:
         """
         C{tcp:IP:PORT}.

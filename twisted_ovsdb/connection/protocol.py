@@ -36,6 +36,7 @@ from twisted_ovsdb.database.monitorcond import MONITOR_COND
 from twisted_ovsdb.database.schema import DatabaseSchema
 from twisted_ovsdb.database.tables import DatabaseReplica, RowChange
 from twisted_ovsdb.errors import OvsdbError, ProtocolViolation, TransactionFailed, describe
+from twisted_ovsdb.parameters import checkCallables, checkTexts
 from twisted_ovsdb.wire.jsonrpc import Notification
 from twisted_ovsdb.wire.jsonstream import DEFAULT_MAX_LENGTH
 from twisted_ovsdb.wire.rowreader import RowReader
@@ -89,7 +90,15 @@ class OvsdbProtocol(JSONRPCProtocol):
         @return: the results, one for each operation. L{TransactionFailed
             <twisted_ovsdb.TransactionFailed>} if an operation or the commit
             failed, and therefore nothing was done.
+        @raise TypeError: if an operation is no object.
         """
+        checkTexts(database=database)
+        for operation in operations:
+            if not isinstance(operation, Mapping):
+                raise TypeError(
+                    'an operation is an object, such as {"op": ...}; several are arguments of'
+                    f" their own, not {describe(operation)}"
+                )
         result = self.call(TRANSACT, [database, *operations])
         return self._checked(result, lambda results: _results(results, len(operations)))
 
@@ -106,6 +115,7 @@ class OvsdbProtocol(JSONRPCProtocol):
         @return: the table updates of the initial reply. Its callbacks run
             before the next message of the same chunk is read.
         @raise ValueError: if there is a monitor of this name.
+        @raise TypeError: if a parameter is of another type.
         """
         return self._monitor(MONITOR, database, monitorId, requests, onUpdate)
 
@@ -198,6 +208,10 @@ class OvsdbProtocol(JSONRPCProtocol):
             update as it was received, and has to read it with C{rowUpdates}
             before it returns.
         """
+        checkTexts(database=database, monitorId=monitorId)
+        checkCallables(onUpdate=onUpdate)
+        if not isinstance(requests, Mapping):
+            raise TypeError(f"requests must be by table, not {describe(requests)}")
         monitor = Monitor(monitorId, onUpdate, dialect.notification, reader is not None)
         params = [database, monitorId, requests]
 
@@ -217,6 +231,8 @@ class OvsdbProtocol(JSONRPCProtocol):
         super()._end(reason)
 
     def _lock(self, method: str, lockId: str, onChange: OnLock) -> Deferred[bool]:
+        checkTexts(lockId=lockId)
+        checkCallables(onChange=onChange)
         lock = Lock(lockId, onChange)
         reply = self._subscribe(self._subscriptions.locks, lock, method, [lockId])
         return self._checked(reply, _locked)

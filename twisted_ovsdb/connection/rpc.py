@@ -23,6 +23,7 @@ from twisted.python.failure import Failure
 
 from twisted_ovsdb.connection.waiters import Waiters
 from twisted_ovsdb.errors import OvsdbError, SessionLost, describe, printable
+from twisted_ovsdb.parameters import checkCallables, checkPositive, checkTexts
 from twisted_ovsdb.wire import jsonrpc
 from twisted_ovsdb.wire.jsonstream import JSONStream
 from twisted_ovsdb.wire.rowreader import RowReader, arrivingReply
@@ -56,6 +57,9 @@ class JSONRPCProtocol(Protocol):
 
     def __init__(self, maxLength: int, onConnected: Callable[[Any], object] | None) -> None:
         """See L{OvsdbProtocol <twisted_ovsdb.OvsdbProtocol>}."""
+        checkPositive(maxLength=maxLength)
+        if onConnected is not None:
+            checkCallables(onConnected=onConnected)
         self.lost: BaseException | None = None
         self.onReceived: Callable[[], object] | None = None
         self.paused = False
@@ -79,12 +83,18 @@ class JSONRPCProtocol(Protocol):
             server answers. When it is cancelled, the reply is ignored; a
             C{transact} is cancelled at the server too (RFC 7047, section
             4.1.4).
-        @raise TypeError: if the parameters are not JSON.
+        @raise TypeError: if the parameters are no list, or not JSON.
         """
+        _checkParams(method, params)
         return self._call(method, params)
 
     def notify(self, method: str, params: Sequence[object]) -> None:
-        """Send a notification, which the server does not answer."""
+        """
+        Send a notification, which the server does not answer.
+
+        @raise TypeError: as L{call}.
+        """
+        _checkParams(method, params)
         if self.lost is None:
             self._transport().write(jsonrpc.encodeNotification(method, params))
 
@@ -283,3 +293,10 @@ def noticeDeadPeer(connection: object) -> None:
         # Not every system has all of them.
         if hasattr(socket, name):
             transport.getHandle().setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
+
+def _checkParams(method: str, params: Sequence[object]) -> None:
+    """A text is a sequence too, and its characters would be sent one by one."""
+    checkTexts(method=method)
+    if isinstance(params, (str, bytes)) or not isinstance(params, Sequence):
+        raise TypeError(f"{method}: params must be a list, not {describe(params)}")

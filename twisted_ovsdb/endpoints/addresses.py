@@ -22,8 +22,9 @@ def describeAddress(address: IAddress | None) -> str:
     """Write an address as Open vSwitch writes it: C{tcp:HOST:PORT} or C{unix:PATH}."""
     if isinstance(address, (IPv4Address, IPv6Address)):
         return describeHost("tcp", address.host, address.port)
-    if isinstance(address, UNIXAddress) and address.name:
-        return f"unix:{address.name.decode('utf-8', 'replace')}"
+    if isinstance(address, UNIXAddress):
+        # The socket of a client has no name, unless the client has bound it.
+        return f"unix:{address.name.decode('utf-8', 'replace')}" if address.name else "unix"
     return str(address)
 
 
@@ -34,7 +35,8 @@ def describeHost(scheme: str, host: str, port: int) -> str:
 
 def destination(endpoint: object) -> tuple[str, str, int | None] | None:
     """
-    Find out where an endpoint of Twisted's leads.
+    Find out where an endpoint of Twisted's leads, or on which unix socket a
+    server's endpoint listens.
 
     Twisted has no public way to tell it. Without it, the log would not say which
     of several servers does not answer, and mistakes in an endpoint string would
@@ -50,7 +52,7 @@ def destination(endpoint: object) -> tuple[str, str, int | None] | None:
     port = getattr(endpoint, "_port", None)
     if isinstance(host, str) and isinstance(port, int):
         return scheme or "tcp", host, port
-    path = getattr(endpoint, "_path", None)
+    path = getattr(endpoint, "_path", getattr(endpoint, "_address", None))
     return ("unix", path, None) if isinstance(path, str) else None
 
 

@@ -18,6 +18,7 @@ from twisted.internet.interfaces import IProtocolFactory, IStreamClientEndpoint
 from zope.interface import implementer
 
 from twisted_ovsdb.endpoints.addresses import EndpointAddress
+from twisted_ovsdb.parameters import checkFlags
 
 
 @implementer(IStreamClientEndpoint)
@@ -35,6 +36,7 @@ class ClusterEndpoint:
         @raise ValueError: if there is no member.
         @raise TypeError: if a member is no endpoint.
         """
+        checkFlags(shuffle=shuffle)
         self.members = list(members)
         if not self.members:
             raise ValueError("a cluster needs a member")

@@ -11,7 +11,6 @@ of them only when it connects.
 
 from __future__ import annotations
 
-import os
 import re
 from importlib.util import find_spec
 from typing import Any, Final
@@ -21,9 +20,9 @@ from twisted.internet.abstract import isIPAddress, isIPv6Address
 from twisted.internet.interfaces import IStreamClientEndpoint
 
 from twisted_ovsdb.endpoints.addresses import OVSDB_PORT, destination
-from twisted_ovsdb.endpoints.longpath import LONGEST_PATH, LongPathEndpoint
+from twisted_ovsdb.endpoints.longpath import LongPathEndpoint, isLong
 from twisted_ovsdb.endpoints.secure import TLSClientEndpoint
-from twisted_ovsdb.endpoints.tls import INSTALL, TLSOptions
+from twisted_ovsdb.endpoints.tls import INSTALL, TLSOptions, checkTLS
 
 EXPECTED: Final = (
     "expected tcp:HOST[:PORT], ssl:HOST[:PORT], unix:PATH such as"
@@ -65,9 +64,11 @@ def clientFromRemote(
     @param tls: the files that C{ssl:} remotes of Open vSwitch's notation need.
     @raise ValueError: if the text is a remote in neither notation. The error's
         text begins with the remote, and says what was expected.
+    @raise TypeError: if a parameter is of another type.
     """
     if not isinstance(text, str):
         raise TypeError(f"a remote is a text, such as tcp:127.0.0.1:6640, not {text!r}")
+    checkTLS(tls)
     try:
         return _client(reactor, text, tls)
     except ValueError as e:
@@ -163,6 +164,6 @@ def _checked(reactor: Any, endpoint: IStreamClientEndpoint) -> IStreamClientEndp
         raise ValueError(f"has no {'path' if port is None else 'host'}; {EXPECTED}")
     if port is not None:
         _port(str(port))
-    elif len(os.fsencode(where)) > LONGEST_PATH:
+    elif isLong(where):
         return LongPathEndpoint(reactor, where)
     return endpoint

@@ -23,6 +23,7 @@ from twisted.internet.abstract import isIPAddress, isIPv6Address
 from zope.interface import implementer
 
 from twisted_ovsdb.errors import OvsdbError, openSSLReasons
+from twisted_ovsdb.parameters import checkFlags
 
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
@@ -69,6 +70,13 @@ class TLSOptions:
     certificate: str
     caCert: str
     verifyHostname: bool = False
+
+    def __attrs_post_init__(self) -> None:
+        checkFlags(verifyHostname=self.verifyHostname)
+        for keyword in ("privateKey", "certificate", "caCert"):
+            path = getattr(self, keyword)
+            if not isinstance(path, (str, os.PathLike)):
+                raise TypeError(f"{keyword} must be a path, not {path!r}")
 
     def check(self) -> None:
         """
@@ -216,6 +224,12 @@ def nameTrouble(certificate: Certificate, host: str) -> str | None:
     except (ValueError, x509.DuplicateExtension) as e:
         return f"the certificate cannot be read: {e}"
     return None
+
+
+def checkTLS(tls: TLSOptions | None) -> None:
+    """@raise TypeError: if these are neither L{TLSOptions} nor None."""
+    if tls is not None and not isinstance(tls, TLSOptions):
+        raise TypeError(f"tls must be TLSOptions(...), not {tls!r}")
 
 
 def isAddress(host: str) -> bool:

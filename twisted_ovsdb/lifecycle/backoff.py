@@ -11,7 +11,7 @@ import random
 from typing import Final
 
 from twisted_ovsdb.errors import NotLeader, OvsdbError, ProtocolViolation, RpcError, SessionLost
-from twisted_ovsdb.lifecycle.settings import checkPositive
+from twisted_ovsdb.parameters import checkPositive
 
 INITIAL_DELAY: Final = 1.0
 """Seconds: a restart of ovsdb-server takes much less."""

@@ -29,10 +29,11 @@ from twisted_ovsdb.lifecycle.backoff import MAX_DELAY, BackOff
 from twisted_ovsdb.lifecycle.hook import ConnectionHook, Hooks
 from twisted_ovsdb.lifecycle.link import Link
 from twisted_ovsdb.lifecycle.questions import followLeader
-from twisted_ovsdb.lifecycle.settings import Settings, checkFlags, checkNotNegative, timeSource
+from twisted_ovsdb.lifecycle.settings import Settings, timeSource
 from twisted_ovsdb.lifecycle.trouble import ServerLog
 from twisted_ovsdb.monitoring.earlier import Told
 from twisted_ovsdb.openvswitch.classify import ClassificationRules
+from twisted_ovsdb.parameters import checkFlags, checkNotNegative, checkTexts
 from twisted_ovsdb.wire.jsonstream import DEFAULT_MAX_LENGTH
 
 CONNECT_TIMEOUT: Final = 5.0
@@ -118,8 +119,7 @@ class OvsdbMonitorFactory(ReconnectingClientFactory):
         """
         checkNotNegative(connectTimeout=connectTimeout)
         checkFlags(identify=identify, leaderOnly=leaderOnly)
-        if source is not None and not isinstance(source, str):
-            raise TypeError(f"source must be a text, not {source!r}")
+        checkTexts(source="" if source is None else source)
         self.clock: IReactorTime  # type: ignore[assignment]
         self.clock, now = timeSource(clock)
         self._settings = Settings(

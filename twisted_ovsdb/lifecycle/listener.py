@@ -25,11 +25,12 @@ from twisted_ovsdb.interfaces import Observer
 from twisted_ovsdb.lifecycle.hook import ConnectionHook, Hooks
 from twisted_ovsdb.lifecycle.link import Link
 from twisted_ovsdb.lifecycle.questions import askIdentity
-from twisted_ovsdb.lifecycle.settings import Settings, checkPositive, timeSource
+from twisted_ovsdb.lifecycle.settings import Settings, timeSource
 from twisted_ovsdb.lifecycle.trouble import SwitchLog
 from twisted_ovsdb.monitoring.monitor import InterfaceMonitor
 from twisted_ovsdb.openvswitch.classify import ClassificationRules
 from twisted_ovsdb.openvswitch.identity import SWITCH_TABLE
+from twisted_ovsdb.parameters import checkPositive
 from twisted_ovsdb.wire.jsonstream import DEFAULT_MAX_LENGTH
 
 MAX_SWITCHES: Final = 1000

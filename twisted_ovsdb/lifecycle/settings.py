@@ -16,7 +16,14 @@ from twisted.internet.interfaces import IReactorTime
 
 from twisted_ovsdb.interfaces import Observer, asObservers
 from twisted_ovsdb.monitoring.monitor import DIALECTS, InterfaceMonitor
-from twisted_ovsdb.openvswitch.classify import ClassificationRules
+from twisted_ovsdb.openvswitch.classify import ClassificationRules, checkRules
+from twisted_ovsdb.parameters import (
+    checkClock,
+    checkFlags,
+    checkNotNegative,
+    checkPositive,
+    checkTexts,
+)
 
 
 def timeSource(clock: IReactorTime | None) -> tuple[IReactorTime, Callable[[], float]]:
@@ -24,33 +31,15 @@ def timeSource(clock: IReactorTime | None) -> tuple[IReactorTime, Callable[[], f
     Choose what schedules calls, and what measures time: by default the reactor,
     and a clock that never jumps. The reactor's own time is the wall clock,
     which an operator may set.
+
+    @raise TypeError: if it is no clock.
     """
     if clock is not None:
+        checkClock(clock)
         return clock, clock.seconds
     from twisted.internet import reactor
 
     return reactor, time.monotonic
-
-
-def checkPositive(**values: float) -> None:
-    """@raise ValueError: if one of these is not a number above zero."""
-    for keyword, value in values.items():
-        if not (isinstance(value, (int, float)) and value > 0):
-            raise ValueError(f"{keyword} must be a number above zero, not {value!r}")
-
-
-def checkNotNegative(**values: float) -> None:
-    """@raise ValueError: if one of these is not a number from zero up."""
-    for keyword, value in values.items():
-        if not (isinstance(value, (int, float)) and value >= 0):
-            raise ValueError(f"{keyword} must be a number from zero up, not {value!r}")
-
-
-def checkFlags(**values: bool) -> None:
-    """@raise TypeError: if one of these is neither True nor False."""
-    for keyword, value in values.items():
-        if not isinstance(value, bool):
-            raise TypeError(f"{keyword} must be True or False, not {value!r}")
 
 
 def _names(extraColumns: Iterable[str]) -> tuple[str, ...]:
@@ -86,12 +75,10 @@ class Settings:
         checkNotNegative(snapshotTimeout=self.snapshotTimeout, probeInterval=self.probeInterval)
         checkPositive(maxLength=self.maxLength)
         checkFlags(replay=self.replay, bridges=self.bridges)
+        checkTexts(database=self.database)
+        checkRules(self.rules)
         if self.method is not None and self.method not in DIALECTS:
             raise ValueError(f"method must be one of {', '.join(DIALECTS)}, not {self.method!r}")
-        if not isinstance(self.database, str):
-            raise TypeError(f"database must be a name, not {self.database!r}")
-        if not isinstance(self.rules, ClassificationRules):
-            raise TypeError(f"rules must be ClassificationRules, not {self.rules!r}")
 
     def makeMonitor(self, source: str, identify: bool) -> InterfaceMonitor:
         """Make the monitor of one server."""

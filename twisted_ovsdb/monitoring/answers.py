@@ -16,6 +16,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted_ovsdb.errors import printable
 from twisted_ovsdb.events import InterfaceKind, OvsInterface
 from twisted_ovsdb.openvswitch.tracker import Present
+from twisted_ovsdb.parameters import checkNotNegative
 
 
 class Index:
@@ -86,7 +87,13 @@ class Readiness:
         self._waiting: dict[Deferred[OvsInterface], str] = {}
 
     def wait(self, ifaceId: str, timeout: float | None) -> Deferred[OvsInterface]:
-        """See L{InterfaceMonitor.whenReady}."""
+        """
+        See L{InterfaceMonitor.whenReady}.
+
+        @raise ValueError: if the timeout is negative, or no number.
+        """
+        if timeout is not None:
+            checkNotNegative(timeout=timeout)
         if self._present.inSync:
             for row in self._byIfaceId.get(ifaceId):
                 if _isReadyVM(row):
@@ -96,7 +103,8 @@ class Readiness:
 
             def late(_: object, seconds: float) -> OvsInterface:
                 why = self._explain(ifaceId)
-                raise TimeoutError(f"iface-id {ifaceId} is not ready after {seconds:g} s: {why}")
+                shown = printable(ifaceId)
+                raise TimeoutError(f"iface-id {shown} is not ready after {seconds:g} s: {why}")
 
             waiter.addTimeout(timeout, self._clock, late)
         self._waiting[waiter] = ifaceId

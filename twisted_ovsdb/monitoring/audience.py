@@ -22,6 +22,7 @@ from twisted_ovsdb.monitoring.earlier import Told
 from twisted_ovsdb.monitoring.turn import Turn
 from twisted_ovsdb.openvswitch.tracker import Present, Tracker
 from twisted_ovsdb.openvswitch.views import through
+from twisted_ovsdb.parameters import checkClock, checkFlags
 
 Note = Callable[[str, "OvsInterface | None", "OvsInterface | None"], None]
 """Called with a UUID, the row before a change, and the row now."""
@@ -113,6 +114,8 @@ class Audience:
         @param onRemembered: gets the interfaces that an observer was told in an
             earlier process, when they are known.
         """
+        checkFlags(replay=replay)
+        checkClock(clock)
         self._onRemembered = onRemembered
         self.deliveries: list[Delivery] = []
         self._present = present

@@ -30,6 +30,8 @@ def askTold(told: Told) -> AskTold:
         than interfaces; to cancel it cancels that function's Deferred.
     @raise TypeError: if C{told} is neither a function nor interfaces.
     """
+    if isinstance(told, type):
+        raise TypeError(f"told must be interfaces or a function, not a class: {told!r}")
     if callable(told):
         function = told
 
@@ -44,6 +46,8 @@ def askTold(told: Told) -> AskTold:
 
 
 def _interfaces(told: Iterable[OvsInterface]) -> tuple[OvsInterface, ...]:
+    if isinstance(told, str) or not isinstance(told, Iterable):
+        raise TypeError(f"told must be interfaces, such as a list, not {told!r:.200}")
     interfaces = tuple(told)
     for row in interfaces:
         # The constructor checks nothing, and this has to be compared with a row.

@@ -66,6 +66,8 @@ class MonitorSession:
         @param onSnapshot: gets the rows of the initial reply.
         @param onUpdate: gets the rows of an update.
         """
+        if not isinstance(protocol, OvsdbProtocol):
+            raise TypeError(f"protocol must be an OvsdbProtocol, not {protocol!r}")
         self.protocol = protocol
         self.lacking: Mapping[str, frozenset[str]] = {}
         self._tables = tables

@@ -20,6 +20,7 @@ from twisted_ovsdb.datum import datumToJSON
 from twisted_ovsdb.errors import describeReason
 from twisted_ovsdb.interfaces import IOvsdbEventObserver
 from twisted_ovsdb.observers.base import EVENT_NAMES, changedColumns, countKinds
+from twisted_ovsdb.parameters import checkCallables
 
 
 @implementer(IOvsdbEventObserver)
@@ -35,7 +36,9 @@ class JSONLinesObserver:
         @param write: takes a line. It may return a Deferred that fires when the
             line is written; until then the observer is busy.
         @param now: the time in UTC.
+        @raise TypeError: if one of them is not a function.
         """
+        checkCallables(write=write, now=now)
         self._write = write
         self._now = now
 

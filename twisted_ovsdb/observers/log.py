@@ -17,6 +17,7 @@ from twisted_ovsdb.datum import Datum, sortedAtoms
 from twisted_ovsdb.errors import HIDDEN, describeReason, isSecret, printable
 from twisted_ovsdb.interfaces import IOvsdbEventObserver
 from twisted_ovsdb.observers.base import EVENT_NAMES, changedColumns, countKinds
+from twisted_ovsdb.parameters import checkFlags
 
 
 @implementer(IOvsdbEventObserver)
@@ -33,6 +34,7 @@ class LoggingObserver:
         @param nameSource: whether each line ends with the switch of the event
             and the name of its host, which tells several switches apart.
         """
+        checkFlags(nameSource=nameSource)
         self._nameSource = nameSource
 
     def eventReceived(self, event: events.Event) -> None:

@@ -16,6 +16,7 @@ import attrs
 
 from twisted_ovsdb.errors import printable
 from twisted_ovsdb.events import InterfaceKind
+from twisted_ovsdb.parameters import checkFlags
 
 # Looked up once: CPython 3.11 is slow to find a member of an enum.
 _BRIDGE, _VM = InterfaceKind.BRIDGE, InterfaceKind.VM
@@ -46,7 +47,10 @@ TUNNEL_TYPES: Final = (
 def _strings(values: Iterable[str]) -> tuple[str, ...]:
     if isinstance(values, str):
         raise TypeError(f"a sequence of strings is needed, not the string {values!r}")
-    return tuple(values)
+    strings = tuple(values)
+    if not all(isinstance(value, str) for value in strings):
+        raise TypeError(f"a sequence of strings is needed, not {values!r}")
+    return strings
 
 
 def _matcher(names: tuple[str, ...]) -> Callable[[str], object]:
@@ -86,6 +90,7 @@ class ClassificationRules:
     _isTunnelName: Callable[[str], object] = attrs.field(init=False, repr=False, eq=False)
 
     def __attrs_post_init__(self) -> None:
+        checkFlags(localPorts=self.localPorts)
         object.__setattr__(self, "_isBridgeName", _matcher(self.bridgeNames))
         object.__setattr__(self, "_isVmName", _matcher(self.vmNames))
         object.__setattr__(self, "_isTunnelName", _matcher(self.tunnelNames))
@@ -168,3 +173,9 @@ class ClassificationRules:
         if type == "internal":
             reasons.append(f"internal, but not named {self.bridgeNames}")
         return f"{printable(name)} (type '{printable(type)}'): " + "; ".join(reasons)
+
+
+def checkRules(rules: ClassificationRules) -> None:
+    """@raise TypeError: if these are no rules, or the class of them."""
+    if not isinstance(rules, ClassificationRules):
+        raise TypeError(f"rules must be ClassificationRules(...), not {rules!r}")

@@ -33,6 +33,7 @@ from twisted_ovsdb.openvswitch.topology import (
 )
 from twisted_ovsdb.openvswitch.tracker import Present
 from twisted_ovsdb.ovsinterface import saysNothing
+from twisted_ovsdb.parameters import checkFlags, checkTexts
 
 Rows = Mapping[str, Mapping[str, Any]]
 """Rows by table and UUID; None for a row that is gone."""
@@ -85,6 +86,8 @@ class KnownSwitch:
         @param onLeave: called when another switch is behind the connection,
             before the rows of this one go.
         """
+        checkFlags(identify=identify, bridges=bridges)
+        checkTexts(source=source)
         self._interfaces: Replica[OvsInterface] = Replica()
         known = self._interfaces.rows
         self._rows = InterfaceRows(rules, extraColumns, known=known, bridges=bridges)

@@ -20,7 +20,7 @@ from twisted_ovsdb.database.schema import TableSchema
 from twisted_ovsdb.datum import EMPTY, Datum, elements
 from twisted_ovsdb.errors import ProtocolViolation
 from twisted_ovsdb.events import InterfaceKind
-from twisted_ovsdb.openvswitch.classify import ClassificationRules
+from twisted_ovsdb.openvswitch.classify import ClassificationRules, checkRules
 from twisted_ovsdb.ovsinterface import LOCAL_OFPORT, OvsInterface, makeInterface, saysNothing
 from twisted_ovsdb.wire.notation import (
     EMPTY_MAP,
@@ -81,6 +81,10 @@ class InterfaceRows:
         """
         if isinstance(extraColumns, str):
             raise TypeError(f"extraColumns is a sequence of names, not {extraColumns!r}")
+        extraColumns = tuple(extraColumns)
+        if not all(isinstance(name, str) for name in extraColumns):
+            raise TypeError(f"extraColumns is a sequence of names, not {extraColumns!r}")
+        checkRules(rules)
         self.rules = rules
         self._known = known
         self._bridges = bridges
