@@ -8,6 +8,7 @@ stands in a line of the log or in the text of an error.
 
 from __future__ import annotations
 
+import inspect
 import json
 from typing import Any
 
@@ -16,6 +17,8 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.lifecycle.test_listener import ListenerTestCase
+from twisted_ovsdb import DatabaseReplica, DatabaseSchema, OvsdbError, SessionLost
+from twisted_ovsdb.command.options import Options
 from twisted_ovsdb.observers.log import LoggingObserver
 from twisted_ovsdb.testing import MemoryServer, RecordingObserver, connectedFactory
 
@@ -125,3 +128,54 @@ class SwitchTests(ListenerTestCase, LinesTestCase):
                 switch.protocol.dataReceived(json.dumps(message).encode())
             switch.lose()
         self.assertPrintable(logs, 5)
+
+
+class ErrorTests(LinesTestCase):
+    """
+    Hostile text in errors.
+    """
+
+    def test_everyClass(self) -> None:
+        """
+        The text of every error of the package is printable, whatever is put into
+        it, such as a name in a certificate.
+        """
+        classes: list[type[Any]] = [OvsdbError]
+        for class_ in classes:
+            classes += class_.__subclasses__()
+        self.assertGreater(len(classes), 10)
+        for class_ in classes:
+            count = len(inspect.signature(class_).parameters)
+            arguments: Any = [HOSTILE] * count
+            if class_ is SessionLost:
+                arguments = [ValueError(HOSTILE)]
+            text = str(class_(*arguments))
+            self.assertTrue(text.isprintable(), f"{class_}: {text!r}")
+            self.assertEqual(r"\x1b[2J" in text, count > 0, class_)
+
+    def test_others(self) -> None:
+        """
+        An iface-id that somebody waits for, and the name of a schema, in errors
+        of other classes.
+        """
+        server = MemoryServer()
+        late = connectedFactory(server).whenReady(HOSTILE, timeout=1)
+        server.advance(1)
+        schema = DatabaseSchema.parse({"name": HOSTILE * 50, "version": "1.0.0", "tables": {}})
+        for fault in (
+            self.failureResultOf(late, TimeoutError).value,
+            self.assertRaises(KeyError, DatabaseReplica, schema, ["Bridge"]),
+        ):
+            self.assertTrue(str(fault).isprintable(), fault)
+            self.assertLess(len(str(fault)), 500)
+
+    def test_commandLine(self) -> None:
+        """
+        A path in the line that the command prints.
+        """
+        for option in ("--endpoint", "--listen", "--events", "--column"):
+            ended = self.assertRaises(
+                SystemExit, Options().parseOptions, [option, HOSTILE, "--rules", HOSTILE]
+            )
+            self.assertTrue(str(ended).isprintable(), ended)
+            self.assertIn(r"\x1b[2J\u202e", str(ended))

@@ -20,7 +20,13 @@ from typing import Any, Final
 
 
 class OvsdbError(Exception):
-    """The base of every error that this package raises on purpose."""
+    """
+    The base of every error that this package raises on purpose. Its text is
+    L{printable}, because it may hold text of the peer.
+    """
+
+    def __init__(self, text: str = "") -> None:
+        super().__init__(printable(text))
 
     def __reduce__(self) -> tuple[Any, ...]:
         # pickle and copy would call the constructor with args, which hold the
@@ -35,9 +41,6 @@ class ProtocolViolation(OvsdbError):
     The text names what was wrong and where (table, row, column). The
     connection is aborted: after such a fault nothing further can be trusted.
     """
-
-    def __init__(self, text: str) -> None:
-        super().__init__(printable(text))
 
 
 class PeerSilent(OvsdbError):
@@ -68,7 +71,7 @@ class SwitchRefused(OvsdbError):
     """
 
     def __init__(self, text: str, system_id: str = "") -> None:
-        super().__init__(printable(text))
+        super().__init__(text)
         self.system_id = system_id
 
 
@@ -82,7 +85,7 @@ class SwitchChanged(OvsdbError):
     """
 
     def __init__(self, before: str, now: str) -> None:
-        super().__init__(printable(f"switch {before} has become switch {now}"))
+        super().__init__(f"switch {before} has become switch {now}")
         self.before = before
         self.now = now
 
@@ -97,7 +100,7 @@ class RpcError(OvsdbError):
     """
 
     def __init__(self, error: str, details: str = "") -> None:
-        super().__init__(printable(f"{error}: {details}" if details else error))
+        super().__init__(f"{error}: {details}" if details else error)
         self.error = error
         self.details = details
 
@@ -143,9 +146,13 @@ def printable(text: str) -> str:
     characters that are not printable are escaped, and the middle of a long text
     is left out, because both ends often say what is wrong.
     """
-    shown = _shortened(text)
     # An escape is longer than the character that it stands for.
-    return shown if shown.isprintable() else _shortened(repr(shown)[1:-1])
+    return _shortened(escaped(_shortened(text)))
+
+
+def escaped(text: str) -> str:
+    """A text, however long, in which characters that are not printable are escaped."""
+    return text if text.isprintable() else repr(text)[1:-1]
 
 
 def _shortened(text: str) -> str:

@@ -293,6 +293,20 @@ class EventsServiceTests(SynchronousTestCase):
             self.assertEqual((said, statuses.pop()), (level, status))
             self.assertTrue(text.endswith(": stopping"), text)
 
+    def test_hostilePath(self) -> None:
+        """
+        A path that would clear a terminal is escaped in the log.
+        """
+        path = self.path.with_suffix(".\x1b[2J")
+        self.service = EventsService(str(path))
+        self.start()
+        path.unlink()
+        with capturedLogs() as logs:
+            self.look()
+            self.clock.advance(0)
+        ((_, text),) = self.logged(logs)
+        self.assertIn(r"\x1b[2J: opened again", text)
+
     def test_cannotReopen(self) -> None:
         """
         If the file cannot be opened again, the one that is open gets the lines.

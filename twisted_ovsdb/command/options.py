@@ -22,6 +22,7 @@ from twisted_ovsdb._version import __version__
 from twisted_ovsdb.command import arguments
 from twisted_ovsdb.command.eventsfile import STANDARD_OUTPUT
 from twisted_ovsdb.connection.watchdog import PROBE_INTERVAL, SNAPSHOT_TIMEOUT
+from twisted_ovsdb.errors import escaped
 from twisted_ovsdb.lifecycle.backoff import MAX_DELAY
 from twisted_ovsdb.lifecycle.factory import CONNECT_TIMEOUT
 from twisted_ovsdb.lifecycle.listener import MAX_SWITCHES
@@ -165,7 +166,7 @@ class Options(usage.Options):
         multiUse=list(_REPEATED),
         optActions={
             "endpoint": _remotes(DEFAULT_ENDPOINT, "tcp:", "ssl:", "unix:"),
-            "listen": _remotes("ptcp:6640", "pssl:6640"),
+            "listen": _remotes("ptcp:6640", "pssl:6640", "punix:"),
             "observer": usage.Completer(descr="dotted name"),
             "column": usage.CompleteList(_COLUMNS),
             "database": usage.CompleteList(["Open_vSwitch"]),
@@ -201,9 +202,9 @@ class Options(usage.Options):
     def opt_listen(self, text: str) -> None:
         """
         Where to listen for switches that connect to us, as they do after
-        ovs-vsctl set-manager tcp:CONTROLLER:6640: ptcp:[PORT][:ADDRESS] or
-        pssl:[PORT][:ADDRESS], as Open vSwitch writes it, or a Twisted server
-        endpoint string. May be given several times.
+        ovs-vsctl set-manager tcp:CONTROLLER:6640: ptcp:[PORT][:ADDRESS],
+        pssl:[PORT][:ADDRESS] or punix:PATH, as Open vSwitch writes it, or a
+        Twisted server endpoint string. May be given several times.
         """
         self["listen"].append(text)
 
@@ -258,7 +259,8 @@ class Options(usage.Options):
             usage.Options.parseOptions(self, options)
         except usage.UsageError as e:
             # An error of an observer's module may have several lines.
-            raise SystemExit(f"twistd ovsdb-monitor: {' '.join(str(e).split())}") from e
+            line = escaped(" ".join(str(e).split()))
+            raise SystemExit(f"twistd ovsdb-monitor: {line}") from e
 
     def parseArgs(self, *extra: str) -> None:
         """Refuse everything that is not an option."""

@@ -32,6 +32,7 @@ from twisted_ovsdb.command.eventsfile import (
     openEvents,
 )
 from twisted_ovsdb.command.linewriter import Fate, LineWriter
+from twisted_ovsdb.errors import escaped
 from twisted_ovsdb.observers.jsonlines import JSONLinesObserver, lineOf, timesOf
 
 LOOK: Final = 2.0
@@ -74,6 +75,7 @@ class EventsService(Service, Fate):
         @param fail: makes the exception for a file that cannot be opened.
         """
         self._events = events
+        self._shown = escaped(events)  # in the log
         self._fail = fail
         self._writer: LineWriter | None = None
         self._old: LineWriter | None = None  # of a file that was moved
@@ -88,7 +90,7 @@ class EventsService(Service, Fate):
         try:
             self._writer = self._openWriter()
         except OSError as e:
-            reason = f"--events {self._events}: cannot be opened: {e.strerror}"
+            reason = f"--events {self._shown}: cannot be opened: {e.strerror}"
             raise self._fail(reason) from e
         self._look()
 
@@ -123,14 +125,14 @@ class EventsService(Service, Fate):
                 self._log.error(
                     "--events {events}: cannot be opened again: {reason}; the file that is open"
                     " gets the lines",
-                    events=self._events,
+                    events=self._shown,
                     reason=str(e.strerror),
                 )
             return
         self._complaint = ""
         self._writer, self._old = new, writer
         writer.letGo()
-        self._log.info("--events {events}: opened again", events=self._events)
+        self._log.info("--events {events}: opened again", events=self._shown)
         if emptied or isDeleted(writer.fileno()):
             # What waits is not for the new file: the base of that already has it.
             self._closeOld()
@@ -169,7 +171,7 @@ class EventsService(Service, Fate):
                 if writer.pending:
                     self._log.error(
                         "--events {events}: {count} bytes could not be written",
-                        events=self._events,
+                        events=self._shown,
                         count=writer.pending,
                     )
         self._closeOld()
@@ -181,25 +183,25 @@ class EventsService(Service, Fate):
 
     def readerGone(self) -> None:
         """See L{Fate.readerGone}."""
-        self._log.info("--events {events}: the reader is gone: stopping", events=self._events)
+        self._log.info("--events {events}: the reader is gone: stopping", events=self._shown)
         stopWith(_reactor(), 0)
 
     def failed(self, reason: str) -> None:
         """See L{Fate.failed}."""
-        self._log.error("--events {events}: {reason}: stopping", events=self._events, reason=reason)
+        self._log.error("--events {events}: {reason}: stopping", events=self._shown, reason=reason)
         stopWith(_reactor(), 1)
 
     def full(self, reason: str) -> None:
         """See L{Fate.full}."""
         self._log.error(
             "--events {events}: {reason}; trying again until there is room",
-            events=self._events,
+            events=self._shown,
             reason=reason,
         )
 
     def goesOn(self) -> None:
         """See L{Fate.goesOn}."""
-        self._log.error("--events {events}: there is room again", events=self._events)
+        self._log.error("--events {events}: there is room again", events=self._shown)
 
 
 class HangUpService(Service):

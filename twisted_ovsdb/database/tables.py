@@ -23,7 +23,7 @@ from twisted_ovsdb.database.monitor import MONITOR
 from twisted_ovsdb.database.monitorcond import MONITOR_COND
 from twisted_ovsdb.database.schema import ColumnSchema, DatabaseSchema, Row, TableSchema
 from twisted_ovsdb.database.tableset import MonitoredTable, Replica, TableSet
-from twisted_ovsdb.errors import ProtocolViolation, describe
+from twisted_ovsdb.errors import ProtocolViolation, describe, printable
 from twisted_ovsdb.wire.notation import JSONRow
 
 
@@ -77,7 +77,7 @@ class DatabaseReplica:
         monitored: dict[str, MonitoredTable] = {}
         for name in schema.tables if tables is None else tables:
             if name not in schema.tables:
-                raise KeyError(f"database {schema.name} has no table {name}")
+                raise KeyError(f"database {printable(schema.name)} has no table {name}")
             table = schema.tables[name]
             chosen = tables[name] if isinstance(tables, Mapping) else table.columns
             monitored[name] = MonitoredTable(TableRows(table, chosen), Replica[Row]())

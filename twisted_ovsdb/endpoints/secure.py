@@ -32,7 +32,7 @@ from zope.interface import implementer
 
 from twisted_ovsdb.endpoints.addresses import EndpointAddress
 from twisted_ovsdb.endpoints.tls import TLSFailure, TLSOptions, VerifyingCreator
-from twisted_ovsdb.errors import describeReason, openSSLReasons, printable
+from twisted_ovsdb.errors import describeReason, openSSLReasons
 
 HANDSHAKE_TIMEOUT: Final = 30.0
 """Seconds that a handshake may take, as endpoints allow for a connection."""
@@ -85,8 +85,7 @@ class _Secured(Protocol):
             text = f"closed before the TLS handshake was over{IS_IT_TLS}"
         else:
             return reason
-        # The names in a certificate are the peer's text.
-        return Failure(TLSFailure(printable(text)))
+        return Failure(TLSFailure(text))
 
 
 def _describe(reasons: list[str]) -> str:
