@@ -12,13 +12,27 @@ import inspect
 import json
 from typing import Any
 
+from twisted.internet.address import UNIXAddress
 from twisted.internet.defer import TimeoutError
+from twisted.internet.error import ConnectError, ConnectionDone
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
 from twisted.logger import capturedLogs, formatEvent
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.lifecycle.test_listener import ListenerTestCase
-from twisted_ovsdb import DatabaseReplica, DatabaseSchema, OvsdbError, SessionLost
+from twisted_ovsdb import (
+    DatabaseReplica,
+    DatabaseSchema,
+    OvsdbError,
+    OvsdbListenerFactory,
+    PeerSilent,
+    SessionLost,
+    SwitchChanged,
+)
 from twisted_ovsdb.command.options import Options
+from twisted_ovsdb.lifecycle.trouble import ServerLog
 from twisted_ovsdb.observers.log import LoggingObserver
 from twisted_ovsdb.testing import MemoryServer, RecordingObserver, connectedFactory
 
@@ -179,3 +193,37 @@ class ErrorTests(LinesTestCase):
             )
             self.assertTrue(str(ended).isprintable(), ended)
             self.assertIn(r"\x1b[2J\u202e", str(ended))
+
+
+class SourceTests(LinesTestCase):
+    """
+    Hostile text in the path of a unix socket.
+    """
+
+    def test_server(self) -> None:
+        """
+        The path of a server, in the lines about its connections.
+        """
+        log = ServerLog(Clock().seconds)
+        source = f"unix:/run/{HOSTILE}"
+        with capturedLogs() as logs:
+            log.synchronized(source, source)
+            log.lost(source, source, SwitchChanged("a", "b"))
+            for reason in (ConnectError(), PeerSilent("no answer")):
+                log.failed(source, reason)
+                log.waiting(source, 1.0)
+            log.synchronized(source, source)
+        self.assertPrintable(logs, 5)
+
+    def test_switch(self) -> None:
+        """
+        The path to which a switch has bound its own socket before it connected.
+        """
+        listener = OvsdbListenerFactory(clock=Clock())
+        address = UNIXAddress(f"/run/{STORABLE}".encode())
+        with capturedLogs() as logs:
+            protocol = listener.buildProtocol(address)
+            assert protocol is not None
+            protocol.makeConnection(StringTransport())
+            protocol.connectionLost(Failure(ConnectionDone()))
+        self.assertPrintable(logs, 1)

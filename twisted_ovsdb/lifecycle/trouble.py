@@ -70,7 +70,9 @@ class ServerLog(ConnectionHook):
         self._reason, self._hint = reason, ""
         if isinstance(reason, SwitchChanged):
             # Nothing is wrong: the connection is made again for the other switch.
-            self._log.info("{source}: {reason}", source=source, reason=describeReason(reason))
+            self._log.info(
+                "{source}: {reason}", source=printable(source), reason=describeReason(reason)
+            )
             self._reason = None
 
     def waiting(self, source: str, seconds: float) -> None:
@@ -84,20 +86,20 @@ class ServerLog(ConnectionHook):
             self._since = now
             self._log.warn(
                 "{source}: {reason}{hint}; trying again until it answers",
-                source=source,
+                source=printable(source),
                 reason=reason,
                 hint=self._hint,
             )
         elif now - self._said >= REMINDER:
             self._log.warn(
                 "{source}: not in sync for {minutes:.0f} minutes, {failures} failures: {reason}",
-                source=source,
+                source=printable(source),
                 minutes=(now - self._since) / 60,
                 failures=self._failures,
                 reason=reason,
             )
         elif reason != self._logged:
-            self._log.info("{source}: {reason}", source=source, reason=reason)
+            self._log.info("{source}: {reason}", source=printable(source), reason=reason)
         else:
             return
         self._logged, self._said = reason, now
@@ -106,9 +108,9 @@ class ServerLog(ConnectionHook):
         """See L{ConnectionHook.synchronized}."""
         if self._failures:
             times = "1 failure" if self._failures == 1 else f"{self._failures} failures"
-            self._log.info("{source}: in sync after {times}", source=source, times=times)
+            self._log.info("{source}: in sync after {times}", source=printable(source), times=times)
         elif not self._synchronizedOnce:
-            self._log.info("{source}: in sync", source=source)
+            self._log.info("{source}: in sync", source=printable(source))
         self._failures, self._reason, self._synchronizedOnce = 0, None, True
 
 
@@ -159,7 +161,7 @@ class SwitchLog(ConnectionHook):
         identity = self._monitors[switch].identity
         self._log.info(
             "{source}: in sync with switch {switch} ({hostname})",
-            source=source,
+            source=printable(source),
             switch=printable(switch),
             hostname=printable(identity.hostname or "no host name"),
         )
@@ -168,8 +170,8 @@ class SwitchLog(ConnectionHook):
             self._log.warn(
                 "{source}: switch {switch} has no external_ids:system-id; it is known by the"
                 " UUID of its Open_vSwitch row",
-                source=source,
-                switch=switch,
+                source=printable(source),
+                switch=printable(switch),
             )
 
     def lost(self, source: str, switch: str, reason: BaseException) -> None:
@@ -178,7 +180,7 @@ class SwitchLog(ConnectionHook):
             hostname = self._monitors[switch].identity.hostname
             self._log.info(
                 "{source}: switch {switch} ({hostname}) is gone: {reason}",
-                source=source,
+                source=printable(source),
                 switch=printable(switch),
                 hostname=printable(hostname or "no host name"),
                 reason=describeReason(reason),
@@ -196,7 +198,7 @@ class SwitchLog(ConnectionHook):
         self._refused[key] = now, 0
         self._log.warn(
             "{source}: {what}: {reason}{again}",
-            source=source,
+            source=printable(source),
             what=what,
             reason=describeReason(reason),
             again=f" (and {count} times since the last such line)" if count else "",
