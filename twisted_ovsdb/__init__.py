@@ -10,6 +10,7 @@ from twisted_ovsdb._version import __version__
 from twisted_ovsdb.connection.protocol import OvsdbProtocol
 from twisted_ovsdb.database.schema import DatabaseSchema
 from twisted_ovsdb.database.tables import DatabaseReplica, RowChange
+from twisted_ovsdb.database.wanted import Rows
 from twisted_ovsdb.endpoints.cluster import ClusterEndpoint
 from twisted_ovsdb.endpoints.connector import EndpointConnector
 from twisted_ovsdb.endpoints.passive import serverFromRemote
@@ -45,7 +46,12 @@ from twisted_ovsdb.interfaces import EventReceiver, IOvsdbEventObserver
 from twisted_ovsdb.lifecycle.factory import OvsdbMonitorFactory
 from twisted_ovsdb.lifecycle.hook import ConnectionHook
 from twisted_ovsdb.lifecycle.listener import OvsdbListenerFactory
-from twisted_ovsdb.lifecycle.service import OvsdbListenService, OvsdbMonitorService
+from twisted_ovsdb.lifecycle.replica import OvsdbReplicaFactory
+from twisted_ovsdb.lifecycle.service import (
+    OvsdbListenService,
+    OvsdbMonitorService,
+    OvsdbReplicaService,
+)
 from twisted_ovsdb.monitoring.monitor import InterfaceMonitor
 from twisted_ovsdb.observers.base import OvsdbEventObserver
 from twisted_ovsdb.observers.filters import onlyBridges, onlyKinds, withoutReplays
@@ -82,9 +88,12 @@ __all__ = [
     "OvsdbMonitorFactory",
     "OvsdbMonitorService",
     "OvsdbProtocol",
+    "OvsdbReplicaFactory",
+    "OvsdbReplicaService",
     "PeerSilent",
     "ProtocolViolation",
     "RowChange",
+    "Rows",
     "RpcError",
     "SessionLost",
     "SwitchChanged",

@@ -19,7 +19,7 @@ from tests.fakes.observers import Busy, Recorder
 from tests.fakes.rows import vm
 from tests.openvswitch.test_tracker import World
 from twisted_ovsdb.events import OvsInterface
-from twisted_ovsdb.monitoring import delivery as module
+from twisted_ovsdb.monitoring import telling as module
 from twisted_ovsdb.monitoring.delivery import Delivery
 
 

@@ -24,7 +24,7 @@ from tests.fakes.observers import Busy, Recorder
 from tests.fakes.rows import reply, update, vmRow
 from twisted_ovsdb import InterfaceMonitor, OvsdbProtocol, SessionLost
 from twisted_ovsdb.errors import MonitorStopped
-from twisted_ovsdb.monitoring import delivery
+from twisted_ovsdb.monitoring import telling
 from twisted_ovsdb.wire import rowreader
 
 
@@ -35,7 +35,7 @@ class SliceTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.patch(rowreader, "SLICE", 3)
-        self.patch(delivery, "DELIVERY_SLICE", 2)
+        self.patch(telling, "DELIVERY_SLICE", 2)
         self.clock = TurningClock()
         self.observer = Recorder()
         self.monitor = InterfaceMonitor([self.observer], clock=self.clock)
@@ -166,7 +166,7 @@ class SliceTests(SynchronousTestCase):
         An observer that becomes busy with the last event of a slice is told the
         next event when it is no longer busy, and not in the next turn.
         """
-        self.patch(delivery, "DELIVERY_SLICE", 1)
+        self.patch(telling, "DELIVERY_SLICE", 1)
         busy = Busy()
         self.monitor.removeObserver(self.observer)
         self.monitor.addObserver(busy)

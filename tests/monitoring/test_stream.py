@@ -22,7 +22,7 @@ from tests.fakes.rows import update, vmRow
 from twisted_ovsdb import IOvsdbEventObserver
 from twisted_ovsdb.events import Event, Synchronized
 from twisted_ovsdb.monitoring.audience import Handover
-from twisted_ovsdb.monitoring.delivery import DELIVERY_SLICE, PATIENCE
+from twisted_ovsdb.monitoring.telling import DELIVERY_SLICE, PATIENCE
 
 
 class Consumer:

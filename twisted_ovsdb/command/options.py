@@ -24,7 +24,7 @@ from twisted_ovsdb.command.eventsfile import STANDARD_OUTPUT
 from twisted_ovsdb.connection.watchdog import PROBE_INTERVAL, SNAPSHOT_TIMEOUT
 from twisted_ovsdb.errors import escaped
 from twisted_ovsdb.lifecycle.backoff import MAX_DELAY
-from twisted_ovsdb.lifecycle.factory import CONNECT_TIMEOUT
+from twisted_ovsdb.lifecycle.client import CONNECT_TIMEOUT
 from twisted_ovsdb.lifecycle.listener import MAX_SWITCHES
 
 DEFAULT_ENDPOINT: Final = "tcp:127.0.0.1:6640"

@@ -200,10 +200,13 @@ class OvsdbProtocol(JSONRPCProtocol):
         requests: Mapping[str, Any],
         onUpdate: OnUpdate,
         reader: RowReader | None = None,
+        since: str | None = None,
     ) -> Deferred[Any]:
         """
         Monitor tables in any dialect.
 
+        @param since: the transaction from which on changes are wanted, where
+            the dialect asks for one.
         @param reader: as for L{_call}. With a reader, C{onUpdate} gets each
             update as it was received, and has to read it with C{rowUpdates}
             before it returns.
@@ -214,6 +217,8 @@ class OvsdbProtocol(JSONRPCProtocol):
             raise TypeError(f"requests must be by table, not {describe(requests)}")
         monitor = Monitor(monitorId, onUpdate, dialect.notification, reader is not None)
         params = [database, monitorId, requests]
+        if since is not None:
+            params.append(since)
 
         def replied(tables: Any) -> Any:
             monitor.replied = True

@@ -27,7 +27,7 @@ from twisted_ovsdb.parameters import checkCallables, checkPositive, checkTexts
 from twisted_ovsdb.wire import jsonrpc
 from twisted_ovsdb.wire.jsonstream import JSONStream
 from twisted_ovsdb.wire.rowreader import RowReader, arrivingReply
-from twisted_ovsdb.wire.tableupdates import TableUpdates, decodeMessage
+from twisted_ovsdb.wire.tableupdates import decodeMessage, parsed
 
 TRANSACT: Final = "transact"
 """The one request that can be cancelled (RFC 7047, section 4.1.4)."""
@@ -222,8 +222,8 @@ class JSONRPCProtocol(Protocol):
         known = type(message.id) is int and message.id in self._calls
         waiting, reader = self._calls[message.id] if known else (None, None)
         result = message.result if isinstance(message, jsonrpc.Reply) else Failure(message.error)
-        if isinstance(result, TableUpdates) and reader is None:
-            result = result.whole()
+        if reader is None:
+            result = parsed(result)
         if waiting is None:
             self._log.debug("reply to no request: {id}", id=describe(message.id))
             return

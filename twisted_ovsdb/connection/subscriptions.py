@@ -16,11 +16,12 @@ from twisted.logger import Logger
 
 from twisted_ovsdb.errors import MonitorCanceled, ProtocolViolation, describe, printable
 from twisted_ovsdb.wire.jsonrpc import Notification
-from twisted_ovsdb.wire.tableupdates import TableUpdates
+from twisted_ovsdb.wire.tableupdates import parsed
 
 OnUpdate = Callable[[Any], object]
 """
-Called with the C{<table-updates>} of each update notification. A
+Called with the C{<table-updates>} of each update notification; for C{update3}
+with a list of the transaction id and the C{<table-updates2>}. A
 L{ProtocolViolation} that it raises aborts the connection.
 """
 
@@ -88,7 +89,7 @@ class Subscriptions:
             (ovsdb-server(7)).
         """
         method, params = notification.method, notification.params
-        if method in ("update", "update2"):
+        if method in ("update", "update2", "update3"):
             self._updated(method, params)
         elif method in ("locked", "stolen"):
             lock = _named(self.locks, params)
@@ -102,13 +103,16 @@ class Subscriptions:
             self._log.debug("unknown notification {method}", method=printable(method))
 
     def _updated(self, method: str, params: list[Any]) -> None:
-        if len(params) != 2:
-            raise ProtocolViolation(f"{method}: not two params: {describe(params)}")
-        monitor, tables = _named(self.monitors, params), params[1]
+        since = method == "update3"
+        if len(params) != (3 if since else 2):
+            many = "three" if since else "two"
+            raise ProtocolViolation(f"{method}: not {many} params: {describe(params)}")
+        monitor = _named(self.monitors, params)
+        tables = params[1:] if since else params[1]
         if monitor is not None and monitor.canceled:
             monitor = None
-        if isinstance(tables, TableUpdates) and (monitor is None or not monitor.byRows):
-            tables = tables.whole()
+        if monitor is None or not monitor.byRows:
+            tables = parsed(tables)
         if monitor is None:
             self._log.debug("update of no monitor: {id}", id=describe(params[0]))
         elif not monitor.replied:

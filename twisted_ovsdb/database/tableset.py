@@ -84,10 +84,13 @@ class MonitoredTable:
 
     @ivar rows: reads its rows, in the dialect of the set.
     @ivar replica: has its rows.
+    @ivar where: the conditions of its rows, in a dialect that has conditions;
+        None: all rows.
     """
 
     rows: Any
     replica: Replica[Any]
+    where: list[Any] | None = None
 
 
 class TableSet:
@@ -135,9 +138,13 @@ class TableSet:
 
     def requests(self) -> dict[str, Any]:
         """The C{<monitor-requests>} (RFC 7047, section 4.1.5)."""
-        return {
-            name: [{"columns": list(table.rows.columns)}] for name, table in self.tables.items()
-        }
+        requests: dict[str, Any] = {}
+        for name, table in self.tables.items():
+            request: dict[str, Any] = {"columns": list(table.rows.columns)}
+            if table.where is not None:
+                request["where"] = table.where
+            requests[name] = [request]
+        return requests
 
     def reader(self) -> RowReader:
         """Make a reader of one initial reply."""

@@ -2,48 +2,31 @@
 # See LICENSE for details.
 
 """
-One server: when to connect to it again, and the one monitor that all these
-connections feed.
+The interfaces of one server: the one monitor that all connections to it feed.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterable
-from typing import Final
 
-from twisted.internet.defer import Deferred, succeed
-from twisted.internet.error import UserError
-from twisted.internet.interfaces import IAddress, IConnector, IDelayedCall, IReactorTime
-from twisted.internet.protocol import ReconnectingClientFactory
-from twisted.logger import Logger
-from twisted.python.failure import Failure
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
 
-from twisted_ovsdb.connection.protocol import OvsdbProtocol
-from twisted_ovsdb.connection.waiters import Waiters
 from twisted_ovsdb.connection.watchdog import PROBE_INTERVAL, SNAPSHOT_TIMEOUT
-from twisted_ovsdb.endpoints.addresses import describeAddress
-from twisted_ovsdb.errors import MonitorStopped, OvsdbError, PeerSilent
 from twisted_ovsdb.events import Event, InterfaceKind, OvsInterface
 from twisted_ovsdb.interfaces import Observer
-from twisted_ovsdb.lifecycle.backoff import MAX_DELAY, BackOff
-from twisted_ovsdb.lifecycle.hook import ConnectionHook, Hooks
-from twisted_ovsdb.lifecycle.link import Link
-from twisted_ovsdb.lifecycle.questions import followLeader
+from twisted_ovsdb.lifecycle.backoff import MAX_DELAY
+from twisted_ovsdb.lifecycle.client import CONNECT_TIMEOUT, OvsdbClientFactory, checkSource
+from twisted_ovsdb.lifecycle.hook import ConnectionHook
 from twisted_ovsdb.lifecycle.settings import Settings, timeSource
-from twisted_ovsdb.lifecycle.trouble import ServerLog
 from twisted_ovsdb.monitoring.earlier import Told
+from twisted_ovsdb.monitoring.monitor import InterfaceMonitor
 from twisted_ovsdb.openvswitch.classify import ClassificationRules
-from twisted_ovsdb.parameters import checkFlags, checkNotNegative, checkTexts
+from twisted_ovsdb.parameters import checkFlags
 from twisted_ovsdb.wire.jsonstream import DEFAULT_MAX_LENGTH
 
-CONNECT_TIMEOUT: Final = 5.0
-"""
-Seconds: a server on the same host or network answers in milliseconds. Alone,
-connectTCP and endpoints would wait for 30 s.
-"""
 
-
-class OvsdbMonitorFactory(ReconnectingClientFactory):
+class OvsdbMonitorFactory(OvsdbClientFactory[InterfaceMonitor]):
     """
     Keeps one session with one OVSDB server, both for C{reactor.connectTCP} and
     for L{EndpointConnector <twisted_ovsdb.EndpointConnector>}.
@@ -52,10 +35,6 @@ class OvsdbMonitorFactory(ReconnectingClientFactory):
         which outlives the connections.
     @ivar database: the name of the database.
     """
-
-    noisy = False
-
-    _log = Logger()
 
     def __init__(
         self,
@@ -117,63 +96,25 @@ class OvsdbMonitorFactory(ReconnectingClientFactory):
             does not know C{monitor_cond} is asked by C{monitor}, with a warning.
         @raise ValueError: if a value is wrong; the text names the parameter.
         """
-        checkNotNegative(connectTimeout=connectTimeout)
-        checkFlags(identify=identify, leaderOnly=leaderOnly)
-        checkTexts(source="" if source is None else source)
-        self.clock: IReactorTime  # type: ignore[assignment]
-        self.clock, now = timeSource(clock)
-        self._settings = Settings(
-            observers,
-            database,
-            rules,
-            replay,
-            extraColumns,
-            snapshotTimeout,
-            probeInterval,
-            maxLength,
-            self.clock,
-            now,
-            bridges,
-            method,
+        checkFlags(identify=identify)
+        source = checkSource(source)
+        clock, now = timeSource(clock)
+        settings = Settings(
+            observers=observers,
+            database=database,
+            rules=rules,
+            replay=replay,
+            extraColumns=extraColumns,
+            snapshotTimeout=snapshotTimeout,
+            probeInterval=probeInterval,
+            maxLength=maxLength,
+            clock=clock,
+            now=now,
+            bridges=bridges,
+            method=method,
         )
-        self.database = database
-        self.monitor = self._settings.makeMonitor(source or "", identify)
-        self.connector: IConnector | None = None
-        self._backOff = BackOff(maxDelay, members)
-        self._connectTimeout = connectTimeout
-        self._leaderOnly = leaderOnly
-        self._hooks = Hooks(ServerLog(now), hook)
-        self._link: Link | None = None
-        self._connecting = False  # from startedConnecting to failure or loss
-        self._callID: IDelayedCall | None = None
-        self._attempt: IDelayedCall | None = None  # ends it after connectTimeout
-        self._healthyFor: float | None = None  # seconds in sync, of the last session
-        self._closed: Waiters[None] = Waiters()
-
-    def stop(self) -> Deferred[None]:
-        """
-        Close the connection, or give up making one. What is known is kept.
-        C{connect} of the connector starts the factory again.
-
-        @return: fires when all is closed.
-        """
-        ReconnectingClientFactory.stopTrying(self)
-        self.monitor.detach()
-        if not self._connecting:
-            return succeed(None)
-        closed = self._closed.wait()
-        if self._link is not None:
-            self._link.close(MonitorStopped())
-        return closed
-
-    @property
-    def maxDelay(self) -> float:  # type: ignore[override]
-        """Seconds between two attempts at most."""
-        return self._backOff.maximum
-
-    def resetDelay(self) -> None:
-        """Begin with the shortest delay again. A stopped factory stays stopped."""
-        self._backOff.reset()
+        monitor = settings.makeMonitor(source, identify)
+        super().__init__(monitor, settings, maxDelay, connectTimeout, leaderOnly, members, hook)
 
     # What the monitor does: this delegates to it
 
@@ -218,120 +159,3 @@ class OvsdbMonitorFactory(ReconnectingClientFactory):
     def whenReady(self, ifaceId: str, timeout: float | None = None) -> Deferred[OvsInterface]:
         """See L{InterfaceMonitor.whenReady}."""
         return self.monitor.whenReady(ifaceId, timeout)
-
-    # What connectors call
-
-    def startedConnecting(self, connector: IConnector) -> None:
-        """
-        An attempt begins. After L{stop} this is the start. While one connector
-        is connecting or connected, another one is stopped: a factory has one
-        server.
-        """
-        if self._connecting and connector is not self.connector:
-            connector.stopConnecting()
-            return
-        # Otherwise stopTrying would know no connector before the first failure.
-        self.connector = connector
-        self.continueTrying = True
-        self._connecting = True
-        self._endAttempt()
-        if self._callID is not None:
-            self._callID.cancel()  # The user did not wait for it.
-            self._callID = None
-        self._hooks.tell(ConnectionHook.attempting, self._sourceOf(connector))
-        # The hook may have stopped the factory.
-        if self._connectTimeout and self._connecting:
-            self._attempt = self.clock.callLater(self._connectTimeout, connector.stopConnecting)
-
-    def buildProtocol(self, addr: IAddress | None) -> OvsdbProtocol | None:
-        """@return: None while a session is up: a factory has one server."""
-        if not self.continueTrying or self._inSession():
-            return None
-        if not self._connecting:
-            # endpoint.connect(factory) tells nothing else.
-            self._log.warn(
-                "this factory has no connector, so it will not connect again:"
-                " use EndpointConnector(endpoint, factory).connect() or OvsdbMonitorService"
-            )
-        self._endAttempt()
-        if not self.monitor.source:
-            known = self.connector.getDestination() if self.connector is not None else addr
-            self.monitor.source = describeAddress(known)
-        self._link = Link(self.monitor.source, self._settings, self._hooks, self._open)
-        return self._link.protocol
-
-    def clientConnectionFailed(self, connector: IConnector, reason: Failure) -> None:
-        """See L{ClientFactory}."""
-        if connector is not self.connector:
-            return
-        cause = reason.value
-        assert cause is not None
-        timedOut = self._attempt is not None and not self._attempt.active()
-        if timedOut and isinstance(cause, UserError):
-            cause = PeerSilent(f"no connection for {self._connectTimeout:g} s")
-        elif not self.continueTrying:
-            cause = MonitorStopped()
-        if self._link is None:
-            self._hooks.tell(ConnectionHook.failed, self._sourceOf(connector), cause)
-        self._down(connector)
-
-    def clientConnectionLost(self, connector: IConnector, reason: Failure) -> None:
-        """See L{ClientFactory}."""
-        if connector is self.connector:
-            self._down(connector)
-
-    def retry(self, connector: IConnector | None = None) -> None:
-        """
-        Connect again: at once after a session that was in sync for as long as
-        the present delay, else after that delay, which doubles each time.
-
-        @raise ValueError: if there was no connector yet.
-        """
-        connector = connector or self.connector
-        if connector is None:
-            raise ValueError("no connector to retry")
-        if not self.continueTrying or self._callID is not None:
-            return
-        wait = self._backOff.wait(self._healthyFor)
-        self._healthyFor = None
-        self._hooks.tell(ConnectionHook.waiting, self._sourceOf(connector), wait)
-        # The hook may have stopped the factory, or connected it.
-        if self.continueTrying and not self._connecting:
-            self._callID = self.clock.callLater(wait, self._connectAgain, connector)
-
-    def _sourceOf(self, connector: IConnector) -> str:
-        return self.monitor.source or describeAddress(connector.getDestination())
-
-    def _endAttempt(self) -> None:
-        if self._attempt is not None and self._attempt.active():
-            self._attempt.cancel()
-        self._attempt = None
-
-    def _connectAgain(self, connector: IConnector) -> None:
-        self._callID = None
-        connector.connect()
-
-    def _inSession(self) -> bool:
-        return self._link is not None and self._link.protocol.lost is None
-
-    async def _open(self, link: Link) -> None:
-        try:
-            if self._leaderOnly:
-                await followLeader(link.protocol, self.database)
-            await self.monitor.attach(link.protocol, self.database)
-            link.switch = self.monitor.switch
-        except OvsdbError as e:
-            self._backOff.refused(e)
-            raise
-
-    def _down(self, connector: IConnector) -> None:
-        if self._inSession():
-            return  # It was a connection that buildProtocol refused.
-        link, self._link = self._link, None
-        self._connecting = False
-        self._endAttempt()
-        if self.continueTrying:
-            self._healthyFor = None if link is None else link.inSyncFor
-            self.retry(connector)
-        else:
-            self._closed.callback(None)

@@ -19,7 +19,7 @@ from twisted_ovsdb.connection.protocol import OvsdbProtocol
 from twisted_ovsdb.connection.watchdog import Watchdog
 from twisted_ovsdb.errors import OvsdbError, SessionLost, SwitchRefused
 from twisted_ovsdb.lifecycle.hook import ConnectionHook, Hooks
-from twisted_ovsdb.lifecycle.settings import Settings
+from twisted_ovsdb.lifecycle.settings import ConnectionSettings
 
 GOODBYE_TIMEOUT: Final = 1.0
 """
@@ -43,7 +43,7 @@ class Link:
     def __init__(
         self,
         source: str,
-        settings: Settings,
+        settings: ConnectionSettings,
         hooks: Hooks,
         opening: Callable[[Link], Coroutine[Any, Any, None]],
     ) -> None:

@@ -84,18 +84,18 @@ class OvsdbListenerFactory(ServerFactory):
         checkPositive(maxSwitches=maxSwitches)
         clock, now = timeSource(clock)
         self._settings = Settings(
-            observers,
-            database,
-            rules,
-            replay,
-            extraColumns,
-            snapshotTimeout,
-            probeInterval,
-            maxLength,
-            clock,
-            now,
-            bridges,
-            method,
+            observers=observers,
+            database=database,
+            rules=rules,
+            replay=replay,
+            extraColumns=extraColumns,
+            snapshotTimeout=snapshotTimeout,
+            probeInterval=probeInterval,
+            maxLength=maxLength,
+            clock=clock,
+            now=now,
+            bridges=bridges,
+            method=method,
         )
         self.monitors: dict[str, InterfaceMonitor] = {}
         self._maxSwitches = maxSwitches

@@ -7,7 +7,7 @@ The lifetime of a factory or a listener, as a Twisted service.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar, Generic, TypeVar
 
 import attrs
 from twisted.application.internet import StreamServerEndpointService
@@ -25,26 +25,34 @@ from zope.interface import implementer
 from twisted_ovsdb.connection.waiters import Waiters
 from twisted_ovsdb.endpoints.connector import EndpointConnector
 from twisted_ovsdb.errors import describeReason
+from twisted_ovsdb.lifecycle.client import OvsdbClientFactory
 from twisted_ovsdb.lifecycle.factory import OvsdbMonitorFactory
 from twisted_ovsdb.lifecycle.listener import OvsdbListenerFactory
+from twisted_ovsdb.lifecycle.replica import OvsdbReplicaFactory
+
+ClientFactory = TypeVar("ClientFactory", bound=OvsdbClientFactory[Any])
 
 
-class OvsdbMonitorService(Service):
+class OvsdbClientService(Service, Generic[ClientFactory]):
     """
-    Monitors a server from start to stop. It may be started again: what it
-    then finds is compared with what it knew.
+    Keeps the connection of a factory from start to stop. It may be started again:
+    what it then finds is compared with what it knew.
 
+    @cvar factoryClass: what the factory has to be.
     @ivar factory: the factory, for C{whenSynchronized} and observers.
     """
 
-    def __init__(self, endpoint: IStreamClientEndpoint, factory: OvsdbMonitorFactory) -> None:
+    factoryClass: ClassVar[type[OvsdbClientFactory[Any]]]
+
+    def __init__(self, endpoint: IStreamClientEndpoint, factory: ClientFactory) -> None:
         """
         @param endpoint: where the server is.
         @param factory: monitors the server.
         @raise TypeError: if one of them is something else.
         """
-        if not isinstance(factory, OvsdbMonitorFactory):
-            raise TypeError(f"factory must be an OvsdbMonitorFactory, not {factory!r}")
+        if not isinstance(factory, self.factoryClass):
+            wanted = self.factoryClass.__name__
+            raise TypeError(f"factory must be an {wanted}, not {factory!r}")
         self.factory = factory
         self._connector = EndpointConnector(endpoint, factory)
         self._stopping = False
@@ -71,6 +79,18 @@ class OvsdbMonitorService(Service):
         if self.running:
             self._connector.connect()
         self._stopped.callback(None)
+
+
+class OvsdbMonitorService(OvsdbClientService[OvsdbMonitorFactory]):
+    """Monitors the interfaces of a server from start to stop."""
+
+    factoryClass = OvsdbMonitorFactory
+
+
+class OvsdbReplicaService(OvsdbClientService[OvsdbReplicaFactory]):
+    """Keeps a replica of a server's tables from start to stop."""
+
+    factoryClass = OvsdbReplicaFactory
 
 
 class OvsdbListenService(StreamServerEndpointService):

@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-The settings that a factory and a listener have in common. Both take them as
+The settings that factories and the listener have in common. They take them as
 keyword parameters, check them here once, and pass them on as one value.
 """
 
@@ -49,33 +49,43 @@ def _names(extraColumns: Iterable[str]) -> tuple[str, ...]:
     return names
 
 
-@attrs.frozen(eq=False)
-class Settings:
+@attrs.frozen(eq=False, kw_only=True)
+class ConnectionSettings:
     """
-    How servers are monitored: parameters of L{OvsdbMonitorFactory
-    <twisted_ovsdb.OvsdbMonitorFactory>}, by their names there.
+    How connections are watched, and how much is read: parameters of
+    L{OvsdbMonitorFactory <twisted_ovsdb.OvsdbMonitorFactory>}, by their names
+    there.
 
     @ivar now: tells the time, in seconds that never jump.
     """
 
-    observers: tuple[Observer, ...] = attrs.field(converter=asObservers)
     database: str
-    rules: ClassificationRules
-    replay: bool
-    extraColumns: tuple[str, ...] = attrs.field(converter=_names)
     snapshotTimeout: float
     probeInterval: float
     maxLength: int
     clock: IReactorTime
     now: Callable[[], float]
-    bridges: bool = False
-    method: str | None = None
 
     def __attrs_post_init__(self) -> None:
         checkNotNegative(snapshotTimeout=self.snapshotTimeout, probeInterval=self.probeInterval)
         checkPositive(maxLength=self.maxLength)
-        checkFlags(replay=self.replay, bridges=self.bridges)
         checkTexts(database=self.database)
+
+
+@attrs.frozen(eq=False, kw_only=True)
+class Settings(ConnectionSettings):
+    """How interfaces are monitored, and how their connections are watched."""
+
+    observers: tuple[Observer, ...] = attrs.field(converter=asObservers)
+    rules: ClassificationRules
+    replay: bool
+    extraColumns: tuple[str, ...] = attrs.field(converter=_names)
+    bridges: bool = False
+    method: str | None = None
+
+    def __attrs_post_init__(self) -> None:
+        ConnectionSettings.__attrs_post_init__(self)
+        checkFlags(replay=self.replay, bridges=self.bridges)
         checkRules(self.rules)
         if self.method is not None and self.method not in DIALECTS:
             raise ValueError(f"method must be one of {', '.join(DIALECTS)}, not {self.method!r}")

@@ -17,8 +17,9 @@ from zope.interface import implementer
 
 from twisted_ovsdb.events import Event, OvsInterface
 from twisted_ovsdb.interfaces import IOvsdbEventObserver, Observer
-from twisted_ovsdb.monitoring.delivery import DELIVERY_SLICE, Delivery
+from twisted_ovsdb.monitoring.delivery import Delivery
 from twisted_ovsdb.monitoring.earlier import Told
+from twisted_ovsdb.monitoring.telling import DELIVERY_SLICE
 from twisted_ovsdb.monitoring.turn import Turn
 from twisted_ovsdb.openvswitch.tracker import Present, Tracker
 from twisted_ovsdb.openvswitch.views import through

@@ -29,14 +29,22 @@ from twisted_ovsdb.wire.strictjson import (
     scanValue,
 )
 
-REPLY: Final = re.compile(r'\{"id":(0|[1-9][0-9]{0,17}),"result":(?=\{)')
-"""The beginning of a reply with an object, as ovsdb-server writes it: its id."""
+_UUID: Final = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+
+REPLY: Final = re.compile(
+    r'\{"id":(0|[1-9][0-9]{0,17}),"result":(?:\[(true|false),"(' + _UUID + r')",)?(?=\{)'
+)
+"""
+The beginning of a reply with an object, as ovsdb-server writes it: its id, and
+what stands before the object in a reply to C{monitor_cond_since}.
+"""
 
 # The beginnings of an update, of a table's first row and of each other row.
 _UPDATE: Final = re.compile(
-    r'\{"id":null,"method":"(update2?)","params":\["([^"\\\x00-\x1f]*)",(?=\{)'
+    r'\{"id":null,"method":"(update[23]?)","params":\["([^"\\\x00-\x1f]*)",'
+    r'(?:"(' + _UUID + r')",)?(?=\{)'
 )
-_ROW: Final = r'"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})":(?=\{)'
+_ROW: Final = '"(' + _UUID + r')":(?=\{)'
 _FIRST_ROW: Final = re.compile(r"\{" + _ROW)
 _NEXT_ROW: Final = re.compile("," + _ROW)
 
@@ -122,16 +130,20 @@ class TableUpdates:
     Both also check the end of the message.
     """
 
-    def __init__(self, text: str, position: int = 0, closing: str | None = None) -> None:
+    def __init__(
+        self, text: str, position: int = 0, closing: str | None = None, first: str = "a result"
+    ) -> None:
         """
         @param text: the message.
         @param position: the place of the table updates' brace in it.
         @param closing: what stands between them and the next member of the
             message. None: the text ends somewhere, and the rows before its
             end are read.
+        @param first: what the message has, in an error about it.
         """
         self._cursor = _Cursor(text, position)
         self._closing = closing
+        self._first = first
         self._table: str | None = None  # the latest
         self._begun = 0  # where its latest row begins, or an earlier one
 
@@ -200,8 +212,7 @@ class TableUpdates:
         for name in self._cursor.further():
             value = self._cursor.value()
             if name == "error" and value is not None:
-                first = "a method" if self._closing else "a result"
-                fault = f"a message has both {first} and an error"
+                fault = f"a message has both {self._first} and an error"
             elif name in ("id", "method", "params") or (name == "result" and value is not None):
                 fault = f"a message with table updates has {name} behind them"
         self._cursor.text = ""
@@ -223,13 +234,32 @@ def decodeMessage(message: Buffer) -> dict[str, Any]:
         message.clear()
     update = _UPDATE.match(text)
     if update is not None:
-        method, monitorId = update.groups()
-        params = [monitorId, TableUpdates(text, update.end(), "]")]
+        method, *names = update.groups()
+        params: list[Any] = [name for name in names if name is not None]
+        params.append(TableUpdates(text, update.end(), "]", "a method"))
         return {"id": None, "method": method, "params": params}
     reply = REPLY.match(text)
     if reply is not None:
-        return {"id": int(reply.group(1)), "result": TableUpdates(text, reply.end(), "")}
+        messageId, found, lastId = reply.groups()
+        closing = "" if found is None else "]"
+        updates = TableUpdates(text, reply.end(), closing)
+        result = updates if found is None else [found == "true", lastId, updates]
+        return {"id": int(messageId), "result": result}
     return parseObject(text)
+
+
+def parsed(content: Any) -> Any:
+    """
+    The content of a message whose table updates nobody reads row by row: as
+    plain JSON.
+
+    @raise ProtocolViolation: if the text is not JSON.
+    """
+    if isinstance(content, TableUpdates):
+        return content.whole()
+    if type(content) is list and content and isinstance(content[-1], TableUpdates):
+        return [*content[:-1], content[-1].whole()]
+    return content
 
 
 def rowUpdates(tables: object, monitored: Container[str]) -> RowUpdates:

@@ -1,0 +1,178 @@
+# Copyright (c) The twisted_ovsdb authors.
+# See LICENSE for details.
+
+"""
+What is known of any tables of a database, over all connections, and the callback
+that is told what changes in them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import attrs
+from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.interfaces import IReactorTime
+
+from twisted_ovsdb.connection.protocol import OvsdbProtocol
+from twisted_ovsdb.connection.waiters import Waiters
+from twisted_ovsdb.database.knowntables import KnownTables
+from twisted_ovsdb.database.schema import Row
+from twisted_ovsdb.database.steps import ChangeTracker, Step
+from twisted_ovsdb.database.tables import RowChange
+from twisted_ovsdb.database.wanted import Rows, Tables, asRows, conditions
+from twisted_ovsdb.errors import MonitorStopped, RpcError, SessionLost
+from twisted_ovsdb.events import Cause
+from twisted_ovsdb.interfaces import ObserverResult
+from twisted_ovsdb.monitoring.replicasession import ReplicaSession
+from twisted_ovsdb.monitoring.session import Settled
+from twisted_ovsdb.monitoring.telling import Telling
+
+RowsByTable = Mapping[str, Mapping[str, Row]]
+"""Rows by table and UUID."""
+
+OnChanges = Callable[[tuple[RowChange, ...], Cause], ObserverResult]
+"""
+Called with the changes of each step, and why: INITIAL for the first snapshot, UPDATE,
+or RESYNC for what an outage has left different. While a Deferred or coroutine that it
+returns is not done, nothing is told; what happens meanwhile is then one step. What it
+raises is logged, and the step counts as told.
+"""
+
+
+class ReplicaMonitor:
+    """
+    Keeps a replica of any tables, over many connections.
+
+    @ivar source: the server, for the log.
+    @ivar replica: the rows by table and UUID, read-only; in an outage as they were
+        last known.
+    @ivar inSync: whether a session is up whose snapshot has been applied.
+    """
+
+    def __init__(
+        self, tables: Tables, onChanges: OnChanges, source: str, clock: IReactorTime
+    ) -> None:
+        """
+        @raise TypeError: if C{tables} or C{onChanges} is something else.
+        """
+        if not callable(onChanges):
+            raise TypeError(f"onChanges must be a function, not {onChanges!r}")
+        self.source = source
+        self.inSync = False
+        self._known = KnownTables(asRows(tables))
+        self.replica: RowsByTable = self._known.rows
+        self._tracker = ChangeTracker(self.replica)
+
+        def tell(step: Step) -> ObserverResult:
+            return onChanges(step.changes, step.cause)
+
+        nextStep = self._tracker.nextStep
+        self._telling: Telling[Step] = Telling(onChanges, tell, nextStep, clock, "onChanges")
+        self._clock = clock
+        self._session: ReplicaSession | None = None
+        self._synchronized: Waiters[RowsByTable] = Waiters()
+
+    @property
+    def switch(self) -> str:
+        """The key of the server: its source."""
+        return self.source
+
+    def whenSynchronized(self) -> Deferred[RowsByTable]:
+        """
+        @return: the replica, as soon as a snapshot has been applied, at once if it
+            is in sync; does not wait for C{onChanges}. CancelledError when it is
+            stopped.
+        """
+        return succeed(self.replica) if self.inSync else self._synchronized.wait()
+
+    def changeConditions(self, wheres: Mapping[str, Iterable[Any] | None]) -> Deferred[None]:
+        """
+        Monitor the rows that match other conditions. Rows that come and go are told
+        as changes with the cause UPDATE.
+
+        @param wheres: by table the conditions, as those of L{Rows}.
+        @return: fires when the replica has these rows; in an outage after the next
+            snapshot. L{RpcError} if the server refuses the conditions: the former
+            ones hold again. L{OvsdbError} if it is too old for conditions, and
+            CancelledError when the replica is stopped.
+        @raise KeyError: if there is no such table in the replica.
+        @raise TypeError: if these are no conditions.
+        @raise ValueError: if a condition has no function of OVSDB.
+        """
+        former = {name: self._known.wanted[name] for name in wheres}
+        wanted = {
+            name: attrs.evolve(former[name], where=conditions(where))
+            for name, where in wheres.items()
+        }
+        self._known.want(wanted)
+        return Deferred.fromCoroutine(self._change(wanted, former))
+
+    async def _change(self, wanted: Mapping[str, Rows], former: Mapping[str, Rows]) -> None:
+        while True:
+            await self.whenSynchronized()
+            assert self._session is not None
+            try:
+                return await self._session.change(wanted)
+            except SessionLost as e:
+                if isinstance(e.reason, MonitorStopped):
+                    raise CancelledError from e
+            except RpcError:
+                self._known.want(former)
+                raise
+
+    def attach(self, protocol: OvsdbProtocol, database: str) -> Deferred[None]:
+        """
+        Monitor the tables on this connection, which must be up, as
+        L{InterfaceMonitor.attach <twisted_ovsdb.InterfaceMonitor.attach>} does.
+
+        @return: fires when the snapshot has been applied.
+        @raise RuntimeError: if a connection is attached already.
+        """
+        if self._session is not None:
+            raise RuntimeError("a connection is attached already")
+        session = ReplicaSession(
+            protocol, self._known, self._snapshotRead, self._updateRead, self._clock
+        )
+        self._session = session
+        protocol.whenLost().addCallback(self._sessionLost, session)
+        return Deferred.fromCoroutine(session.start(database))
+
+    def detach(self) -> None:
+        """
+        Stop: leave the connection, if there is one, without closing it. Nothing is
+        told until the next L{attach}. What is known is kept.
+        """
+        self._lose()
+        self._telling.stop()
+        self._synchronized.errback(CancelledError())
+
+    def _snapshotRead(self, changes: list[RowChange]) -> Settled:
+        self._tracker.session += 1
+        self.inSync = True
+        self._note(changes)
+        self._synchronized.callback(self.replica)
+        # A callback may have stopped it.
+        if not self.inSync:
+            return None
+        self._telling.start()
+        return self._telling.deliver()
+
+    def _updateRead(self, changes: list[RowChange]) -> Settled:
+        self._note(changes)
+        return self._telling.deliver()
+
+    def _note(self, changes: list[RowChange]) -> None:
+        for change in changes:
+            self._tracker.note(change)
+
+    def _sessionLost(self, reason: object, session: ReplicaSession) -> None:
+        if self._session is session:
+            self._lose()
+
+    def _lose(self) -> None:
+        if self._session is not None:
+            self._session.close()
+            self._session = None
+        self.inSync = False

@@ -1,0 +1,180 @@
+# Copyright (c) The twisted_ovsdb authors.
+# See LICENSE for details.
+
+"""
+The monitor of any tables on one connection: in the dialect that costs least of
+those that the server knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from twisted.internet.interfaces import IReactorTime
+
+from twisted_ovsdb.connection.protocol import OvsdbProtocol
+from twisted_ovsdb.database.dialects import Dialect
+from twisted_ovsdb.database.knowntables import KnownTables
+from twisted_ovsdb.database.monitor import MONITOR
+from twisted_ovsdb.database.monitorcond import MONITOR_COND
+from twisted_ovsdb.database.monitorcondsince import (
+    MONITOR_COND_SINCE,
+    NO_TRANSACTION,
+    SinceReader,
+    readUpdate3,
+)
+from twisted_ovsdb.database.schema import DatabaseSchema
+from twisted_ovsdb.database.tables import RowChange
+from twisted_ovsdb.database.tableset import TableSet
+from twisted_ovsdb.database.wanted import Rows
+from twisted_ovsdb.errors import (
+    MonitorStopped,
+    OvsdbError,
+    ProtocolViolation,
+    RpcError,
+    SessionLost,
+)
+from twisted_ovsdb.monitoring.session import MONITOR_ID, UNKNOWN_METHOD, MonitorSession, Settled
+
+DIALECTS: Final = (MONITOR_COND_SINCE, MONITOR_COND, MONITOR)
+"""The dialects, the best first. The servers of a cluster may differ."""
+
+OnChanges = Callable[[list[RowChange]], Settled]
+
+
+class ReplicaSession(MonitorSession):
+    """
+    Requests the monitor, applies the reply and the updates to what is known, and
+    passes on what has changed.
+
+    @ivar found: whether the reply had only what has happened since the last
+        transaction that was known.
+    @ivar dialect: the dialect that the server knows.
+    """
+
+    def __init__(
+        self,
+        protocol: OvsdbProtocol,
+        known: KnownTables,
+        onSnapshot: OnChanges,
+        onUpdate: OnChanges,
+        clock: IReactorTime,
+    ) -> None:
+        """
+        @param onSnapshot: gets the changes that the initial reply shows.
+        @param onUpdate: gets the changes of an update; there may be none.
+        """
+        super().__init__(protocol, TableSet(MONITOR, {}), _ignored, _ignored, clock)
+        self.found = False
+        self.dialect: Dialect = MONITOR
+        self._known = known
+        self._onSnapshotChanges = onSnapshot
+        self._onUpdateChanges = onUpdate
+        self._schema: DatabaseSchema | None = None
+        self._has: dict[str, Rows] = {}  # what the server was asked for
+        self._asking = 0  # changes of conditions that have no reply yet
+
+    async def start(self, database: str) -> None:
+        """As L{ReplicaMonitor.attach}."""
+        try:
+            self._schema = await self.protocol.getSchema(database)
+            changes = await self._firstChanges(database, self._schema)
+            self._holdUntil(self._onSnapshotChanges(changes))
+        except ProtocolViolation as e:
+            self._known.forgetTransaction()
+            self.protocol.abort(e)
+            raise
+
+    async def change(self, wanted: Mapping[str, Rows]) -> None:
+        """
+        Monitor other rows (C{monitor_cond_change}). What comes and goes is in an
+        update before this ends.
+
+        @raise OvsdbError: if the server does not know C{monitor_cond}.
+        """
+        if self.dialect is MONITOR:
+            raise OvsdbError("this server does not know monitor_cond, which conditions need")
+        other = {name: rows for name, rows in wanted.items() if self._has[name] != rows}
+        if not other:
+            return
+        # Without conditions, a request means every row.
+        requests = {
+            name: [{"where": [True] if rows.request is None else rows.request}]
+            for name, rows in other.items()
+        }
+        former = {name: self._has[name] for name in other}
+        self._has.update(other)
+        self._asking += 1
+        try:
+            # With one name for both, updates go on as before.
+            await self.protocol.call("monitor_cond_change", [MONITOR_ID, MONITOR_ID, requests])
+        except RpcError:
+            self._has.update(former)
+            raise
+        finally:
+            self._asking -= 1
+        if not self._asking and self._has == self._known.wanted:
+            assert self._schema is not None
+            self._known.agreed(self._schema, self.dialect)
+
+    async def _firstChanges(self, database: str, schema: DatabaseSchema) -> list[RowChange]:
+        for dialect in DIALECTS[:-1]:
+            try:
+                return await self._changesBy(dialect, database, schema)
+            except RpcError as refusal:
+                if refusal.error != UNKNOWN_METHOD:
+                    raise
+        return await self._changesBy(DIALECTS[-1], database, schema)
+
+    async def _changesBy(
+        self, dialect: Dialect, database: str, schema: DatabaseSchema
+    ) -> list[RowChange]:
+        known = self._known
+        self._refuseIfClosed()
+        self.dialect, self._has = dialect, dict(known.wanted)
+        tables = self._tables = known.tableSet(schema, dialect)
+        since = dialect is MONITOR_COND_SINCE
+        lastId = known.lastId
+        reader = SinceReader(tables.tables) if since else tables.reader()
+        rest = await self.protocol._monitor(
+            dialect,
+            database,
+            MONITOR_ID,
+            tables.requests(),
+            self._updateReceived,
+            reader,
+            lastId if since else None,
+        )
+        self._refuseIfClosed()
+        found, now = False, NO_TRANSACTION
+        if isinstance(reader, SinceReader):
+            found, now, rest = reader.begin(rest)
+            if found and lastId == NO_TRANSACTION:
+                raise ProtocolViolation("differences, although everything was asked for")
+        for _ in reader.readRest(rest):
+            await self._nextTurn()
+        if isinstance(reader, SinceReader):
+            reader.end(found)
+        self.found = found
+        return known.apply(reader.rows, now) if found else known.replace(reader.rows, now)
+
+    def _refuseIfClosed(self) -> None:
+        if self._closed:
+            raise SessionLost(MonitorStopped())
+
+    def _updateReceived(self, content: Any) -> None:
+        if self._closed:
+            return
+        try:
+            since = self.dialect is MONITOR_COND_SINCE
+            lastId, tables = readUpdate3(content) if since else (NO_TRANSACTION, content)
+            rows = self._tables.readUpdate(tables)
+        except ProtocolViolation:
+            self._known.forgetTransaction()
+            raise
+        self._holdUntil(self._onUpdateChanges(self._known.apply(rows, lastId)))
+
+
+def _ignored(rows: object) -> None:
+    """This session gives changes to callbacks of its own."""
