@@ -147,6 +147,12 @@ class PythonTests(TestCase):
         """
         self.assertRuns("docs/events.rst", 3)
 
+    def test_tables(self) -> None:
+        """
+        The examples about replicas work.
+        """
+        self.assertRuns("docs/tables.rst", 2)
+
     def test_testing(self) -> None:
         """
         The examples about the server in memory work.

@@ -319,7 +319,7 @@ class ClusterTests(TestCase):
         everything, and ends with the same rows. It costs a small part of the bytes.
         """
         rng = random.Random(14)
-        rows = [
+        rows: list[dict[str, object]] = [
             {"op": "insert", "table": "Queue", "row": {
                 "external_ids": ["map", [["n", str(n)], ["text", "x" * 20]]]}}
             for n in range(QUEUES)
@@ -366,6 +366,5 @@ class ClusterTests(TestCase):
             if killed is not None:
                 await deferToThread(cluster.restart, killed)
         self.assertGreaterEqual(found, OUTAGES // 3)
-        print(found, both)
         # Both have the schema too, some 30 kB.
         self.assertLess(both[0], both[1] * 0.6, f"bytes of {found} resyncs: {both}")

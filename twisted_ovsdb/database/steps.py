@@ -63,14 +63,12 @@ class ChangeTracker:
 
     def nextStep(self) -> Step | None:
         """
-        Take the difference. From then on it counts as told.
+        Take the difference, after the first snapshot. From then on it counts as told.
 
         @return: None if there is none. The first step is told also if there are
             no rows.
         """
         if self._told == 0:
-            if self.session == 0:
-                return None
             cause = Cause.INITIAL
         elif not self._waiting:
             self._told = self.session

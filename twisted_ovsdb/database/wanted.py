@@ -14,7 +14,7 @@ from typing import Any, Final, Union
 import attrs
 
 from twisted_ovsdb.database.schema import ColumnSchema, TableSchema
-from twisted_ovsdb.errors import OvsdbError, describe
+from twisted_ovsdb.errors import OvsdbError
 from twisted_ovsdb.wire.notation import encode
 
 FUNCTIONS: Final = ("<", "<=", "==", "!=", ">=", ">", "includes", "excludes")
@@ -96,7 +96,7 @@ class Rows:
             try:
                 table.column(name)
             except KeyError:
-                lacking.append(describe(name))
+                lacking.append(name)
         if lacking:
             raise OvsdbError(f"table {table.name} has no column {', '.join(sorted(lacking))}")
         return tuple(table.column(name) for name in names)
