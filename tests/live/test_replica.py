@@ -304,8 +304,9 @@ class ClusterTests(TestCase):
             row = {"external_ids": ["map", [["n", number], ["made", str(rng.random())]]]}
             return {"op": "insert", "table": "Queue", "row": row}
         if what == "update":
-            row = {"dscp": rng.randrange(64), "other_config": ["map", [["k", str(rng.random())]]]}
-            return {"op": "update", "table": "Queue", "where": where, "row": row}
+            config = ["map", [["k", str(rng.random())]]]
+            values = {"dscp": rng.randrange(64), "other_config": config}
+            return {"op": "update", "table": "Queue", "where": where, "row": values}
         if what == "mutate":
             pairs = ["map", [[rng.choice("abc"), rng.choice("xyz")]]]
             mutation = ["external_ids", rng.choice(("insert", "delete")), pairs]

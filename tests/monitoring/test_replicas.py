@@ -714,23 +714,16 @@ class WantedTests(ReplicaCase):
         """
         Mistakes raise when they are made, and not at the first connection.
         """
-        for wrong in ("T", 5, [5], {"T": "s"}, {"T": [5]}, {"T": []}):
+        tables: list[Any] = ["T", 5, [5], {"T": "s"}, {"T": [5]}, {"T": []}]
+        for wrong in tables:
             self.assertRaises(TypeError, OvsdbReplicaFactory, "D", wrong, print, clock=Clock())
         self.assertRaises(ValueError, OvsdbReplicaFactory, "D", [], print, clock=Clock())
         self.assertRaises(TypeError, OvsdbReplicaFactory, "D", ["T"], None, clock=Clock())
         self.assertRaises(TypeError, OvsdbReplicaFactory, 5, ["T"], print, clock=Clock())
         options: dict[str, Any] = {"source": 5, "clock": Clock()}
         self.assertRaises(TypeError, OvsdbReplicaFactory, "D", ["T"], print, **options)
-        for where in (
-            "s",
-            True,
-            {},
-            5,
-            ["s"],
-            [["s", "=="]],
-            [[1, "==", 1]],
-            [["s", "==", {1}, 2]],
-        ):
+        wheres: list[Any] = ["s", True, {}, 5, ["s"], [["s", "=="]], [[1, "==", 1]]]
+        for where in [*wheres, [["s", "==", {1}, 2]]]:
             self.assertRaises(TypeError, Rows, None, where)
         self.assertRaises(ValueError, Rows, None, [["s", "=", "a"]])
 
@@ -738,7 +731,7 @@ class WantedTests(ReplicaCase):
         """
         Values are Python's or OVSDB's.
         """
-        given = ["set", [1]]
+        given: Any = ["set", [1]]
         rows = Rows(["s"], [("e", "includes", (1, 2)), ["e", "==", given], False])
         given.append(2)
         self.assertEqual(

@@ -8,7 +8,7 @@ those that the server knows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from twisted.internet.interfaces import IReactorTime
@@ -65,7 +65,7 @@ class ReplicaSession(MonitorSession):
         @param onSnapshot: gets the changes that the initial reply shows.
         @param onUpdate: gets the changes of an update; there may be none.
         """
-        super().__init__(protocol, TableSet(MONITOR, {}), _ignored, _ignored, clock)
+        super().__init__(protocol, TableSet(MONITOR, {}), _unprepared, _ignored, _ignored, clock)
         self.found = False
         self.dialect: Dialect = MONITOR
         self._known = known
@@ -174,6 +174,11 @@ class ReplicaSession(MonitorSession):
             self._known.forgetTransaction()
             raise
         self._holdUntil(self._onUpdateChanges(self._known.apply(rows, lastId)))
+
+
+def _unprepared(rows: object) -> Iterator[None]:
+    """For the base class: its way of reading is not used."""
+    return iter(())
 
 
 def _ignored(rows: object) -> None:
