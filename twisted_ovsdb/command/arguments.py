@@ -95,6 +95,8 @@ def events(paths: Iterable[str], daemon: bool) -> list[str]:
     for given in paths:
         if not given:
             raise UsageError("--events '': must be a path, or - for standard output")
+        if "\0" in given:
+            raise UsageError(f"--events {given}: a path has no NUL")
         path = given if given == STANDARD_OUTPUT else os.path.abspath(given)
         number = inherited(path)
         if daemon and number in _STANDARD:
