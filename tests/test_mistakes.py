@@ -31,6 +31,7 @@ from twisted_ovsdb import (
     OvsInterface,
     TLSOptions,
     clientFromRemote,
+    onlyBridges,
     onlyKinds,
     serverFromRemote,
     withoutReplays,
@@ -112,6 +113,22 @@ class MistakesTests(SynchronousTestCase):
         self.assertSays(expected, connected.interfaces, "VM")
         self.assertSays(expected, onlyKinds, Ports(), "VM")
         self.assertSays("expected a kind", onlyKinds, Ports(), ["vm"])
+
+    def test_bridges(self) -> None:
+        """
+        An observer of some bridges would be told nothing by a monitor that does not
+        know the bridges.
+        """
+        view = withoutReplays(onlyBridges(Ports(), "br-int"))
+        words = "onlyBridges needs to know the bridges: pass bridges=True"
+        for make in (factory, OvsdbListenerFactory, InterfaceMonitor):
+            self.assertSays(words, make, [view])
+        self.assertSays("pass bridges=True", factory().addObserver, view)
+        factory([view], bridges=True)
+        self.assertSays(
+            "method must be one of monitor, monitor_cond, not 'x'",
+            lambda: InterfaceMonitor(method="x", clock=Clock()),
+        )
 
     def test_misspelt(self) -> None:
         """

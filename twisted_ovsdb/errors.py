@@ -22,7 +22,7 @@ from typing import Any, Final
 class OvsdbError(Exception):
     """
     The base of every error that this package raises on purpose. Its text is
-    L{printable}, because it may hold text of the peer.
+    C{printable}, because it may hold text of the peer.
     """
 
     def __init__(self, text: str = "") -> None:

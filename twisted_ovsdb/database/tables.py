@@ -145,7 +145,7 @@ class TableRows:
         self.required = frozenset(self._columns if required else ())
 
     def whole(self, uuid: str, row: JSONRow) -> Row:
-        """See L{WholeRows <twisted_ovsdb.database.dialects.WholeRows>}."""
+        """See L{WholeRows <twisted_ovsdb.database.monitor.WholeRows>}."""
         values = self._values(row)
         for name in self._columns:
             if name not in values:
@@ -153,11 +153,11 @@ class TableRows:
         return MappingProxyType(values)
 
     def withDefaults(self, uuid: str, row: JSONRow) -> Row:
-        """See L{DifferingRows <twisted_ovsdb.database.dialects.DifferingRows>}."""
+        """See L{DifferingRows <twisted_ovsdb.database.monitorcond.DifferingRows>}."""
         return MappingProxyType({**self._defaults, **self._values(row)})
 
     def modified(self, uuid: str, before: Row, differences: JSONRow) -> Row:
-        """See L{DifferingRows <twisted_ovsdb.database.dialects.DifferingRows>}."""
+        """See L{DifferingRows <twisted_ovsdb.database.monitorcond.DifferingRows>}."""
         values = dict(before)
         for name, difference in differences.items():
             values[name] = self._column(name).applyDifference(before[name], difference)

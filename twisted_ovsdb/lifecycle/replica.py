@@ -86,9 +86,27 @@ class OvsdbReplicaFactory(OvsdbClientFactory[ReplicaMonitor]):
         return self.monitor.replica
 
     def whenSynchronized(self) -> Deferred[RowsByTable]:
-        """See L{ReplicaMonitor.whenSynchronized}."""
+        """
+        @return: the replica, as soon as a snapshot has been applied, at once if it
+            is in sync; does not wait for C{onChanges}. CancelledError when it is
+            stopped.
+        """
         return self.monitor.whenSynchronized()
 
     def changeConditions(self, wheres: Mapping[str, Iterable[Any] | None]) -> Deferred[None]:
-        """See L{ReplicaMonitor.changeConditions}."""
+        """
+        Monitor the rows that match other conditions. Rows that come and go are told
+        as changes with the cause UPDATE.
+
+        @param wheres: by table the conditions, as those of L{Rows
+            <twisted_ovsdb.Rows>}.
+        @return: fires when the replica has these rows; in an outage after the next
+            snapshot. L{RpcError <twisted_ovsdb.RpcError>} if the server refuses the
+            conditions: the former ones hold again. L{OvsdbError
+            <twisted_ovsdb.OvsdbError>} if it is too old for conditions, and
+            CancelledError when the replica is stopped.
+        @raise KeyError: if there is no such table in the replica.
+        @raise TypeError: if these are no conditions.
+        @raise ValueError: if a condition has no function of OVSDB.
+        """
         return self.monitor.changeConditions(wheres)

@@ -15,8 +15,9 @@ import attrs
 from twisted.internet.interfaces import IReactorTime
 
 from twisted_ovsdb.interfaces import Observer, asObservers
-from twisted_ovsdb.monitoring.monitor import DIALECTS, InterfaceMonitor
+from twisted_ovsdb.monitoring.monitor import InterfaceMonitor, checkMethod
 from twisted_ovsdb.openvswitch.classify import ClassificationRules, checkRules
+from twisted_ovsdb.openvswitch.views import checkBridges
 from twisted_ovsdb.parameters import (
     checkClock,
     checkFlags,
@@ -87,8 +88,9 @@ class Settings(ConnectionSettings):
         ConnectionSettings.__attrs_post_init__(self)
         checkFlags(replay=self.replay, bridges=self.bridges)
         checkRules(self.rules)
-        if self.method is not None and self.method not in DIALECTS:
-            raise ValueError(f"method must be one of {', '.join(DIALECTS)}, not {self.method!r}")
+        checkMethod(self.method)
+        for observer in self.observers:
+            checkBridges(observer, self.bridges)
 
     def makeMonitor(self, source: str, identify: bool) -> InterfaceMonitor:
         """Make the monitor of one server."""

@@ -32,6 +32,7 @@ from twisted_ovsdb.monitoring.session import MonitorSession, Rows, Settled
 from twisted_ovsdb.openvswitch.classify import ClassificationRules
 from twisted_ovsdb.openvswitch.known import Changes, KnownSwitch
 from twisted_ovsdb.openvswitch.rows import TABLE
+from twisted_ovsdb.openvswitch.views import checkBridges
 from twisted_ovsdb.ovsinterface import kindOf
 
 
@@ -44,6 +45,12 @@ def _text(parameter: str, value: str) -> str:
 
 DIALECTS: Final = {dialect.method: dialect for dialect in (MONITOR, MONITOR_COND)}
 """What C{method} may be."""
+
+
+def checkMethod(method: str | None) -> None:
+    """@raise ValueError: if there is no such request."""
+    if method is not None and method not in DIALECTS:
+        raise ValueError(f"method must be one of {', '.join(DIALECTS)}, not {method!r}")
 
 
 def _bridgeAndOfport(row: OvsInterface) -> tuple[str, int] | None:
@@ -80,6 +87,7 @@ class InterfaceMonitor:
             from twisted.internet import reactor
 
             clock = reactor
+        checkMethod(method)
         dialect = DIALECTS[method or ("monitor_cond" if bridges else "monitor")]
         self._known = KnownSwitch(
             rules, extraColumns, dialect, identify, bridges, source, self._leave
@@ -150,6 +158,7 @@ class InterfaceMonitor:
             C{told} is neither a function nor interfaces.
         @raise ValueError: if it has been added already.
         """
+        checkBridges(observer, self._known.bridges)
         self._audience.add(observer, told)
 
     def removeObserver(self, observer: Observer) -> None:

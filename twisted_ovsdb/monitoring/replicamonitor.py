@@ -81,25 +81,15 @@ class ReplicaMonitor:
 
     def whenSynchronized(self) -> Deferred[RowsByTable]:
         """
-        @return: the replica, as soon as a snapshot has been applied, at once if it
-            is in sync; does not wait for C{onChanges}. CancelledError when it is
-            stopped.
+        As L{OvsdbReplicaFactory.whenSynchronized
+        <twisted_ovsdb.OvsdbReplicaFactory.whenSynchronized>}.
         """
         return succeed(self.replica) if self.inSync else self._synchronized.wait()
 
     def changeConditions(self, wheres: Mapping[str, Iterable[Any] | None]) -> Deferred[None]:
         """
-        Monitor the rows that match other conditions. Rows that come and go are told
-        as changes with the cause UPDATE.
-
-        @param wheres: by table the conditions, as those of L{Rows}.
-        @return: fires when the replica has these rows; in an outage after the next
-            snapshot. L{RpcError} if the server refuses the conditions: the former
-            ones hold again. L{OvsdbError} if it is too old for conditions, and
-            CancelledError when the replica is stopped.
-        @raise KeyError: if there is no such table in the replica.
-        @raise TypeError: if these are no conditions.
-        @raise ValueError: if a condition has no function of OVSDB.
+        As L{OvsdbReplicaFactory.changeConditions
+        <twisted_ovsdb.OvsdbReplicaFactory.changeConditions>}.
         """
         former = {name: self._known.wanted[name] for name in wheres}
         wanted = {

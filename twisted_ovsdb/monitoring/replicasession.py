@@ -76,7 +76,7 @@ class ReplicaSession(MonitorSession):
         self._asking = 0  # changes of conditions that have no reply yet
 
     async def start(self, database: str) -> None:
-        """As L{ReplicaMonitor.attach}."""
+        """As C{ReplicaMonitor.attach}."""
         try:
             self._schema = await self.protocol.getSchema(database)
             changes = await self._firstChanges(database, self._schema)

@@ -49,6 +49,11 @@ class OnlyBridges(View):
         bridge = interface.bridge
         return bridge is not None and self._matches.match(bridge) is not None
 
+    @property
+    def needsBridges(self) -> bool:
+        """True."""
+        return True
+
 
 @attrs.frozen(eq=False)
 class WithoutReplays(View):

@@ -49,6 +49,11 @@ class View:
         """Whether the observer is told replays."""
         return True
 
+    @property
+    def needsBridges(self) -> bool:
+        """Whether it asks on which bridge an interface is."""
+        return False
+
     def eventReceived(self, event: Event) -> ObserverResult:
         """
         Pass on what the observer wants. A monitor does not call this, but looks
@@ -86,9 +91,22 @@ def through(observer: Observer) -> tuple[Observer, Wants | None, bool]:
     wants: list[Wants] = []
     replays = True
     while isinstance(observer, View):
-        wants.append(observer.wants)
+        if type(observer).wants is not View.wants:
+            wants.append(observer.wants)
         replays = replays and observer.replays
         observer = observer.observer
     if not wants:
         return observer, None, replays
     return observer, lambda interface: all(want(interface) for want in wants), replays
+
+
+def checkBridges(observer: Observer, known: bool) -> None:
+    """
+    @param known: whether the monitor knows the bridges.
+    @raise ValueError: if a view needs them: its observer would never be told
+        anything.
+    """
+    while isinstance(observer, View):
+        if observer.needsBridges and not known:
+            raise ValueError("onlyBridges needs to know the bridges: pass bridges=True")
+        observer = observer.observer
