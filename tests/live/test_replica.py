@@ -299,6 +299,7 @@ class ClusterTests(TestCase):
         """
         number = str(rng.randrange(QUEUES + 40))
         where = [["external_ids", "includes", ["map", [["n", number]]]]]
+        row: dict[str, Any]
         what = rng.choice(("insert", "update", "update", "mutate", "delete"))
         if what == "insert":
             row = {"external_ids": ["map", [["n", number], ["made", str(rng.random())]]]}
