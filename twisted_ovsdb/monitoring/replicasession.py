@@ -28,11 +28,7 @@ from twisted_ovsdb.database.schema import DatabaseSchema
 from twisted_ovsdb.database.tables import RowChange
 from twisted_ovsdb.database.tableset import TableSet
 from twisted_ovsdb.database.wanted import Rows
-from twisted_ovsdb.errors import (
-    OvsdbError,
-    ProtocolViolation,
-    RpcError,
-)
+from twisted_ovsdb.errors import OvsdbError, ProtocolViolation, RpcError
 from twisted_ovsdb.monitoring.reading import Reading, Settled
 from twisted_ovsdb.monitoring.session import MONITOR_ID, UNKNOWN_METHOD
 
