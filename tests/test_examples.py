@@ -339,6 +339,19 @@ class ExamplesTests(TestCase):
         names = {row["name"] for row in self.server.tables["Interface"].values()}
         self.assertEqual(names, {"br-int"})
 
+    async def test_bridgePorts(self) -> None:
+        """
+        bridge_ports.py prints which port comes to which bridge, and which leaves it.
+        """
+        self.server.addPort("br-int", "tap1", iface_id="vm-1")
+        program = self.start(sys.executable, str(EXAMPLES / "bridge_ports.py"), self.where)
+        line = await program.line("tap1")
+        self.assertEqual(line, "initial: tap1 comes to br-int")
+        self.server.deletePort("tap1")
+        line = await program.line("leaves")
+        self.assertEqual(line, "update: tap1 leaves br-int")
+        await program.end("INT")
+
     async def test_foldEvents(self) -> None:
         """
         fold_events.py prints what is online at the end of the files.

@@ -14,6 +14,7 @@ import os
 import random
 import shutil
 import signal
+import sys
 from pathlib import Path
 from typing import Any, Final
 from unittest import SkipTest
@@ -27,6 +28,7 @@ from twisted.trial.unittest import TestCase
 from tests.fakes.documented import CHECKOUT, load
 from tests.live.cluster import MEMBERS, PrivateCluster
 from tests.live.support import Recorder, requireOpenVSwitch
+from tests.test_examples import Program
 from tools.openvswitch import PrivateOpenVSwitch, missing
 from twisted_ovsdb import (
     Cause,
@@ -230,6 +232,19 @@ class SouthboundTests(TestCase):
         replica = ports.factory.replica["Port_Binding"]
         self.assertEqual({row["logical_port"] for row in replica.values()}, {"vm1", "vm2"})
 
+    async def test_program(self) -> None:
+        """
+        The example runs as it stands.
+        """
+        await deferToThread(self.ovn.bind, "vm1")
+        script = str(CHECKOUT / "examples" / "ovn_ports.py")
+        program = Program(sys.executable, script, f"unix:{self.ovn.unix}")
+        self.addCleanup(program.kill)
+        await program.line("in sync")
+        await deferToThread(self.ovn.up, "vm1", True)
+        self.assertEqual(await program.line("vm1"), "update: vm1 up")
+        await program.end("INT")
+
 
 class Forgetful(KnownTables):
     """
@@ -299,6 +314,7 @@ class ClusterTests(TestCase):
         """
         number = str(rng.randrange(QUEUES + 40))
         where = [["external_ids", "includes", ["map", [["n", number]]]]]
+        row: dict[str, Any]
         what = rng.choice(("insert", "update", "update", "mutate", "delete"))
         if what == "insert":
             row = {"external_ids": ["map", [["n", number], ["made", str(rng.random())]]]}

@@ -373,12 +373,15 @@ class DialectTests(ReplicaCase):
             "error": None,
         }
         text = json.dumps(reply, separators=(",", ":")).encode()
-        for start in range(0, len(text), 65536):
-            server.endpoint.protocol.dataReceived(text[start : start + 65536])
-        for _ in range(5):
-            server.clock.advance(0)
-        ((cause, step),) = server.told
-        self.assertEqual((cause, len(step)), (Cause.INITIAL, 2499))
+        for size in (65536, len(text)):
+            server = Server()
+            server.open()
+            for start in range(0, len(text), size):
+                server.endpoint.protocol.dataReceived(text[start : start + size])
+            for _ in range(5):
+                server.clock.advance(0)
+            ((cause, step),) = server.told
+            self.assertEqual((cause, len(step)), (Cause.INITIAL, 2499))
 
     def test_stopWhileOpening(self) -> None:
         """
@@ -561,6 +564,18 @@ class TellingTests(ReplicaCase):
         server.synchronize(B, A, 2)
         self.assertEqual(server.take(), [("initial", [(None, "b")])])
         self.assertEqual(server.factory.monitor.switch, server.factory.monitor.source)
+
+    def test_detached(self) -> None:
+        """
+        What still comes from a connection that was left is ignored.
+        """
+        server = Server()
+        server.synchronize(A, last=1)
+        server.take()
+        server.factory.monitor.detach()
+        server.update(A, B, 2)
+        self.assertEqual(server.take(), [])
+        self.assertEqual(server.factory.replica["T"][uuid(1)]["s"], "a")
 
     def test_attachedTwice(self) -> None:
         """

@@ -28,7 +28,8 @@ from twisted_ovsdb.monitoring.audience import Audience
 from twisted_ovsdb.monitoring.earlier import Told
 from twisted_ovsdb.monitoring.kindless import KindlessLog
 from twisted_ovsdb.monitoring.oddities import OdditiesLog
-from twisted_ovsdb.monitoring.session import MonitorSession, Rows, Settled
+from twisted_ovsdb.monitoring.reading import Settled
+from twisted_ovsdb.monitoring.session import MonitorSession, Rows
 from twisted_ovsdb.openvswitch.classify import ClassificationRules
 from twisted_ovsdb.openvswitch.known import Changes, KnownSwitch
 from twisted_ovsdb.openvswitch.rows import TABLE

@@ -25,8 +25,8 @@ from twisted_ovsdb.database.wanted import Rows, Tables, asRows, conditions
 from twisted_ovsdb.errors import MonitorStopped, RpcError, SessionLost
 from twisted_ovsdb.events import Cause
 from twisted_ovsdb.interfaces import ObserverResult
+from twisted_ovsdb.monitoring.reading import Settled
 from twisted_ovsdb.monitoring.replicasession import ReplicaSession
-from twisted_ovsdb.monitoring.session import Settled
 from twisted_ovsdb.monitoring.telling import Telling
 
 RowsByTable = Mapping[str, Mapping[str, Row]]

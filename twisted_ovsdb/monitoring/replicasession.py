@@ -8,7 +8,7 @@ those that the server knows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from twisted.internet.interfaces import IReactorTime
@@ -28,14 +28,9 @@ from twisted_ovsdb.database.schema import DatabaseSchema
 from twisted_ovsdb.database.tables import RowChange
 from twisted_ovsdb.database.tableset import TableSet
 from twisted_ovsdb.database.wanted import Rows
-from twisted_ovsdb.errors import (
-    MonitorStopped,
-    OvsdbError,
-    ProtocolViolation,
-    RpcError,
-    SessionLost,
-)
-from twisted_ovsdb.monitoring.session import MONITOR_ID, UNKNOWN_METHOD, MonitorSession, Settled
+from twisted_ovsdb.errors import OvsdbError, ProtocolViolation, RpcError
+from twisted_ovsdb.monitoring.reading import Reading, Settled
+from twisted_ovsdb.monitoring.session import MONITOR_ID, UNKNOWN_METHOD
 
 DIALECTS: Final = (MONITOR_COND_SINCE, MONITOR_COND, MONITOR)
 """The dialects, the best first. The servers of a cluster may differ."""
@@ -43,7 +38,7 @@ DIALECTS: Final = (MONITOR_COND_SINCE, MONITOR_COND, MONITOR)
 OnChanges = Callable[[list[RowChange]], Settled]
 
 
-class ReplicaSession(MonitorSession):
+class ReplicaSession(Reading):
     """
     Requests the monitor, applies the reply and the updates to what is known, and
     passes on what has changed.
@@ -65,12 +60,13 @@ class ReplicaSession(MonitorSession):
         @param onSnapshot: gets the changes that the initial reply shows.
         @param onUpdate: gets the changes of an update; there may be none.
         """
-        super().__init__(protocol, TableSet(MONITOR, {}), _unprepared, _ignored, _ignored, clock)
+        super().__init__(protocol, clock)
+        self._tables = TableSet(MONITOR, {})
         self.found = False
         self.dialect: Dialect = MONITOR
         self._known = known
-        self._onSnapshotChanges = onSnapshot
-        self._onUpdateChanges = onUpdate
+        self._onSnapshot = onSnapshot
+        self._onUpdate = onUpdate
         self._schema: DatabaseSchema | None = None
         self._has: dict[str, Rows] = {}  # what the server was asked for
         self._asking = 0  # changes of conditions that have no reply yet
@@ -80,7 +76,7 @@ class ReplicaSession(MonitorSession):
         try:
             self._schema = await self.protocol.getSchema(database)
             changes = await self._firstChanges(database, self._schema)
-            self._holdUntil(self._onSnapshotChanges(changes))
+            self._holdUntil(self._onSnapshot(changes))
         except ProtocolViolation as e:
             self._known.forgetTransaction()
             self.protocol.abort(e)
@@ -159,10 +155,6 @@ class ReplicaSession(MonitorSession):
         self.found = found
         return known.apply(reader.rows, now) if found else known.replace(reader.rows, now)
 
-    def _refuseIfClosed(self) -> None:
-        if self._closed:
-            raise SessionLost(MonitorStopped())
-
     def _updateReceived(self, content: Any) -> None:
         if self._closed:
             return
@@ -173,13 +165,4 @@ class ReplicaSession(MonitorSession):
         except ProtocolViolation:
             self._known.forgetTransaction()
             raise
-        self._holdUntil(self._onUpdateChanges(self._known.apply(rows, lastId)))
-
-
-def _unprepared(rows: object) -> Iterator[None]:
-    """For the base class: its way of reading is not used."""
-    return iter(())
-
-
-def _ignored(rows: object) -> None:
-    """This session gives changes to callbacks of its own."""
+        self._holdUntil(self._onUpdate(self._known.apply(rows, lastId)))

@@ -9,23 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
-from typing import Any, Final, Union
+from typing import Any, Final
 
-from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import deferLater
 
 from twisted_ovsdb.connection.protocol import OvsdbProtocol
 from twisted_ovsdb.database.monitor import MONITOR
 from twisted_ovsdb.database.tableset import TableSet
 from twisted_ovsdb.errors import (
-    MonitorStopped,
     OvsdbError,
     ProtocolViolation,
     RpcError,
-    SessionLost,
     describe,
 )
+from twisted_ovsdb.monitoring.reading import Reading, Settled
 
 MONITOR_ID: Final = "twisted_ovsdb"
 
@@ -35,11 +32,8 @@ UNKNOWN_METHOD: Final = "unknown method"
 Rows = dict[str, dict[str, Any]]
 """Rows by table and UUID; None for a row that is gone."""
 
-Settled = Union[Deferred[None], None]
-"""Fires when observers have been told about a message; None if they have been."""
 
-
-class MonitorSession:
+class MonitorSession(Reading):
     """
     Requests the monitor, and reads the reply and the updates.
 
@@ -68,16 +62,13 @@ class MonitorSession:
         """
         if not isinstance(protocol, OvsdbProtocol):
             raise TypeError(f"protocol must be an OvsdbProtocol, not {protocol!r}")
-        self.protocol = protocol
+        super().__init__(protocol, clock)
         self.lacking: Mapping[str, frozenset[str]] = {}
         self._tables = tables
         self.fellBack = False
         self._prepare = prepare
         self._onSnapshot = onSnapshot
         self._onUpdate = onUpdate
-        self._clock = clock
-        self._turn: Deferred[None] | None = None
-        self._closed = False
 
     async def start(self, database: str) -> None:
         """As L{InterfaceMonitor.attach <twisted_ovsdb.InterfaceMonitor.attach>}."""
@@ -87,20 +78,6 @@ class MonitorSession:
         except ProtocolViolation as e:
             self.protocol.abort(e)
             raise
-
-    def close(self) -> None:
-        """Leave the connection: ignore everything that still comes from it."""
-        self._closed = True
-        if self._turn is not None:
-            self._turn.cancel()
-
-    def _holdUntil(self, settled: Settled) -> None:
-        """Read no further message until observers have been told of this one."""
-        if settled is None:
-            self.protocol.resumeProducing()
-        else:
-            self.protocol.pauseProducing()
-            settled.addCallback(lambda _: self.protocol.resumeProducing())
 
     async def _rows(self, database: str) -> Rows:
         """The rows of the initial reply, in a dialect and of columns that the server has."""
@@ -126,23 +103,10 @@ class MonitorSession:
         rest = await self.protocol._monitor(
             tables.dialect, database, MONITOR_ID, tables.requests(), self._updateReceived, reader
         )
-        if self._closed:
-            raise SessionLost(MonitorStopped())
+        self._refuseIfClosed()
         for _ in chain(reader.readRest(rest), self._prepare(reader.rows)):
             await self._nextTurn()
         return reader.rows
-
-    async def _nextTurn(self) -> None:
-        """Let the reactor do other work. Nothing more is read meanwhile."""
-        self.protocol.pauseProducing()
-        self._turn = deferLater(self._clock, 0)
-        try:
-            await self._turn
-        except CancelledError as e:
-            self.protocol.resumeProducing()
-            raise SessionLost(self.protocol.lost or MonitorStopped()) from e
-        finally:
-            self._turn = None
 
     async def _findLacking(self, database: str, refusal: RpcError) -> Mapping[str, frozenset[str]]:
         """

@@ -1,0 +1,67 @@
+# Copyright (c) The twisted_ovsdb authors.
+# See LICENSE for details.
+
+"""
+When a connection is read further: not before a large message is worked through,
+slice by slice, nor before everybody has been told of the last one. What is monitored
+is left to the sessions.
+"""
+
+from __future__ import annotations
+
+from typing import Union
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
+
+from twisted_ovsdb.connection.protocol import OvsdbProtocol
+from twisted_ovsdb.errors import MonitorStopped, SessionLost
+
+Settled = Union[Deferred[None], None]
+"""Fires when observers have been told about a message; None if they have been."""
+
+
+class Reading:
+    """
+    Reads from one connection.
+
+    @ivar protocol: the connection.
+    """
+
+    def __init__(self, protocol: OvsdbProtocol, clock: IReactorTime) -> None:
+        self.protocol = protocol
+        self._clock = clock
+        self._turn: Deferred[None] | None = None
+        self._closed = False
+
+    def close(self) -> None:
+        """Leave the connection: ignore everything that still comes from it."""
+        self._closed = True
+        if self._turn is not None:
+            self._turn.cancel()
+
+    def _holdUntil(self, settled: Settled) -> None:
+        """Read no further message until observers have been told of this one."""
+        if settled is None:
+            self.protocol.resumeProducing()
+        else:
+            self.protocol.pauseProducing()
+            settled.addCallback(lambda _: self.protocol.resumeProducing())
+
+    def _refuseIfClosed(self) -> None:
+        """@raise SessionLost: if the connection was left."""
+        if self._closed:
+            raise SessionLost(MonitorStopped())
+
+    async def _nextTurn(self) -> None:
+        """Let the reactor do other work. Nothing more is read meanwhile."""
+        self.protocol.pauseProducing()
+        self._turn = deferLater(self._clock, 0)
+        try:
+            await self._turn
+        except CancelledError as e:
+            self.protocol.resumeProducing()
+            raise SessionLost(self.protocol.lost or MonitorStopped()) from e
+        finally:
+            self._turn = None
