@@ -12,6 +12,7 @@ import random
 import time
 
 from twisted.internet.error import ConnectionDone
+from twisted.internet.testing import StringTransport
 from twisted.logger import capturedLogs
 from twisted.python.failure import Failure
 
@@ -39,6 +40,23 @@ class NoConnectorTests(FactoryTestCase):
         ((level, text),) = [(log["log_level"].name, log["log_format"]) for log in logs]
         self.assertEqual(level, "warn")
         self.assertIn("will not connect again: use EndpointConnector(endpoint, factory)", text)
+
+    def test_stop(self) -> None:
+        """
+        C{stop} closes such a connection too, and fires when it is closed.
+        """
+        factory = OvsdbMonitorFactory(clock=self.clock)
+        with capturedLogs():
+            protocol = factory.buildProtocol(ADDRESS)
+        assert protocol is not None
+        transport = StringTransport()
+        protocol.makeConnection(transport)
+        stopped = factory.stop()
+        self.assertTrue(transport.disconnecting)
+        self.assertNoResult(stopped)
+        protocol.connectionLost(Failure(ConnectionDone()))
+        self.assertIsNone(self.successResultOf(stopped))
+        self.assertIsNone(self.successResultOf(factory.stop()))
 
 
 class BackOffTests(FactoryTestCase):

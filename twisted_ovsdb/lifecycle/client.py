@@ -120,7 +120,8 @@ class OvsdbClientFactory(ReconnectingClientFactory, Generic[Monitor]):
         ReconnectingClientFactory.stopTrying(self)
         self.monitor.detach()
         if not self._connecting:
-            return succeed(None)
+            # Without a connector, only the link tells when the connection is closed.
+            return self._link.close(MonitorStopped()) if self._link else succeed(None)
         closed = self._closed.wait()
         if self._link is not None:
             self._link.close(MonitorStopped())
@@ -164,10 +165,11 @@ class OvsdbClientFactory(ReconnectingClientFactory, Generic[Monitor]):
         if not self.continueTrying or self._inSession():
             return None
         if not self._connecting:
-            # endpoint.connect(factory) tells nothing else.
+            # endpoint.connect(factory) and ClientService tell nothing else.
             self._log.warn(
-                "this factory has no connector, so it will not connect again:"
-                " use EndpointConnector(endpoint, factory).connect() or OvsdbMonitorService"
+                "this factory is not told when its connection is lost, so it will not connect"
+                " again: use EndpointConnector(endpoint, factory).connect() or a service such as"
+                " OvsdbMonitorService(endpoint, factory), not endpoint.connect(factory)"
             )
         self._endAttempt()
         if not self.monitor.source:
