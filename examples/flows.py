@@ -6,8 +6,8 @@ Install flows for each VM when it becomes ready, and remove them when it goes.
 
     python examples/flows.py tcp:127.0.0.1:6640
 
-The program prints what it would send to the switch: put your OpenFlow channel
-in the place of C{print}. Ctrl-C ends it.
+The program prints what it would send to the switch, in the words of ovs-ofctl:
+put your OpenFlow channel in the place of C{print}. Ctrl-C ends it.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Flows(OvsdbEventObserver):
         @param write: takes each instruction for the switch.
         """
         self._write = write
-        self._installed: dict[tuple[str, str], tuple[int, str]] = {}
+        self._installed: dict[tuple[str, str], str] = {}
 
     def vmOnline(self, event: InterfaceOnline) -> None:
         """
@@ -76,17 +76,24 @@ class Flows(OvsdbEventObserver):
         """
         self._write(f"in sync: flows for {len(self._installed)} VMs")
 
+    def forget(self) -> None:
+        """
+        The switch has lost all flows: ovs-vswitchd has restarted. Call C{replayTo} of
+        the factory after this, which tells every VM once more.
+        """
+        self._installed.clear()
+
     def _update(self, switch: str, interface: OvsInterface) -> None:
-        if not interface.ready or interface.ofport is None:
+        if not interface.ready:
             self._remove(switch, interface)
             return
-        wanted = (interface.ofport, interface.attached_mac or "any")
-        if self._installed.get((switch, interface.uuid)) != wanted:
+        match = f"in_port={interface.ofport}"
+        if interface.attached_mac is not None:
+            match += f",dl_src={interface.attached_mac}"
+        if self._installed.get((switch, interface.uuid)) != match:
             self._remove(switch, interface)
-            self._installed[switch, interface.uuid] = wanted
-            self._write(
-                "add-flow cookie={},in_port={},dl_src={}".format(cookie(interface), *wanted)
-            )
+            self._installed[switch, interface.uuid] = match
+            self._write(f"add-flow cookie={cookie(interface)},{match},actions=normal")
 
     def _remove(self, switch: str, interface: OvsInterface) -> None:
         if self._installed.pop((switch, interface.uuid), None) is not None:

@@ -6,6 +6,9 @@ Add a port to a bridge, or remove it, as ovs-vsctl does.
 
     python examples/port.py add BRIDGE PORT IFACE_ID [SERVER]
     python examples/port.py remove BRIDGE PORT [SERVER]
+
+Like C{ovs-vsctl --no-wait}, it does not wait for ovs-vswitchd, which gives the port
+its OpenFlow port a moment later: C{wait_for_vm.py} does.
 """
 
 from __future__ import annotations
@@ -16,11 +19,12 @@ from typing import Any
 from twisted.internet import task
 from twisted.internet.defer import ensureDeferred
 from twisted.internet.endpoints import connectProtocol
+from twisted.internet.error import ConnectError
 
 from twisted_ovsdb import (
     NamedUUID,
+    OvsdbError,
     OvsdbProtocol,
-    TransactionFailed,
     clientFromRemote,
     decode,
     encode,
@@ -76,27 +80,25 @@ async def removePort(protocol: OvsdbProtocol, bridge: str, name: str) -> None:
     """
     Remove a port. Its row and its interfaces go with it: nothing refers to them.
 
-    @raise ValueError: if there is no such port.
+    @raise ValueError: if the bridge has no such port.
     """
     named = [["name", "==", name]]
     select = {"op": "select", "table": "Port", "where": named, "columns": ["_uuid"]}
     (found,) = await protocol.transact(DATABASE, select)
-    if not found["rows"]:
-        raise ValueError(f"there is no port {name}")
-    uuid = decode(found["rows"][0]["_uuid"])
+    port = {decode(row["_uuid"]) for row in found["rows"]}
     results = await protocol.transact(
         DATABASE,
         {
             "op": "mutate",
             "table": "Bridge",
-            "where": [["name", "==", bridge]],
-            "mutations": [["ports", "delete", encode((uuid,))]],
+            "where": [["name", "==", bridge], ["ports", "includes", encode(port)]],
+            "mutations": [["ports", "delete", encode(port)]],
         },
         CONFIGURE,
         {"op": "comment", "comment": f"remove {name} from {bridge}"},
     )
-    if results[0]["count"] == 0:
-        raise ValueError(f"there is no bridge {bridge}")
+    if not port or results[0]["count"] == 0:
+        raise ValueError(f"there is no port {name} on a bridge {bridge}")
 
 
 async def main(reactor: Any, what: str, bridge: str, name: str, *more: str) -> None:
@@ -104,13 +106,16 @@ async def main(reactor: Any, what: str, bridge: str, name: str, *more: str) -> N
     Add or remove a port.
     """
     server = more[-1] if len(more) == (2 if what == "add" else 1) else SERVER
-    protocol = await connectProtocol(clientFromRemote(reactor, server), OvsdbProtocol())
+    try:
+        protocol = await connectProtocol(clientFromRemote(reactor, server), OvsdbProtocol())
+    except ConnectError as e:
+        raise SystemExit(f"{server}: {e}") from None
     try:
         if what == "add":
             await addPort(protocol, bridge, name, more[0])
         else:
             await removePort(protocol, bridge, name)
-    except (ValueError, TransactionFailed) as e:
+    except (ValueError, OvsdbError) as e:
         raise SystemExit(str(e)) from None
     finally:
         protocol.transport.loseConnection()

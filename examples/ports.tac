@@ -30,7 +30,9 @@ class Ports(OvsdbEventObserver):
                 "plug {vm} at {port}", vm=event.interface.iface_id, port=event.interface.ofport
             )
 
-    vmChanged = vmOnline
+    def vmChanged(self, event):
+        if event.interface.ofport != event.previous.ofport:
+            self.vmOnline(event)
 
     def vmOffline(self, event):
         self.log.info("unplug {vm}", vm=event.interface.iface_id)

@@ -6,7 +6,8 @@ Wait until one VM has its OpenFlow port, and print the port.
 
     python examples/wait_for_vm.py IFACE_ID [SERVER [SECONDS]]
 
-The exit status is 1 if the VM is not ready after SECONDS (60 if not given).
+The exit status is 1 if the VM is not ready after SECONDS (60 if not given). The log,
+such as that there is no server, goes to standard error.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 
 from twisted.internet import task
 from twisted.internet.defer import TimeoutError, ensureDeferred
+from twisted.logger import globalLogBeginner, textFileLogObserver
 
 from twisted_ovsdb import EndpointConnector, OvsdbMonitorFactory, clientFromRemote
 
@@ -40,4 +42,6 @@ async def main(
 if __name__ == "__main__":
     if len(sys.argv) < 2:
         raise SystemExit("usage: wait_for_vm.py IFACE_ID [SERVER [SECONDS]]")
+    log = textFileLogObserver(sys.stderr)
+    globalLogBeginner.beginLoggingTo([log], redirectStandardIO=False)
     task.react(lambda *args: ensureDeferred(main(*args)), sys.argv[1:])

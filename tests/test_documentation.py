@@ -12,6 +12,8 @@ import contextlib
 import io
 import json
 import re
+import shutil
+import subprocess
 import sys
 import types
 import unittest
@@ -19,6 +21,7 @@ from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
+from unittest import SkipTest
 
 from twisted.internet.defer import maybeDeferred
 from twisted.internet.endpoints import serverFromString
@@ -26,9 +29,11 @@ from twisted.scripts._twistd_unix import ServerOptions
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from tests.fakes.documented import CHECKOUT, PAGES, PRINTS, Block, blocks, commands
+from tests.test_examples import Program
+from tools.openvswitch import freePort
 from twisted_ovsdb.events import UNIDENTIFIED, Event, SwitchIdentity
 from twisted_ovsdb.observers.base import OvsdbEventObserver
-from twisted_ovsdb.observers.jsonlines import eventToJSON
+from twisted_ovsdb.observers.jsonlines import JSONLinesObserver, eventToJSON
 from twisted_ovsdb.testing import MemoryServer, RecordingObserver, connectedFactory
 
 NOW = datetime(2026, 11, 22, tzinfo=timezone.utc)
@@ -133,7 +138,7 @@ class PythonTests(TestCase):
         """
         The first page's examples work and print what it says.
         """
-        self.assertRuns("docs/getting-started.rst", 3)
+        self.assertRuns("docs/getting-started.rst", 2)
 
     def test_observers(self) -> None:
         """
@@ -230,6 +235,62 @@ class PythonTests(TestCase):
             lines = await self._main(path)
             self.assertIn("2 interfaces", lines)
             self.assertTrue(any(line.startswith("plug vm-1 7") for line in lines), lines)
+
+
+class ProgramTests(TestCase):
+    """
+    The programs that README.md and the first page show, as a user runs them.
+    """
+
+    timeout = 30
+
+    async def test_noServer(self) -> None:
+        """
+        If no server answers, the program says so at once, and waits.
+        """
+        for page in (README, DOCS / "getting-started.rst"):
+            code = next(block.text for block in blocks(page) if block.language == "python")
+            path = Path(self.mktemp())
+            path.write_text(code.replace("6640", str(freePort())), "utf-8")
+            program = Program(sys.executable, str(path))
+            self.addCleanup(program.kill)
+            await program.line("Connection was refused")
+            self.assertIsNone(program.status)
+
+
+class JQTests(SynchronousTestCase):
+    """
+    The programs for jq that README.md and docs/ show.
+    """
+
+    def test_ready(self) -> None:
+        """
+        Each VM is printed once, when it is ready, also if it was so before the
+        start. An outage prints none of them again.
+        """
+        if (jq := shutil.which("jq")) is None:
+            raise SkipTest("jq is not installed")
+        lines: list[bytes] = []
+        server = MemoryServer()
+        server.addBridge("br-int")
+        server.addPort("br-int", "tap1", iface_id="vm-1", ofport=1)
+        connectedFactory(server, JSONLinesObserver(lines.append))
+        server.addPort("br-int", "tap2", iface_id="vm-2")
+        server.assignOfport("tap2", 2)
+        server.setInterface("tap2", options={"key": "1"})
+        server.restart()
+        server.advance(10)
+        lines.insert(0, b'{"event":"started","version":"0.1.0","run":"r","resumed":false}\n')
+        programs = [
+            re.search(r"jq -r --unbuffered \\\n\s+'(.*)'", page.read_text("utf-8"))
+            for page in (README, DOCS / "twistd.rst")
+        ]
+        for program in programs:
+            assert program is not None
+            done = subprocess.run(
+                [jq, "-r", program[1]], input=b"".join(lines), capture_output=True, check=True
+            )
+            self.assertEqual(done.stdout, b"vm-1\t1\nvm-2\t2\n")
 
 
 class CommandTests(SynchronousTestCase):

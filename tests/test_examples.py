@@ -14,8 +14,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import serverFromString
+from twisted.internet.defer import Deferred, ensureDeferred
+from twisted.internet.endpoints import connectProtocol, serverFromString
 from twisted.internet.error import ProcessTerminated
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
@@ -23,11 +23,30 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 import twisted_ovsdb
 from tests.fakes.documented import load
+from tools.openvswitch import freePort
+from twisted_ovsdb import OvsdbProtocol
 from twisted_ovsdb.testing import MemoryServer, connectedFactory
 
 CHECKOUT = Path(twisted_ovsdb.__file__).parent.parent
 EXAMPLES = CHECKOUT / "examples"
 TWISTD = str(Path(sys.executable).with_name("twistd"))
+
+SLEEPER = """
+import asyncio
+from twisted.internet.defer import Deferred
+from twisted_ovsdb import OvsdbEventObserver
+
+class Sleeper(OvsdbEventObserver):
+    async def work(self, name):
+        print("begins", name, flush=True)
+        await asyncio.sleep(0.01)
+        print("ends", name, flush=True)
+
+    def bridgeOnline(self, event):
+        return Deferred.fromFuture(asyncio.ensure_future(self.work(event.interface.name)))
+
+    vmOnline = bridgeOnline
+"""
 
 
 class Program(ProcessProtocol):
@@ -117,6 +136,15 @@ class Program(ProcessProtocol):
         return self._ended
 
 
+def vswitchdRuns(server: MemoryServer, seconds: int) -> None:
+    """
+    ovs-vswitchd has been running for so long, and says so in the database.
+    """
+    process = ["process_ovs-vswitchd", f"467424,20172,20,0,{seconds}000,{seconds}000,0"]
+    row = {"statistics": ["map", [process]]}
+    server.transact({"op": "update", "table": "Open_vSwitch", "where": [], "row": row})
+
+
 class FlowTable:
     """
     The flows of a switch, as the instructions of flows.py make them.
@@ -131,7 +159,7 @@ class FlowTable:
         """
         what, _, arguments = text.partition(" cookie=")
         if what == "add-flow":
-            cookie, _, match = arguments.partition(",")
+            cookie, _, match = arguments.removesuffix(",actions=normal").partition(",")
             self.flows[match] = cookie
         elif what == "del-flows":
             cookie = arguments.removesuffix("/-1")
@@ -170,7 +198,7 @@ class FlowsTests(SynchronousTestCase):
         """
         Assert that the switch has the flows of exactly these ports.
         """
-        expected = {f"in_port={ofport},dl_src=any" for ofport in ofports}
+        expected = {f"in_port={ofport}" for ofport in ofports}
         self.assertEqual(set(self.table.flows), expected)
 
     def test_swap(self) -> None:
@@ -202,8 +230,46 @@ class FlowsTests(SynchronousTestCase):
         self.server.addBridge("br-ex")
         self.server.addPort("br-ex", "tap3", iface_id="vm-3", ofport=1, external_ids=mac)
         self.server.deletePort("tap1")
-        remaining = {"in_port=1,dl_src=52:54:00:00:00:01", "in_port=2,dl_src=any"}
+        remaining = {"in_port=1,dl_src=52:54:00:00:00:01", "in_port=2"}
         self.assertEqual(set(self.table.flows), remaining)
+
+
+class RestartsTests(SynchronousTestCase):
+    """
+    What restarts.py says.
+    """
+
+    def test_restarts(self) -> None:
+        """
+        A restart is said once when ovs-vswitchd has been running for a shorter time
+        than before, also if that was during an outage of the database.
+        """
+        said: list[str] = []
+        server = MemoryServer()
+        restarts = load(EXAMPLES / "restarts.py").Restarts(said.append)
+
+        def connect() -> None:
+            protocol = self.successResultOf(connectProtocol(server.endpoint, OvsdbProtocol()))
+            following = ensureDeferred(restarts.follow(protocol))
+            server.advance(0)
+            self.successResultOf(following)
+
+        vswitchdRuns(server, 70)
+        connect()
+        vswitchdRuns(server, 75)
+        self.assertEqual(said, ["ovs-vswitchd has been running for 70 s"])
+        vswitchdRuns(server, 1)
+        vswitchdRuns(server, 6)
+        self.assertEqual(said[1:], ["ovs-vswitchd has restarted"])
+        server.restart()  # this clears the column
+        connect()
+        vswitchdRuns(server, 11)
+        self.assertEqual(said[2:], [])
+        server.kill()
+        server.start()
+        vswitchdRuns(server, 4)
+        connect()
+        self.assertEqual(said[2:], ["ovs-vswitchd has restarted"])
 
 
 class ExamplesTests(TestCase):
@@ -243,12 +309,12 @@ class ExamplesTests(TestCase):
         """
         self.server.addPort("br-int", "tap1", iface_id="vm-1", ofport=1)
         program = self.start(sys.executable, str(EXAMPLES / "flows.py"), self.where)
-        await program.line(",in_port=1,dl_src=any")
+        await program.line(",in_port=1,actions=normal")
         await program.line("in sync: flows for 1 VMs")
         mac = {"attached-mac": "52:54:00:00:00:02"}
         self.server.addPort("br-int", "tap2", iface_id="vm-2", external_ids=mac)
         self.server.assignOfport("tap2", 2)
-        line = await program.line(",in_port=2,dl_src=52:54:00:00:00:02")
+        line = await program.line(",in_port=2,dl_src=52:54:00:00:00:02,actions=normal")
         cookie = line.split(",")[0].removeprefix("add-flow ")
         self.server.assignOfport("tap2", 3)
         await program.line(f"del-flows {cookie}/-1")
@@ -303,24 +369,79 @@ class ExamplesTests(TestCase):
         self.assertEqual(await program.line("tap2"), "tap2 is ready at 2")
         self.assertEqual(await program.end(), 0)
 
-    async def test_tac(self) -> None:
+    async def test_asyncioObserver(self) -> None:
         """
-        twistd runs ports.tac as it stands.
+        Under twistd with the reactor of asyncio, an observer may return a
+        coroutine of asyncio as a Deferred. It is busy until that ends.
         """
+        folder = Path(self.mktemp())
+        folder.mkdir()
+        (folder / "sleeper.py").write_text(SLEEPER)
         self.server.addPort("br-int", "tap1", iface_id="vm-1", ofport=1)
         program = self.start(
-            *(TWISTD, "-n", "--pidfile=", "-y", str(EXAMPLES / "ports.tac")), OVSDB=self.where
+            *(TWISTD, "-n", "--pidfile=", "--reactor", "asyncio", "ovsdb-monitor"),
+            *("--endpoint", self.where, "--observer", "sleeper.Sleeper"),
+            path=str(folder.absolute()),
         )
-        await program.line("plug vm-1 at 1")
-        self.server.deletePort("tap1")
-        await program.line("unplug vm-1")
+        for words in ("begins br-int", "ends br-int", "begins tap1", "ends tap1"):
+            await program.line(words)
         self.assertIn(await program.end("INT"), (0, signal.SIGINT))
+
+    async def test_tac(self) -> None:
+        """
+        twistd runs ports.tac as it stands, also with the reactor of asyncio. What
+        else changes in a row than its OpenFlow port is not logged.
+        """
+        for number, reactor in enumerate(([], ["--reactor", "asyncio"])):
+            name, ifaceId = f"tap{number}", f"vm-{number}"
+            self.server.addPort("br-int", name, iface_id=ifaceId)
+            program = self.start(
+                *(TWISTD, "-n", "--pidfile=", *reactor, "-y", str(EXAMPLES / "ports.tac")),
+                OVSDB=self.where,
+            )
+            await program.line("in sync")
+            self.server.assignOfport(name, 3)
+            self.assertIn(f"plug {ifaceId} at 3", await program.line("plug"))
+            self.server.setInterface(name, options={"key": "1"})
+            self.server.deletePort(name)
+            self.assertIn(f"unplug {ifaceId}", await program.line("plug"))
+            self.assertIn(await program.end("INT"), (0, signal.SIGINT))
+
+    async def test_restarts(self) -> None:
+        """
+        restarts.py runs as it stands.
+        """
+        program = self.start(sys.executable, str(EXAMPLES / "restarts.py"), self.where)
+        await program.line("not known yet: is other_config:enable-statistics=true?")
+        vswitchdRuns(self.server, 70)
+        await program.line("ovs-vswitchd has been running for 70 s")
+        vswitchdRuns(self.server, 1)
+        await program.line("ovs-vswitchd has restarted")
+        await program.end("INT")
+
+    async def test_noServer(self) -> None:
+        """
+        If nobody answers, each program says so at once.
+        """
+        for name, arguments in (
+            ("flows.py", ()),
+            ("restarts.py", ()),
+            ("with_asyncio.py", ()),
+            ("wait_for_vm.py", ("vm-1",)),
+            ("port.py", ("remove", "br-int", "tap1")),
+        ):
+            script = str(EXAMPLES / name)
+            where = f"tcp:127.0.0.1:{freePort()}"
+            program = self.start(sys.executable, script, *arguments, where)
+            await program.line(f"{where}: Connection was refused")
+            await program.kill()
 
     async def test_port(self) -> None:
         """
         port.py adds a port and removes it. What is wrong is one line, and status
         1.
         """
+        self.server.addBridge("br-ex")
         script = (sys.executable, str(EXAMPLES / "port.py"))
         program = self.start(*script, "add", "br-int", "tap7", "vm-7", self.where)
         self.assertEqual(await program.end(), 0)
@@ -329,7 +450,8 @@ class ExamplesTests(TestCase):
         for arguments, error in (
             (("add", "br-x", "tap8", "vm-8"), "there is no bridge br-x"),
             (("add", "br-int", "tap7", "vm-8"), "constraint violation"),
-            (("remove", "br-int", "tap8"), "there is no port tap8"),
+            (("remove", "br-int", "tap8"), "there is no port tap8 on a bridge br-int"),
+            (("remove", "br-ex", "tap7"), "there is no port tap7 on a bridge br-ex"),
         ):
             program = self.start(*script, *arguments, self.where)
             await program.line(error)
@@ -337,7 +459,7 @@ class ExamplesTests(TestCase):
         program = self.start(*script, "remove", "br-int", "tap7", self.where)
         self.assertEqual(await program.end(), 0)
         names = {row["name"] for row in self.server.tables["Interface"].values()}
-        self.assertEqual(names, {"br-int"})
+        self.assertEqual(names, {"br-int", "br-ex"})
 
     async def test_bridgePorts(self) -> None:
         """
@@ -408,6 +530,6 @@ class AllTests(SynchronousTestCase):
         """
         found = {path.name for path in EXAMPLES.glob("*.py")}
         programs = {"flows.py", "fold_events.py", "observer_module.py", "port.py"}
-        programs |= {"wait_for_vm.py", "with_asyncio.py", "bridge_ports.py", "ovn_ports.py"}
+        programs |= {"wait_for_vm.py", "with_asyncio.py", "bridge_ports.py", "ovn_ports.py", "restarts.py"}
         self.assertEqual(found, programs)
         self.assertEqual([path.name for path in EXAMPLES.glob("*.tac")], ["ports.tac"])

@@ -20,7 +20,7 @@ from twisted.internet.utils import getProcessOutputAndValue
 from twisted.trial.unittest import TestCase
 
 import twisted_ovsdb
-from tests.fakes.documented import blocks
+from tests.fakes.documented import PAGES, blocks
 
 CHECKOUT = Path(twisted_ovsdb.__file__).parent.parent
 
@@ -261,7 +261,7 @@ class TypesTests(TestCase):
         ]:
             (self.folder / f"{name}.py").write_text(program.lstrip(), "utf-8")
         await self.checkMypy(site)
-        await self.checkExamples()
+        await self.checkDocumentation()
         await self.checkPyright(site)
 
     async def checkMypy(self, site: Path) -> None:
@@ -280,18 +280,24 @@ class TypesTests(TestCase):
         for (_, line, message), part in zip(found, faults.values(), strict=True):
             self.assertIn(part, message, line)
 
-    async def checkExamples(self) -> None:
+    async def checkDocumentation(self) -> None:
         """
-        Check the programs of examples/ with the configuration that the
-        documentation gives.
+        Check the code of README.md and docs/ with the configuration that the
+        documentation gives, and the programs of examples/ with C{strict = true} too.
         """
-        page = CHECKOUT / "docs" / "testing.rst"
-        (given,) = [block.text for block in blocks(page) if block.language == "ini"]
-        (self.folder / "documented.ini").write_text(given, "utf-8")
-        examples = self.folder / "examples"
+        shown = [block for page in PAGES for block in blocks(page)]
+        (given,) = [block.text for block in shown if block.language == "ini"]
+        documented, examples = self.folder / "documented", self.folder / "examples"
+        documented.mkdir()
+        for page in PAGES:
+            code = [block.text for block in blocks(page) if block.language == "python"]
+            name = page.stem.replace("-", "_").lower()
+            (documented / f"{name}_page.py").write_text("\n".join(code), "utf-8")
         shutil.copytree(CHECKOUT / "examples", examples)
-        told, status = await self.run_("mypy", "--config-file", "documented.ini", "examples")
-        self.assertEqual(status, 0, told)
+        for programs, more in ((documented, ""), (examples, "strict = true\n")):
+            (self.folder / "given.ini").write_text(given + more, "utf-8")
+            told, status = await self.run_("mypy", "--config-file", "given.ini", programs.name)
+            self.assertEqual(status, 0, told)
 
     async def checkPyright(self, site: Path) -> None:
         """

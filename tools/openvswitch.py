@@ -97,6 +97,7 @@ class PrivateOpenVSwitch:
             "--enable-dummy=override",
             "--disable-system",
             "--disable-system-route",
+            f"--pidfile={self.folder / 'ovs-vswitchd.pid'}",
         )
         control = self.folder / "ovs-vswitchd.ctl"
         self._await("ovs-vswitchd", control.exists)
