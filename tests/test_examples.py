@@ -529,7 +529,7 @@ class AllTests(SynchronousTestCase):
         Each program has a test: here, or where it has a real server.
         """
         found = {path.name for path in EXAMPLES.glob("*.py")}
-        programs = {"flows.py", "fold_events.py", "observer_module.py", "port.py"}
-        programs |= {"wait_for_vm.py", "with_asyncio.py", "bridge_ports.py", "ovn_ports.py", "restarts.py"}
+        programs = {"bridge_ports.py", "flows.py", "fold_events.py", "observer_module.py"}
+        programs |= {"ovn_ports.py", "port.py", "restarts.py", "wait_for_vm.py", "with_asyncio.py"}
         self.assertEqual(found, programs)
         self.assertEqual([path.name for path in EXAMPLES.glob("*.tac")], ["ports.tac"])
