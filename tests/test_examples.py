@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from twisted.internet.defer import Deferred, ensureDeferred
+from twisted.internet.defer import Deferred, ensureDeferred, maybeDeferred
 from twisted.internet.endpoints import connectProtocol, serverFromString
 from twisted.internet.error import ProcessTerminated
 from twisted.internet.protocol import ProcessProtocol
@@ -434,7 +434,7 @@ class ExamplesTests(TestCase):
             where = f"tcp:127.0.0.1:{freePort()}"
             program = self.start(sys.executable, script, *arguments, where)
             await program.line(f"{where}: Connection was refused")
-            await program.kill()
+            await maybeDeferred(program.kill)
 
     async def test_port(self) -> None:
         """
