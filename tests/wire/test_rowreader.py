@@ -30,7 +30,6 @@ from twisted_ovsdb import (
     InterfaceMonitor,
     OvsdbProtocol,
     ProtocolViolation,
-    SessionLost,
 )
 from twisted_ovsdb.database.monitor import MONITOR
 from twisted_ovsdb.database.tableset import MonitoredTable, Replica, TableSet
@@ -436,7 +435,7 @@ class ArrivingSessionTests(SynchronousTestCase):
         attached = self.monitor.attach(self.protocol)
         data = self.reply(1, {50: {"name": 5}, **self.rows})
         self.receive(data[: len(data) // 2])
-        self.failureResultOf(attached, SessionLost)
+        self.failureResultOf(attached, ProtocolViolation)
         self.assertIn("table Interface, row", str(self.protocol.lost))
         self.assertEqual(self.observer.events, [])
 
