@@ -19,7 +19,7 @@ from twisted_ovsdb.errors import ProtocolViolation
 from twisted_ovsdb.wire.jsonrpc import parseMessage
 from twisted_ovsdb.wire.jsonstream import JSONStream
 from twisted_ovsdb.wire.strictjson import decodeObject
-from twisted_ovsdb.wire.tableupdates import TableUpdates, decodeMessage, rowUpdates
+from twisted_ovsdb.wire.tableupdates import TableUpdates, decodeMessage, parsed, rowUpdates
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.text(max_size=5),
@@ -154,7 +154,10 @@ class TableUpdatesTests(SynchronousTestCase):
             ('{"id":1,"result":{"a":{"N":{},"N" {}}}}', "not JSON"),
             ('{"id":1,"result":{"a":{"N":{},"N":{x}}}}', "not JSON"),
             ('{"id":1,"result":{"a":{"N":{"x":1e999}}}}', "not JSON"),
-            ('{"id":null,"method":"update","params":["m",{"a":{}},2]}', "not JSON"),
+            ('{"id":null,"method":"update","params":["m",{"a":{}},2]}', "update: not two params"),
+            ('{"id":null,"method":"update2","params":["m",{"a":{}} , 2,3 ]}', "not two params"),
+            ('{"id":null,"method":"update","params":["m",{"a":{}},]}', "not JSON"),
+            ('{"id":null,"method":"update","params":["m",{"a":{}},2}', "not JSON"),
             ('{"id":null,"method":"update","params":["m",{"a":{}}}', "not JSON"),
             ('{"id":null,"method":"update","params":["m",{"a":{}}],"params":[]}', "has params"),
         ):
@@ -163,6 +166,18 @@ class TableUpdatesTests(SynchronousTestCase):
                 tables = message["result"] if "result" in message else message["params"][1]
                 error = self.assertRaises(ProtocolViolation, read, tables)
                 self.assertIn(wrong, str(error), text)
+
+    def test_moreBehind(self) -> None:
+        """
+        A reply that looks like one to C{monitor_cond_since} and goes on is no table
+        updates. As plain JSON, it is what it is.
+        """
+        text = f'{{"id":1,"result":[true,"{UUIDS[0]}",{{"a":{{}}}},[5] , "x" ],"error":null}}'
+        read = decodeMessage(text.encode())["result"]
+        error = self.assertRaises(ProtocolViolation, unfold, read[-1])
+        self.assertEqual(str(error), "more behind table updates: [[5], 'x']")
+        read = parsed(decodeMessage(text.encode())["result"])
+        self.assertEqual(read, json.loads(text)["result"])
 
     def test_sameInEachForm(self) -> None:
         """

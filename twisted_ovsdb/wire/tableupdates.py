@@ -128,10 +128,16 @@ class TableUpdates:
     The C{<table-updates>} of a message, still as text: to be read once, by
     L{rows} or by L{whole}, before anything else is read from the connection.
     Both also check the end of the message.
+
+    @ivar behind: what stands behind them in the same array, when they are read.
     """
 
     def __init__(
-        self, text: str, position: int = 0, closing: str | None = None, first: str = "a result"
+        self,
+        text: str,
+        position: int = 0,
+        closing: str | None = None,
+        notification: str | None = None,
     ) -> None:
         """
         @param text: the message.
@@ -139,11 +145,12 @@ class TableUpdates:
         @param closing: what stands between them and the next member of the
             message. None: the text ends somewhere, and the rows before its
             end are read.
-        @param first: what the message has, in an error about it.
+        @param notification: its method, if the message is no reply.
         """
+        self.behind: list[Any] = []
         self._cursor = _Cursor(text, position)
         self._closing = closing
-        self._first = first
+        self._notification = notification
         self._table: str | None = None  # the latest
         self._begun = 0  # where its latest row begins, or an earlier one
 
@@ -162,6 +169,8 @@ class TableUpdates:
                 self._table, self._begun = table, cursor.position + 1
                 yield from self._rowsOf(table)
             self._finish()
+            if self.behind:
+                raise ProtocolViolation(f"more behind table updates: {describe(self.behind)}")
         except ProtocolViolation:
             # Of a part of a message, what is wrong is found at the end of it.
             if self._closing is not None:
@@ -207,15 +216,23 @@ class TableUpdates:
     def _finish(self) -> None:
         """Read the message to its end."""
         fault = ""
-        for character in self._closing or "":
-            self._cursor.expect(character)
-        for name in self._cursor.further():
-            value = self._cursor.value()
+        cursor, notification = self._cursor, self._notification
+        if self._closing:
+            while cursor.next() == ",":
+                cursor.position += 1
+                cursor.next()
+                self.behind.append(cursor.value())
+            cursor.expect(self._closing)
+        if notification is not None and self.behind:
+            fault = wrongCount(notification, self.behind)
+        for name in cursor.further():
+            value = cursor.value()
             if name == "error" and value is not None:
-                fault = f"a message has both {self._first} and an error"
+                first = "a result" if notification is None else "a method"
+                fault = f"a message has both {first} and an error"
             elif name in ("id", "method", "params") or (name == "result" and value is not None):
                 fault = f"a message with table updates has {name} behind them"
-        self._cursor.text = ""
+        cursor.text = ""
         if fault:
             raise ProtocolViolation(fault)
 
@@ -236,7 +253,7 @@ def decodeMessage(message: Buffer) -> dict[str, Any]:
     if update is not None:
         method, *names = update.groups()
         params: list[Any] = [name for name in names if name is not None]
-        params.append(TableUpdates(text, update.end(), "]", "a method"))
+        params.append(TableUpdates(text, update.end(), "]", method))
         return {"id": None, "method": method, "params": params}
     reply = REPLY.match(text)
     if reply is not None:
@@ -258,8 +275,15 @@ def parsed(content: Any) -> Any:
     if isinstance(content, TableUpdates):
         return content.whole()
     if type(content) is list and content and isinstance(content[-1], TableUpdates):
-        return [*content[:-1], content[-1].whole()]
+        tables = content[-1]
+        return [*content[:-1], tables.whole(), *tables.behind]
     return content
+
+
+def wrongCount(notification: str, params: object) -> str:
+    """What to say of an update notification that has too few params, or too many."""
+    count = "three" if notification == "update3" else "two"
+    return f"{notification}: not {count} params: {describe(params)}"
 
 
 def rowUpdates(tables: object, monitored: Container[str]) -> RowUpdates:
