@@ -91,7 +91,7 @@ class TableUpdatesTests(SynchronousTestCase):
         self.assertEqual(data, b"")
         self.assertEqual(decoded["id"], 1)
         found = decoded["result"]
-        usual = compact and indent is None and order[:2] == ["id", "result"]
+        usual = order[:2] == ["id", "result"]
         self.assertIs(isinstance(found, TableUpdates), usual)
         if usual and whole:
             found = found.whole()
@@ -138,6 +138,7 @@ class TableUpdatesTests(SynchronousTestCase):
         for text, wrong in (
             ('{"id":1,"result":{"a":{}},"error":"x"}', "both a result and an error"),
             ('{"id":1,"result":{"a":{}},"result":{}}', "has result behind them"),
+            ('{"id":1,"result":{"a":{}},"result":null}', "has result behind them"),
             ('{"id":1,"result":{"a":{}},"id":2}', "has id behind them"),
             ('{"id":1,"result":{"a":{}},"method":"x"}', "has method behind them"),
             ('{"id":1,"result":{"a":{}},}', "not JSON"),
@@ -203,15 +204,16 @@ class TableUpdatesTests(SynchronousTestCase):
 
     def test_withoutTables(self) -> None:
         """
-        A message without table updates, or in another form than
-        ovsdb-server's, is parsed as a whole.
+        A message without table updates, in another order than ovsdb-server's or
+        with very much white space is parsed as a whole.
         """
         for text in (
             '{"id":null,"method":"update","params":[]}',
             '{"id":null,"method":"locked","params":["a"]}',
             "{}",
             '{"id":1,"result":[1]}',
-            '{"id": 1, "result": {}}',
+            '{"error": null, "id": 1, "result": {}}',
+            '{"id":1,' + " " * 33 + '"result":{}}',
             '{"id":"echo","method":"echo","params":[]}',
         ):
             self.assertEqual(decodeMessage(bytearray(text.encode())), json.loads(text))

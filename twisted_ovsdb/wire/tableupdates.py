@@ -7,8 +7,13 @@ Messages with table updates, whose rows are parsed one by one.
 The C scanner of C{json} parses a row when the row is asked for. The caller
 makes its value and drops the parsed form. Parsed as a whole, the initial reply
 for 100,000 interfaces would be millions of objects that exist at once, and the
-reactor would do nothing else for a second. What is read, and what is refused,
-is the same as for a message that is parsed as a whole.
+reactor would do nothing else for a second. A message whose members stand in
+another order than ovsdb-server's is parsed as a whole.
+
+What is read, and what is refused, is the same in both cases, but for names that
+stand there twice. No server writes them, and of these a JSON parser keeps the last
+one. Here too the last row of a UUID counts, but each has to be right; the rows of
+a table add up; and what contradicts the beginning of the message is refused.
 """
 
 from __future__ import annotations
@@ -31,8 +36,21 @@ from twisted_ovsdb.wire.strictjson import (
 
 _UUID: Final = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
-REPLY: Final = re.compile(
-    r'\{"id":(0|[1-9][0-9]{0,17}),"result":(?:\[(true|false),"(' + _UUID + r')",)?(?=\{)'
+
+def _beginning(*tokens: str) -> re.Pattern[str]:
+    """
+    Make the pattern of a message's beginning, with white space between its tokens.
+    It has a limit: a message is matched again whenever more of it has come.
+    """
+    return re.compile(r"[ \t\r\n]{0,32}".join(tokens))
+
+
+_LAST_ID: Final = '"(' + _UUID + ')"'
+_OBJECT: Final = r"(?=\{)"
+
+REPLY: Final = _beginning(
+    *(r"\{", '"id"', ":", "(0|[1-9][0-9]{0,17})", ",", '"result"', ":"),
+    *(r"(?:\[", "(true|false)", ",", _LAST_ID, ",", f"|){_OBJECT}"),
 )
 """
 The beginning of a reply with an object, as ovsdb-server writes it: its id, and
@@ -40,9 +58,9 @@ what stands before the object in a reply to C{monitor_cond_since}.
 """
 
 # The beginnings of an update, of a table's first row and of each other row.
-_UPDATE: Final = re.compile(
-    r'\{"id":null,"method":"(update[23]?)","params":\["([^"\\\x00-\x1f]*)",'
-    r'(?:"(' + _UUID + r')",)?(?=\{)'
+_UPDATE: Final = _beginning(
+    *(r"\{", '"id"', ":", "null", ",", '"method"', ":", '"(update[23]?)"', ",", '"params"', ":"),
+    *(r"\[", r'"([^"\\\x00-\x1f]*)"', ",", f"(?:{_LAST_ID}", ",", f"|){_OBJECT}"),
 )
 _ROW: Final = '"(' + _UUID + r')":(?=\{)'
 _FIRST_ROW: Final = re.compile(r"\{" + _ROW)
@@ -64,6 +82,7 @@ class _Cursor:
     def __init__(self, text: str, position: int) -> None:
         self.text = text
         self.position = position
+        self.name = position  # where the latest name of a member begins
 
     def next(self) -> str:
         """
@@ -108,6 +127,7 @@ class _Cursor:
 
     def _name(self) -> str:
         """Read a member's name and the colon."""
+        self.name = self.position
         plain = _PLAIN_NAME.match(self.text, self.position)
         if plain is not None:
             self.position = plain.end()
@@ -192,6 +212,7 @@ class TableUpdates:
             row = _NEXT_ROW.match(text, position)
         cursor.position = position
         for uuid in cursor.names() if position == start else cursor.further():
+            self._begun = cursor.name
             update = cursor.value()
             _checkRow(table, uuid, update)
             yield table, uuid, update
@@ -230,7 +251,9 @@ class TableUpdates:
             if name == "error" and value is not None:
                 first = "a result" if notification is None else "a method"
                 fault = f"a message has both {first} and an error"
-            elif name in ("id", "method", "params") or (name == "result" and value is not None):
+            elif name in ("id", "method", "params") or (
+                name == "result" and (notification is None or value is not None)
+            ):
                 fault = f"a message with table updates has {name} behind them"
         cursor.text = ""
         if fault:
