@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Sequence
 from typing import Any, Final
 
 from twisted_ovsdb.errors import ProtocolViolation, describe
@@ -167,7 +167,7 @@ class TableUpdates:
             end are read.
         @param notification: its method, if the message is no reply.
         """
-        self.behind: list[Any] = []
+        self.behind: Sequence[Any] = ()
         self._cursor = _Cursor(text, position)
         self._closing = closing
         self._notification = notification
@@ -234,18 +234,24 @@ class TableUpdates:
         table = json.dumps(self._table, ensure_ascii=False)
         return f"{{{table}:{{{self._cursor.text[self._begun :]}"
 
+    def _elements(self) -> Iterator[Any]:
+        """The further elements of the array."""
+        cursor = self._cursor
+        while cursor.next() == ",":
+            cursor.position += 1
+            cursor.next()
+            yield cursor.value()
+
     def _finish(self) -> None:
         """Read the message to its end."""
         fault = ""
         cursor, notification = self._cursor, self._notification
         if self._closing:
-            while cursor.next() == ",":
-                cursor.position += 1
-                cursor.next()
-                self.behind.append(cursor.value())
+            if not cursor.text.startswith(self._closing, cursor.position):
+                self.behind = list(self._elements())
+                if notification is not None and self.behind:
+                    fault = wrongCount(notification, self.behind)
             cursor.expect(self._closing)
-        if notification is not None and self.behind:
-            fault = wrongCount(notification, self.behind)
         for name in cursor.further():
             value = cursor.value()
             if name == "error" and value is not None:
@@ -262,8 +268,8 @@ class TableUpdates:
 
 def decodeMessage(message: Buffer) -> dict[str, Any]:
     """
-    Decode a framed message. Table updates in the form that ovsdb-server writes
-    are L{TableUpdates}; a message in any other form is parsed as a whole.
+    Decode a framed message. Table updates in the order that ovsdb-server writes
+    are L{TableUpdates}; any other message is parsed as a whole.
 
     @param message: the message. A C{bytearray}, which is a message that came
         in many chunks, is emptied: its text is not kept twice.
