@@ -40,6 +40,7 @@ class ProtocolViolation(OvsdbError):
 
     The text names what was wrong and where (table, row, column). The
     connection is aborted: after such a fault nothing further can be trusted.
+    Every request that waits for an answer fails with it.
     """
 
 
@@ -124,7 +125,8 @@ class TransactionFailed(RpcError):
 
 class SessionLost(OvsdbError):
     """
-    The connection ended before a request was answered.
+    The connection ended before a request was answered, but not by a
+    L{ProtocolViolation} while it waited.
 
     @ivar reason: the exception that ended the connection.
     """

@@ -97,6 +97,17 @@ class EventsServiceTests(SynchronousTestCase):
         expected = ["started", "first", "first", "started", "second", "second"]
         self.assertEqual(self.lines(), expected)
 
+    def test_pathOfBytes(self) -> None:
+        """
+        The events of a server whose unix socket has a path that is not UTF-8 are
+        written, with this path.
+        """
+        source = os.fsdecode(b"unix:/run/\xfe.sock")
+        self.start()
+        self.tell(source)
+        self.stop()
+        self.assertEqual(self.lines(), ["started", source])
+
     def test_started(self) -> None:
         """
         The first line of a run names the version and the run.

@@ -17,7 +17,13 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_ovsdb.connection.protocol import OvsdbProtocol
-from twisted_ovsdb.errors import MonitorCanceled, ProtocolViolation, RpcError, SessionLost
+from twisted_ovsdb.errors import (
+    MonitorCanceled,
+    OvsdbError,
+    ProtocolViolation,
+    RpcError,
+    SessionLost,
+)
 
 MONITOR = {"A": [{"columns": ["s"]}]}
 
@@ -179,7 +185,30 @@ class CallTests(ProtocolTestCase):
         self.protocol.dataReceived(b'{"id":1,"result":{"a":{"b":{}}},"error":null}')
         self.assertEqual(self.successResultOf(result), {"a": {"b": {}}})
         self.protocol.dataReceived(b'{"id":2,"result":{"a":NaN},"error":null}')
-        self.failureResultOf(wrong, SessionLost)
+        self.failureResultOf(wrong, ProtocolViolation)
+
+    def test_wrongInAnyForm(self) -> None:
+        """
+        What a wrong reply raises does not depend on how it is written: JSON or not,
+        with or without white space, and whether its request is known from it. It is
+        what ended the session, for every request that waits.
+        """
+        for text in (
+            '{"id":1,"result":{"a":NaN},"error":null}',
+            '{"id":1,"result":{"a":{}},"error":"x"}',
+            '{"id":1,"result":["T",5]}',
+            '{"id":1,"method":"a","result":{}}',
+            '{"id":null,"result":[]}',
+            "[]",
+        ):
+            for form in (text, text.replace(":", ": ")):
+                self.setUp()
+                waiting = [self.protocol.listDatabases(), self.protocol.call("a", [])]
+                self.protocol.dataReceived(form.encode())
+                for result in waiting:
+                    reason = self.failureResultOf(result, ProtocolViolation).value
+                    self.assertIs(reason, self.protocol.lost, form)
+                self.failureResultOf(self.protocol.call("a", []), SessionLost)
 
     def test_notJSON(self) -> None:
         """
@@ -233,7 +262,7 @@ class MonitorTests(ProtocolTestCase):
         super().setUp()
         self.updates: list[Any] = []
         self.reply = self.protocol.monitor("T", "m", MONITOR, self.updates.append)
-        self.addCleanup(self.reply.addErrback, lambda failure: failure.trap(SessionLost))
+        self.addCleanup(self.reply.addErrback, lambda failure: failure.trap(OvsdbError))
 
     def update(self, value: object, monitorId: object = "m") -> dict[str, Any]:
         """
@@ -263,8 +292,7 @@ class MonitorTests(ProtocolTestCase):
         An update before the reply ends the session.
         """
         self.receive(self.update({"A": 1}))
-        self.failureResultOf(self.reply, SessionLost)
-        self.assertIsInstance(self.protocol.lost, ProtocolViolation)
+        self.failureResultOf(self.reply, ProtocolViolation)
         self.assertTrue(self.transport.disconnecting)
 
     def test_F22_updateOfNoMonitor(self) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from twisted.internet.defer import CancelledError, Deferred
 
 from tests.connection.test_protocol import ProtocolTestCase
+from tests.fakes.messages import write
 from tests.fakes.rows import uuid
 from twisted_ovsdb.database.schema import DatabaseSchema
 from twisted_ovsdb.database.tables import DatabaseReplica, RowChange
@@ -98,6 +99,15 @@ class SimpleTests(MethodsTestCase):
         self.assertEqual(self.sent(), [{"method": "echo", "params": ["a", 1], "id": 1}])
         self.receive({"id": 1, "result": ["a", 1], "error": None})
         self.assertEqual(self.successResultOf(result), ["a", 1])
+
+    def test_echoLikeTables(self) -> None:
+        """
+        So does what looks like the reply to C{monitor_cond_since} at first.
+        """
+        sent = [True, uuid(1), {"a": {"b": 1}}, ["c"], 5]
+        result = self.protocol.echo(*sent)
+        self.protocol.dataReceived(write({"id": 1, "result": sent, "error": None}).encode())
+        self.assertEqual(self.successResultOf(result), sent)
 
     def test_refused(self) -> None:
         """

@@ -190,6 +190,8 @@ NOT_ENCODED: list[tuple[ColumnType, type[Exception], object]] = [
     *[(ColumnType(UUID), TypeError, value) for value in (5, ["uuid", A], {A})],
     (ColumnType(UUID), ValueError, "row1"),
     *[(STRINGS, TypeError, value) for value in ("a", None, {"a": 1}, [5], iter("a"))],
+    *[(STRINGS, ValueError, value) for value in (["a", "a"], ("a", "b", "a"))],
+    (many(UUID), ValueError, [A, A]),
     (TWO, ValueError, set()),
     (TWO, ValueError, {1, 2, 3}),
     *[(PAIRS, TypeError, value) for value in (None, [("a", 1)], {"a": "b"}, {1: 1})],

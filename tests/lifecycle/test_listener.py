@@ -259,6 +259,23 @@ class ListenerTests(ListenerTestCase):
         first.protocol.dataReceived(json.dumps({"id": messageId, "error": "no"}).encode())
         self.assertTrue(second.transport.disconnecting)
 
+    def test_replacesTheWrong(self) -> None:
+        """
+        If the first connection breaks the protocol when it is asked, the second
+        one replaces it: the fault is not the second one's.
+        """
+        first = self.synchronize("one", 1)
+        second = self.dial()
+        second.identify("one")
+        first.protocol.dataReceived(b"[]")
+        self.assertTrue(first.transport.disconnecting)
+        self.assertFalse(second.transport.disconnecting)
+        second.snapshot(1)
+        self.assertEqual(
+            [event[0] for event in self.observer.take()],
+            ["online", "synchronized", "disconnected", "online", "synchronized"],
+        )
+
     def test_replacesTheSilent(self) -> None:
         """
         If a switch does not answer, a newer connection with the same system-id

@@ -25,6 +25,7 @@ from twisted.trial.unittest import TestCase
 
 from tests.live.randomtransactions import Author, Operations
 from tests.live.support import requireOpenVSwitch
+from tests.testing.test_server import WRONG_OPERATIONS
 from tools.openvswitch import PrivateOpenVSwitch
 from twisted_ovsdb import RpcError
 from twisted_ovsdb.database.schema import DatabaseSchema
@@ -392,6 +393,17 @@ class DifferentialTests(TestCase):
                 error = await self.assertFailure(side.writer.call(method, params), RpcError)
                 told.append((error.error, error.details))
             self.assertEqual(told[1], told[0], f"{method} {params}")
+
+    async def test_wrongOperations(self) -> None:
+        """
+        Both servers refuse the same operations with the same error.
+        """
+        for operation, _ in WRONG_OPERATIONS:
+            told = []
+            for side in self.sides:
+                (error,) = await side.writer.call("transact", [DATABASE, operation])
+                told.append(error["error"])
+            self.assertEqual(told[1], told[0], operation)
 
     async def test_rest(self) -> None:
         """

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 import random
 from typing import Any
 
@@ -312,6 +313,7 @@ class DialectTests(ReplicaCase):
             [True, transaction(3), initial(A)],
             [False, transaction(3), changes(B, A)],
             [True, transaction(3), changes({}, B)],
+            math.nan,
         ]
         for fault in faults:
             server = Server()
@@ -646,6 +648,20 @@ class ConditionTests(ReplicaCase):
         self.assertEqual(server.asked[1][3], ZERO)
         self.successResultOf(changed)
         self.assertEqual(server.take()[-1], ("resync", [(None, "b")]))
+
+    def test_brokenMeanwhile(self) -> None:
+        """
+        So it is if the server breaks the protocol before the reply.
+        """
+        server = self.server
+        server.synchronize(A, last=1)
+        changed = self.change("b")
+        server.endpoint.protocol.dataReceived(b"[]")
+        server.lose()
+        self.assertNoResult(changed)
+        server.synchronize({2: row(s="b")}, last=3)
+        self.successResultOf(changed)
+        self.assertEqual(server.take()[-1], ("resync", [("a", None), (None, "b")]))
 
     def test_whileDown(self) -> None:
         """

@@ -8,6 +8,7 @@ Tests for L{twisted_ovsdb.observers.jsonlines}.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from datetime import datetime, timezone
 from types import MappingProxyType
@@ -150,6 +151,16 @@ class JSONLinesObserverTests(SynchronousTestCase):
         line = self.line(event)
         self.assertIn(r'"name":"t\u00e2p\n\"\ud83d\ude80\""', line)
         self.assertEqual(json.loads(line)["interface"]["name"], 'tâp\n"\U0001f680"')
+
+    def test_pathOfBytes(self) -> None:
+        """
+        The path of a unix socket may be any bytes. Those that are not UTF-8 are
+        escaped, and a reader in Python gets the path.
+        """
+        source = os.fsdecode(b"unix:/run/\xff.sock")
+        line = self.line(Synchronized(Cause.INITIAL, (), source))
+        self.assertIn(r'"source":"unix:/run/\udcff.sock"', line)
+        self.assertEqual(os.fsencode(json.loads(line)["source"]), b"unix:/run/\xff.sock")
 
     def test_extra(self) -> None:
         """

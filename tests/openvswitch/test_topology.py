@@ -155,6 +155,7 @@ class TopologyTests(SynchronousTestCase):
             (BRIDGE_ROWS, {"name": 5, "ports": ["set", []]}, "column name: expected a string"),
             (PORT_ROWS, {"interfaces": 5}, "column interfaces: expected UUIDs"),
             (PORT_ROWS, {"interfaces": ["set", [["uuid", "x"]]]}, "column interfaces: expected"),
+            (PORT_ROWS, {"interfaces": ["set", [["uuid", uuid(1)]] * 2]}, "UUIDs, each once"),
         ):
             fault = self.assertRaises(ProtocolViolation, rows.whole, "b", wrong)
             self.assertIn(text, str(fault))

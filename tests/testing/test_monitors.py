@@ -177,6 +177,32 @@ class MonitorTests(SynchronousTestCase):
         self.server.setInterface("tap1", ofport=2)
         self.assertEqual(self.take(), [{"delete": None}])
 
+    def test_wrongRequests(self) -> None:
+        """
+        A request of any form is answered: what is wrong is a syntax error that says
+        so, and no monitor has begun.
+        """
+        columns: list[Any] = [5, {}, None, "name", [5], [[]], [{}], ["zz"], ["name", "name"]]
+        select: list[Any] = [5, [], None, {"initial": 5}, {"zz": True}]
+        where: list[Any] = [5, {}, None, [5], [[]], [[[], "==", "a"]], [["name", {}, "a"]]]
+        where += [[["name", "==", 5]], [["zz", "==", 5]], [["name", "==", ["named-uuid", []]]]]
+        tables: list[Any] = [5, None, "x", []]
+        requests: list[Any] = [5, None, "x", [5], [[]], [{}, None]]
+        requests += [{"columns": wrong} for wrong in columns]
+        requests += [[{"select": wrong}] for wrong in select]
+        requests += [[{"where": wrong}] for wrong in where]
+        for wrong in [*tables, *({"Interface": request} for request in requests)]:
+            refused = self.protocol.call("monitor_cond", [DATABASE, "m", wrong])
+            self.server.advance(0)
+            error = self.failureResultOf(refused, RpcError).value
+            self.assertIn(error.error, ("syntax error", "unknown column"), wrong)
+            self.assertTrue(error.details, wrong)
+        self.assertEqual(self.call("monitor_cond", DATABASE, "m", {}), {})
+        for wrong in [*tables, {"Zed": []}, {"Interface": 5}, {"Interface": [5]}]:
+            refused = self.protocol.call("monitor_cond_change", ["m", "m", wrong])
+            self.server.advance(0)
+            self.failureResultOf(refused, RpcError)
+
     def test_since(self) -> None:
         """
         C{monitor_cond_since} never finds a transaction: a switch's own server

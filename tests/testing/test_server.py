@@ -24,10 +24,62 @@ from twisted_ovsdb import (
     InterfaceChanged,
     InterfaceOnline,
     OvsdbProtocol,
+    SessionLost,
     TransactionFailed,
 )
 from twisted_ovsdb.events import Event, InterfaceEvent
 from twisted_ovsdb.testing import MemoryServer, RecordingObserver, connectedFactory
+from twisted_ovsdb.testing.schema import DATABASE
+
+_ROWS: dict[str, Any] = {"table": "Interface", "where": []}
+_INSERT: dict[str, Any] = {"op": "insert", "table": "Interface", "row": {"name": "new"}}
+_SELECT: dict[str, Any] = {"op": "select", **_ROWS}
+_MUTATE: dict[str, Any] = {"op": "mutate", **_ROWS}
+
+
+def _with(operation: dict[str, Any], member: str, said: str, *values: Any) -> list[tuple[Any, str]]:
+    """
+    The operation with each of these values for a member.
+    """
+    return [({**operation, member: value}, said) for value in values]
+
+
+WRONG_OPERATIONS: list[tuple[Any, str]] = [
+    (5, "Object expected."),
+    (None, "Object expected."),
+    ([], "Object expected."),
+    ({}, "Required 'op' member is missing."),
+    ({"op": "insert", "row": {}}, "Required 'table' member is missing."),
+    ({"op": "select", "table": "Interface"}, "Required 'where' member is missing."),
+    ({"op": "comment"}, "Required 'comment' member is missing."),
+    *_with({}, "op", "Type mismatch for member 'op'.", 5, [], {}),
+    *_with({}, "op", 'No operation "zz"', "zz"),
+    *_with({"op": "commit"}, "durable", "Type mismatch for member 'durable'.", 1, None),
+    *_with(_INSERT, "table", "Type mismatch for member 'table'.", 5, [], {}),
+    *_with(_INSERT, "table", "No table named Zed.", "Zed"),
+    *_with(_INSERT, "row", "Type mismatch for member 'row'.", 5, [], None),
+    *_with(
+        _INSERT, "row", "expected string", {"name": ["named-uuid", []]}, {"name": ["named-uuid", 5]}
+    ),
+    *_with(_INSERT, "row", "expected string", {"options": ["map", [[["named-uuid", []], "a"]]]}),
+    *_with(_INSERT, "zz", "Member 'zz' is present but not allowed here.", 1),
+    *_with(_INSERT, "uuid-name", "Type mismatch for member 'uuid-name'.", 5, [], {}, None, True),
+    *_with(_INSERT, "uuid-name", "not a name", "", "a b", "1"),
+    *_with(_SELECT, "where", "Type mismatch for member 'where'.", 5, None, {}, "x"),
+    *_with(_SELECT, "where", "Parse error in condition.", [5], [None], [[]], [["name"]], [{}]),
+    *_with(_SELECT, "where", "Parse error in condition.", [[[], "==", "a"]], [["name", [], "a"]]),
+    *_with(_SELECT, "where", "expected 1 to 1 elements", [["ofport", "<", ["set", []]]]),
+    *_with(_SELECT, "where", "may not be applied", [["name", "<", "a"]]),
+    *_with(_SELECT, "columns", "Type mismatch for member 'columns'.", 5, {}, "name"),
+    *_with(_SELECT, "columns", "distinct column names", [5], [[]], [{}], ["name", "name"]),
+    *_with(_MUTATE, "mutations", "Type mismatch for member 'mutations'.", 5, {}, "x"),
+    *_with(_MUTATE, "mutations", "Parse error in mutation.", [5], [None], [[]], ["abc"]),
+    *_with(_MUTATE, "mutations", "Parse error in mutation.", [[[], "+=", 1]], [["mtu", {}, 1]]),
+    *_with(_MUTATE, "mutations", "expected integer", [["mtu", "+=", True]], [["mtu", "+=", []]]),
+    *_with(_MUTATE, "mutations", "expected integer", [["mtu", "+=", "a"]], [["mtu", "+=", 1.5]]),
+    *_with(_MUTATE, "mutations", "may not be applied", [["options", "+=", 1]]),
+]
+"""Operations that are wrong in themselves, and what is said of them."""
 
 
 class MemoryServerTests(SynchronousTestCase):
@@ -345,6 +397,71 @@ class MemoryServerTests(SynchronousTestCase):
         ):
             self.assertIn(named, str(self.assertRaises(ValueError, wrong)))
         self.observer.expect("online bridge br-int")
+
+    def test_wrongOperations(self) -> None:
+        """
+        An operation of any form is answered: what is wrong is a syntax error that
+        says so. The connection stays, and nothing has changed.
+        """
+        self.server.addBridge("br-int")
+        before = self.server.tables
+        protocol = OvsdbProtocol()
+        connectProtocol(self.server.endpoint, protocol)
+        for operation, said in WRONG_OPERATIONS:
+            result = protocol.call("transact", [DATABASE, operation])
+            self.server.advance(0)
+            (error,) = self.successResultOf(result)
+            self.assertEqual(error["error"], "syntax error", operation)
+            self.assertIn(said, error["details"], operation)
+        self.assertEqual(self.server.tables, before)
+
+    def test_mutations(self) -> None:
+        """
+        Arithmetic is done with each element of a set. What an optional column
+        cannot hold is a constraint violation.
+        """
+        self.server.addBridge("br-int")
+        protocol = OvsdbProtocol()
+        connectProtocol(self.server.endpoint, protocol)
+
+        def mutate(table: str, *mutations: list[Any]) -> Any:
+            operation = {"op": "mutate", "table": table, "where": [], "mutations": mutations}
+            result = protocol.call("transact", [DATABASE, operation])
+            self.server.advance(0)
+            return self.successResultOf(result)[0].get("error")
+
+        self.assertIsNone(mutate("Port", ["trunks", "insert", ["set", [1, 2]]]))
+        self.assertIsNone(mutate("Port", ["trunks", "+=", 5], ["trunks", "delete", 7]))
+        self.assertIsNone(mutate("Interface", ["mtu", "insert", 5], ["mtu", "+=", 1]))
+        self.assertEqual(mutate("Interface", ["mtu", "insert", 5]), "constraint violation")
+        (port,) = self.server.tables["Port"].values()
+        (interface,) = self.server.tables["Interface"].values()
+        self.assertEqual((port["trunks"], interface["mtu"]), ({6}, 6))
+
+    def test_deepRequests(self) -> None:
+        """
+        A request that is nested too deeply is answered with an error, or the client
+        is disconnected.
+        """
+        for depth in (*range(100, 900, 100), *range(900, 1000, 5)):
+            deep: Any = "[" * depth + "]" * depth
+            for request in (
+                f'"method":"monitor","params":["{DATABASE}",{deep},{{}}]',
+                f'"method":"transact","params":["{DATABASE}",{deep}]',
+                f'"method":"transact","params":["{DATABASE}",{{"op":"insert",'
+                f'"table":"Interface","row":{{"name":{deep}}}}}]',
+                f'"method":{deep},"params":[]',
+            ):
+                protocol = OvsdbProtocol()
+                connectProtocol(self.server.endpoint, protocol)
+                transport: Any = protocol.transport
+                transport.write(f'{{"id":0,{request}}}'.encode())
+                next = protocol.echo("next")
+                self.server.advance(0)
+                if protocol.lost is None:
+                    self.assertEqual(self.successResultOf(next), ["next"])
+                else:
+                    self.failureResultOf(next, SessionLost)
 
     def test_notConnected(self) -> None:
         """

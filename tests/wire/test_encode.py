@@ -57,6 +57,7 @@ NO_NOTATION: list[tuple[type[Exception], object]] = [
     *[(TypeError, value) for value in (b"a", object(), 1j, [], ["uuid", uuid(1)], iter("a"))],
     *[(TypeError, value) for value in ((None,), ((),), {"a": None}, {"a": ()}, {("a",): 1})],
     *[(ValueError, value) for value in (2**63, -(2**63) - 1, math.nan, math.inf, -math.inf)],
+    *[(ValueError, value) for value in (("a", "a"), (1, 1), (ROW, ROW), (True, True))],
     *[(ValueError, value) for value in ("\0", "a\ud800", "\udfff", {"a\0"}, {"a": "\0"})],
 ]
 
@@ -69,6 +70,9 @@ DECODED: list[tuple[object, object]] = [
     (["set", ["a"]], "a"),
     (["set", [1, 2]], frozenset([1, 2])),
     (["set", [["uuid", uuid(1)]]], ROW),
+    # Two reals that differ in the 16th digit, as ovsdb-server writes them.
+    (["set", [0.3, 0.3]], 0.3),
+    (["set", [1, 1, 2]], frozenset([1, 2])),
     (["map", []], {}),
     (["map", [["a", 1], ["b", ["uuid", uuid(1)]]]], {"a": 1, "b": ROW}),
 ]
@@ -82,6 +86,9 @@ NO_VALUE: list[object] = [
         ["set", [["set", []]]],
         ["set", [None]],
     ),
+    *(2**63, -(2**63) - 1, ["set", [2**63]], ["map", [[2**63, 1]]], ["map", [[1, 10**30]]]),
+    *(["set", ["a", "b", "a"]], ["set", [True, True]], ["set", [["uuid", uuid(1)]] * 2]),
+    *(["map", [["a", "b"], ["a", "b"]]], ["map", [["a", 1], ["a", 2]]]),
 ]
 
 
@@ -107,7 +114,7 @@ class DecodeTests(SynchronousTestCase):
         """
         for value in NO_VALUE:
             fault = self.assertRaises(ValueError, decode, value)
-            self.assertRegex(str(fault), "notation|pairs|letters")
+            self.assertRegex(str(fault), "notation|pairs|letters|different")
 
     def test_hint(self) -> None:
         """

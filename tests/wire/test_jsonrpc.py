@@ -8,6 +8,8 @@ Tests for L{twisted_ovsdb.wire.jsonrpc}.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
@@ -252,22 +254,29 @@ class EncodeTests(SynchronousTestCase):
         assert isinstance(refusal, ErrorReply)
         self.assertEqual((refusal.id, refusal.error.error), (2, "no"))
 
-    def test_deepEcho(self) -> None:
+    def test_deep(self) -> None:
         """
-        An echo nested as deep as we can read is answered, or is a fault of
-        the peer, also where our own calls stand deeper than at its reading.
+        A request nested as deep as we can read is answered, or is a fault of
+        the peer, also where our own calls stand deeper than at its reading. So
+        it is with an echo, and with an id of a request that is not known.
         """
 
-        def deeper(calls: int, params: object) -> bytes:
-            return deeper(calls - 1, params) if calls else encodeReply("echo", params)
+        def deeper(calls: int, answer: Callable[[], bytes]) -> bytes:
+            return deeper(calls - 1, answer) if calls else answer()
 
-        for depth in (*range(100, 800, 100), *range(800, 1100)):
-            data = b'{"id":"echo","method":"echo","params":' + b"[" * depth + b"]" * depth + b"}"
-            stream = JSONStream()
-            try:
-                (value,) = stream.feed(data)
-                self.assertIn(b"[" * depth, deeper(20, value["params"]))
-            except OvsdbError:
-                continue
-            except RecursionError as e:
-                self.fail(f"{depth} deep: {type(e).__name__}")
+        answers: dict[str, Callable[[object], bytes]] = {
+            "params": lambda deep: encodeReply("echo", deep),
+            "id": lambda deep: encodeError(deep, "unknown method"),
+        }
+        for member, answer in answers.items():
+            for depth in (*range(100, 800, 100), *range(800, 1100)):
+                data = f'{{"method":"x","{member}":{"[" * depth}{"]" * depth}}}'.encode()
+                stream = JSONStream()
+                try:
+                    (value,) = stream.feed(data)
+                    deep = value[member]
+                    self.assertIn(b"[" * depth, deeper(20, partial(answer, deep)))
+                except OvsdbError:
+                    continue
+                except RecursionError as e:
+                    self.fail(f"{member} {depth} deep: {type(e).__name__}")

@@ -70,6 +70,10 @@ LEGAL: list[tuple[Reader, Any, object]] = [
     (datum, ["set", [["uuid", UUID]]], UUID),
     (datum, ["set", ["b", "a"]], frozenset({"a", "b"})),
     (datum, ["set", [1, 2, 3]], frozenset({1, 2, 3})),
+    # Reals that differ in the 16th digit are written alike.
+    (datum, ["set", [0.3, 0.3]], 0.3),
+    (datum, ["set", [3, 0.3, 3]], frozenset({3, 0.3})),
+    (datum, ["map", [[0.3, "a"], [0.3, "b"]]], {0.3: "b"}),
     (datum, ["set", [["uuid", UUID], ["uuid", UUID.lower()]]], frozenset({UUID, UUID.lower()})),
     (datum, ["map", [[1, 0.5], [2, True]]], {1: 0.5, 2: True}),
     (datum, ["map", [["a", ["uuid", UUID]]]], {"a": UUID}),
@@ -126,6 +130,16 @@ NEVER: list[Any] = [
     ["map", [["a", ["b"]]]],
     ["map", [["a", None]]],
     ["map", [["a", EMPTY_SET]]],
+    ["map", [["a", "b"], ["a", "b"]]],
+    ["map", [["a", "b"], ["c", "d"], ["a", "e"]]],
+    ["set", ["a", "a"]],
+    ["set", [True, True]],
+    ["set", [["uuid", UUID]] * 2],
+    2**63,
+    -(2**63) - 1,
+    ["set", [1, 2**63]],
+    ["map", [[10**30, "a"]]],
+    ["map", [["a", 10**30]]],
 ]
 """What is no value of any column."""
 

@@ -30,7 +30,6 @@ from twisted_ovsdb import (
     InterfaceMonitor,
     OvsdbProtocol,
     ProtocolViolation,
-    SessionLost,
 )
 from twisted_ovsdb.database.monitor import MONITOR
 from twisted_ovsdb.database.tableset import MonitoredTable, Replica, TableSet
@@ -221,13 +220,27 @@ class ArrivingTests(SynchronousTestCase):
         self.assertLess(sum(looked), 4 * len(message))
         self.assertGreater(len(looked), 3)
 
-    def test_anotherForm(self) -> None:
+    def test_whiteSpace(self) -> None:
         """
-        A reply in another form than ovsdb-server's is left as it is until it
+        So it is with white space between the parts of a reply.
+        """
+        rows = {uuid(n): {"new": plainRow(n)} for n in range(1, 100)}
+        reply = {"id": 1, "result": {TABLE: rows, SECOND: rows}, "error": None}
+        forms: list[dict[str, Any]] = [{"separators": (", ", ": ")}, {"indent": 1}]
+        for form in forms:
+            message = write(reply, **form).encode()
+            self.decoded.clear()
+            found = self.outcome(pieces(message, range(0, len(message), 500)))
+            self.assertEqual(found, self.parsed(message))
+            self.assertLess(len(self.decoded[0]), 1200)
+
+    def test_anotherOrder(self) -> None:
+        """
+        A reply in another order than ovsdb-server's is left as it is until it
         is there, and then it is right.
         """
         rows = {uuid(n): {"new": plainRow(n)} for n in range(1, 60)}
-        message = write({"id": 1, "result": {TABLE: rows}, "error": None}, indent=1).encode()
+        message = write({"error": None, "id": 1, "result": {TABLE: rows}}).encode()
         found = self.outcome(pieces(message, range(0, len(message), 300)))
         self.assertEqual(len(found[TABLE]), 59)
         self.assertEqual(len(self.decoded[0]), len(message))
@@ -269,6 +282,27 @@ class ArrivingTests(SynchronousTestCase):
         for size in range(len(message) - 40, len(message)):
             found = self.outcome([message[:size], message[size:]])
             self.assertIn("not JSON", found)
+
+    def test_twice(self) -> None:
+        """
+        Of a row that stands there twice the last one counts, but each has to be
+        right. However the reply is written and cut, it is the same.
+        """
+
+        def reply(*rows: str) -> str:
+            table = ",".join(f'"{uuid(1)}":{{"new":{row}}}' for row in rows)
+            return f'{{"id":1,"result":{{"{TABLE}":{{{table}}}}}}}'
+
+        first, second, wrong = (write(plainRow(n)) for n in (1, 2, 2**63))
+        for text, says in ((reply(first, second), None), (reply(wrong, second), "column ofport")):
+            for form in (text, text.replace(":", ": ").replace(",", ", ")):
+                data = form.encode()
+                for size in (7, len(data)):
+                    found = self.outcome(pieces(data, range(0, len(data), size)))
+                    if says is None:
+                        self.assertEqual([row.name for row in found[TABLE].values()], ["tap2"])
+                    else:
+                        self.assertIn(says, found)
 
     def test_otherTable(self) -> None:
         """
@@ -436,7 +470,7 @@ class ArrivingSessionTests(SynchronousTestCase):
         attached = self.monitor.attach(self.protocol)
         data = self.reply(1, {50: {"name": 5}, **self.rows})
         self.receive(data[: len(data) // 2])
-        self.failureResultOf(attached, SessionLost)
+        self.failureResultOf(attached, ProtocolViolation)
         self.assertIn("table Interface, row", str(self.protocol.lost))
         self.assertEqual(self.observer.events, [])
 

@@ -19,7 +19,7 @@ from twisted_ovsdb.errors import ProtocolViolation
 from twisted_ovsdb.wire.jsonrpc import parseMessage
 from twisted_ovsdb.wire.jsonstream import JSONStream
 from twisted_ovsdb.wire.strictjson import decodeObject
-from twisted_ovsdb.wire.tableupdates import TableUpdates, decodeMessage, rowUpdates
+from twisted_ovsdb.wire.tableupdates import TableUpdates, decodeMessage, parsed, rowUpdates
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.text(max_size=5),
@@ -91,7 +91,7 @@ class TableUpdatesTests(SynchronousTestCase):
         self.assertEqual(data, b"")
         self.assertEqual(decoded["id"], 1)
         found = decoded["result"]
-        usual = compact and indent is None and order[:2] == ["id", "result"]
+        usual = order[:2] == ["id", "result"]
         self.assertIs(isinstance(found, TableUpdates), usual)
         if usual and whole:
             found = found.whole()
@@ -138,6 +138,7 @@ class TableUpdatesTests(SynchronousTestCase):
         for text, wrong in (
             ('{"id":1,"result":{"a":{}},"error":"x"}', "both a result and an error"),
             ('{"id":1,"result":{"a":{}},"result":{}}', "has result behind them"),
+            ('{"id":1,"result":{"a":{}},"result":null}', "has result behind them"),
             ('{"id":1,"result":{"a":{}},"id":2}', "has id behind them"),
             ('{"id":1,"result":{"a":{}},"method":"x"}', "has method behind them"),
             ('{"id":1,"result":{"a":{}},}', "not JSON"),
@@ -154,7 +155,10 @@ class TableUpdatesTests(SynchronousTestCase):
             ('{"id":1,"result":{"a":{"N":{},"N" {}}}}', "not JSON"),
             ('{"id":1,"result":{"a":{"N":{},"N":{x}}}}', "not JSON"),
             ('{"id":1,"result":{"a":{"N":{"x":1e999}}}}', "not JSON"),
-            ('{"id":null,"method":"update","params":["m",{"a":{}},2]}', "not JSON"),
+            ('{"id":null,"method":"update","params":["m",{"a":{}},2]}', "update: not two params"),
+            ('{"id":null,"method":"update2","params":["m",{"a":{}} , 2,3 ]}', "not two params"),
+            ('{"id":null,"method":"update","params":["m",{"a":{}},]}', "not JSON"),
+            ('{"id":null,"method":"update","params":["m",{"a":{}},2}', "not JSON"),
             ('{"id":null,"method":"update","params":["m",{"a":{}}}', "not JSON"),
             ('{"id":null,"method":"update","params":["m",{"a":{}}],"params":[]}', "has params"),
         ):
@@ -163,6 +167,18 @@ class TableUpdatesTests(SynchronousTestCase):
                 tables = message["result"] if "result" in message else message["params"][1]
                 error = self.assertRaises(ProtocolViolation, read, tables)
                 self.assertIn(wrong, str(error), text)
+
+    def test_moreBehind(self) -> None:
+        """
+        A reply that looks like one to C{monitor_cond_since} and goes on is no table
+        updates. As plain JSON, it is what it is.
+        """
+        text = f'{{"id":1,"result":[true,"{UUIDS[0]}",{{"a":{{}}}},[5] , "x" ],"error":null}}'
+        read = decodeMessage(text.encode())["result"]
+        error = self.assertRaises(ProtocolViolation, unfold, read[-1])
+        self.assertEqual(str(error), "more behind table updates: [[5], 'x']")
+        read = parsed(decodeMessage(text.encode())["result"])
+        self.assertEqual(read, json.loads(text)["result"])
 
     def test_sameInEachForm(self) -> None:
         """
@@ -188,15 +204,16 @@ class TableUpdatesTests(SynchronousTestCase):
 
     def test_withoutTables(self) -> None:
         """
-        A message without table updates, or in another form than
-        ovsdb-server's, is parsed as a whole.
+        A message without table updates, in another order than ovsdb-server's or
+        with very much white space is parsed as a whole.
         """
         for text in (
             '{"id":null,"method":"update","params":[]}',
             '{"id":null,"method":"locked","params":["a"]}',
             "{}",
             '{"id":1,"result":[1]}',
-            '{"id": 1, "result": {}}',
+            '{"error": null, "id": 1, "result": {}}',
+            '{"id":1,' + " " * 33 + '"result":{}}',
             '{"id":"echo","method":"echo","params":[]}',
         ):
             self.assertEqual(decodeMessage(bytearray(text.encode())), json.loads(text))

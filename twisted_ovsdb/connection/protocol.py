@@ -9,8 +9,8 @@ methods that return Deferreds. To follow any tables::
     replica = DatabaseReplica(schema, {"Bridge": ["name", "ports"]})
     rows = await protocol.follow(replica, "bridges", onChanges)
 
-A reply that the RFC does not allow fails its Deferred with
-L{ProtocolViolation} and aborts the connection.
+A message that the RFC does not allow aborts the connection. Every request that
+waits then, also that of a wrong reply, fails with L{ProtocolViolation}.
 """
 
 from __future__ import annotations
@@ -47,8 +47,10 @@ T = TypeVar("T")
 class OvsdbProtocol(JSONRPCProtocol):
     """
     A session with a database server. Every Deferred fails with L{RpcError
-    <twisted_ovsdb.RpcError>} if the server refuses, and with L{SessionLost
-    <twisted_ovsdb.SessionLost>} if the session ends before the server answers.
+    <twisted_ovsdb.RpcError>} if the server refuses, with L{ProtocolViolation
+    <twisted_ovsdb.ProtocolViolation>} if it breaks the protocol, and with
+    L{SessionLost <twisted_ovsdb.SessionLost>} if the session ends otherwise
+    before the server answers.
     When a Deferred is cancelled, its reply is ignored; a monitor is then ended,
     and a lock given back.
     """

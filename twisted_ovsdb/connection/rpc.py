@@ -22,7 +22,13 @@ from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
 
 from twisted_ovsdb.connection.waiters import Waiters
-from twisted_ovsdb.errors import OvsdbError, SessionLost, describe, printable
+from twisted_ovsdb.errors import (
+    OvsdbError,
+    ProtocolViolation,
+    SessionLost,
+    describe,
+    printable,
+)
 from twisted_ovsdb.parameters import checkCallables, checkPositive, checkTexts
 from twisted_ovsdb.wire import jsonrpc
 from twisted_ovsdb.wire.jsonstream import JSONStream
@@ -79,8 +85,9 @@ class JSONRPCProtocol(Protocol):
         Send a request.
 
         @return: the result. L{RpcError <twisted_ovsdb.RpcError>} if the
-            server refuses, L{SessionLost} if the session ends before the
-            server answers. When it is cancelled, the reply is ignored; a
+            server refuses, L{ProtocolViolation} if it breaks the protocol
+            before this is answered, L{SessionLost} if the session ends
+            otherwise. When it is cancelled, the reply is ignored; a
             C{transact} is cancelled at the server too (RFC 7047, section
             4.1.4).
         @raise TypeError: if the parameters are no list, or not JSON.
@@ -269,8 +276,11 @@ class JSONRPCProtocol(Protocol):
         self._stream.readArrived = self._onConnected = None
         calls, self._calls = self._calls, {}
         self._loss.callback(reason)
+        # What is wrong may be the reply to any of them: whether a reply can be told
+        # from other rubbish depends on how it is written.
+        broken = isinstance(reason, ProtocolViolation)
         for waiting, _ in calls.values():
-            waiting.errback(Failure(SessionLost(reason)))
+            waiting.errback(Failure(reason if broken else SessionLost(reason)))
 
 
 def noticeDeadPeer(connection: object) -> None:

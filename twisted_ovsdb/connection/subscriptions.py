@@ -16,7 +16,7 @@ from twisted.logger import Logger
 
 from twisted_ovsdb.errors import MonitorCanceled, ProtocolViolation, describe, printable
 from twisted_ovsdb.wire.jsonrpc import Notification
-from twisted_ovsdb.wire.tableupdates import parsed
+from twisted_ovsdb.wire.tableupdates import parsed, wrongCount
 
 OnUpdate = Callable[[Any], object]
 """
@@ -105,8 +105,7 @@ class Subscriptions:
     def _updated(self, method: str, params: list[Any]) -> None:
         since = method == "update3"
         if len(params) != (3 if since else 2):
-            many = "three" if since else "two"
-            raise ProtocolViolation(f"{method}: not {many} params: {describe(params)}")
+            raise ProtocolViolation(wrongCount(method, params))
         monitor = _named(self.monitors, params)
         tables = params[1:] if since else params[1]
         if monitor is not None and monitor.canceled:

@@ -216,6 +216,7 @@ class ColumnType:
         if not isinstance(value, (set, frozenset, list, tuple)):
             raise TypeError(f"expected a set, got {describe(value)}")
         atoms = [self.key.encode(atom) for atom in value]
+        self._checkDistinct(set(value), value, ValueError)
         self._checkCount(len(atoms), ValueError)
         return ["set", atoms]
 
@@ -251,7 +252,7 @@ class ColumnType:
         if elements is None:
             return frozenset((self.key.decode(value),))
         atoms = frozenset([self.key.decode(element) for element in elements])
-        self._checkDistinct(atoms, elements)
+        self._checkDistinct(atoms, elements, ProtocolViolation)
         return atoms
 
     def _pairs(self, value: Any) -> dict[Atom, Atom]:
@@ -264,13 +265,15 @@ class ColumnType:
             if type(pair) is not list or len(pair) != 2:
                 raise ProtocolViolation(f"expected a pair, got {describe(pair)}")
             result[self.key.decode(pair[0])] = self.value.decode(pair[1])
-        self._checkDistinct(result, pairs)
+        self._checkDistinct(result, pairs, ProtocolViolation)
         return result
 
-    def _checkDistinct(self, atoms: Collection[Atom], elements: list[Any]) -> None:
+    def _checkDistinct(
+        self, atoms: Sized, elements: Collection[Any], error: type[Exception]
+    ) -> None:
         # Reals that differ in the 16th digit are written alike.
         if len(atoms) != len(elements) and self.key.type is not AtomicType.REAL:
-            raise ProtocolViolation(f"an element stands there twice: {describe(elements)}")
+            raise error(f"an element stands there twice: {describe(elements)}")
 
     def _counted(self, value: Counted) -> Counted:
         self._checkCount(len(value), ProtocolViolation)

@@ -19,7 +19,14 @@ from twisted.internet.protocol import ServerFactory
 from twisted_ovsdb.connection.protocol import OvsdbProtocol
 from twisted_ovsdb.connection.watchdog import PROBE_INTERVAL, SNAPSHOT_TIMEOUT
 from twisted_ovsdb.endpoints.addresses import describeAddress
-from twisted_ovsdb.errors import MonitorStopped, PeerSilent, RpcError, SessionLost, SwitchRefused
+from twisted_ovsdb.errors import (
+    MonitorStopped,
+    PeerSilent,
+    ProtocolViolation,
+    RpcError,
+    SessionLost,
+    SwitchRefused,
+)
 from twisted_ovsdb.events import SwitchIdentity
 from twisted_ovsdb.interfaces import Observer
 from twisted_ovsdb.lifecycle.hook import ConnectionHook, Hooks
@@ -204,7 +211,7 @@ class OvsdbListenerFactory(ServerFactory):
         limit = self._settings.probeInterval or PROBE_INTERVAL
         try:
             await protocol.echo().addTimeout(limit, self._settings.clock)
-        except (TimeoutError, SessionLost):
+        except (TimeoutError, SessionLost, ProtocolViolation):
             return False
         except RpcError:
             pass  # also an answer

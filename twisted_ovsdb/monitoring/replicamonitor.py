@@ -22,7 +22,7 @@ from twisted_ovsdb.database.schema import Row
 from twisted_ovsdb.database.steps import ChangeTracker, Step
 from twisted_ovsdb.database.tables import RowChange
 from twisted_ovsdb.database.wanted import Rows, Tables, asRows, conditions
-from twisted_ovsdb.errors import MonitorStopped, RpcError, SessionLost
+from twisted_ovsdb.errors import MonitorStopped, ProtocolViolation, RpcError, SessionLost
 from twisted_ovsdb.events import Cause
 from twisted_ovsdb.interfaces import ObserverResult
 from twisted_ovsdb.monitoring.reading import Settled
@@ -108,6 +108,8 @@ class ReplicaMonitor:
             except SessionLost as e:
                 if isinstance(e.reason, MonitorStopped):
                     raise CancelledError from e
+            except ProtocolViolation:
+                pass  # Another connection follows, as after any loss.
             except RpcError:
                 self._known.want(former)
                 raise

@@ -11,7 +11,7 @@ from __future__ import annotations
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from twisted_ovsdb.database.datatypes import ColumnType, Value
 from twisted_ovsdb.database.schema import DatabaseSchema, TableSchema
@@ -22,10 +22,30 @@ from twisted_ovsdb.testing.operations import (
     columnType,
     condition,
     elementsOf,
-    mutated,
+    mutation,
+    parsed,
 )
+from twisted_ovsdb.wire.notation import NamedUUID
 
 Row = dict[str, Value]
+
+_ROWS: Final[Mapping[str, type]] = {"table": str, "where": list}
+_REQUIRED: Final[Mapping[str, Mapping[str, type]]] = {
+    "insert": {"table": str, "row": dict},
+    "select": _ROWS,
+    "update": {**_ROWS, "row": dict},
+    "mutate": {**_ROWS, "mutations": list},
+    "delete": _ROWS,
+    "comment": {"comment": str},
+    "commit": {"durable": bool},
+    "abort": {},
+}
+"""Of each operation, the members beside C{op} (RFC 7047, section 5.2)."""
+
+_OPTIONAL: Final[Mapping[str, Mapping[str, type]]] = {
+    "insert": {"uuid-name": str},
+    "select": {"columns": list},
+}
 
 
 class MemoryDatabase:
@@ -53,8 +73,9 @@ class MemoryDatabase:
         results: list[Any] = []
         try:
             names = self._namedUUIDs(operations)
-            for operation in operations:
-                results.append(self._operate(_resolved(operation, names), names))
+            for number, operation in enumerate(operations, 1):
+                place = f"ovsdb operation {number} of {len(operations)}"
+                results.append(self._operate(place, operation, names))
             self._collectGarbage()
             self._checkLimits()
         except RpcError as e:
@@ -112,49 +133,53 @@ class MemoryDatabase:
 
     # Operations (RFC 7047, section 5.2)
 
-    def _operate(self, operation: Any, names: Mapping[str, str]) -> Any:
-        if type(operation) is not dict:
-            raise RpcError("syntax error", "an operation is an object")
-        name = operation.get("op")
+    def _operate(self, place: str, operation: Any, names: Mapping[str, str]) -> Any:
+        name = operation.get("op") if type(operation) is dict else None
+        if type(name) is str and name not in _REQUIRED:
+            raise RpcError("syntax error", f'Parsing {place} failed: No operation "{name}"')
+        known = str(name)
+        required = {"op": str, **_REQUIRED.get(known, {})}
+        operation = parsed(place, operation, _OPTIONAL.get(known, {}), required)
         if name in ("comment", "commit"):
             return {}
         if name == "abort":
             raise RpcError("aborted", "aborted by request")
+        table = self.schema.tables.get(operation["table"])
+        if table is None:
+            details = f"Parsing {place} failed: No table named {operation['table']}."
+            raise RpcError("syntax error", details)
         operate = {
             "insert": self._insert,
             "select": self._select,
             "update": self._update,
             "mutate": self._mutate,
             "delete": self._delete,
-        }.get(str(name))
-        if operate is None:
-            raise RpcError("syntax error", f'No operation "{name}"')
-        table = self.schema.tables.get(str(operation.get("table")))
-        if table is None:
-            raise RpcError("syntax error", f"No table named {operation.get('table')}.")
+        }[known]
         try:
+            operation = _resolved(operation, names)
             if name == "insert":
-                keys = [names.get(str(operation.get("uuid-name"))) or self._newUUID()]
+                keys = [self._keyOf(operation, names)]
             else:
-                keys = self._where(table, operation.get("where"))
+                keys = self._where(table, operation["where"])
             return operate(table, operation, keys)
-        except (ValueError, TypeError, ProtocolViolation) as e:
+        except (ValueError, ProtocolViolation, RecursionError) as e:
             raise RpcError("syntax error", f"{name}: {e}") from e
 
-    def _where(self, table: TableSchema, conditions: Any) -> list[str]:
+    def _keyOf(self, insert: dict[str, Any], names: Mapping[str, str]) -> str:
+        """The UUID of a new row."""
+        if "uuid-name" not in insert:
+            return self._newUUID()
+        return names[NamedUUID(insert["uuid-name"]).name]
+
+    def _where(self, table: TableSchema, conditions: list[Any]) -> list[str]:
         """The rows for which all conditions hold (RFC 7047, section 5.1)."""
-        if type(conditions) is not list:
-            raise ValueError("Required 'where' member is missing.")
         wanted = [condition(table, given) for given in conditions]
         rows = self.tables[table.name]
         return [key for key, row in rows.items() if all(want.holds(row) for want in wanted)]
 
     def _values(self, table: TableSchema, operation: dict[str, Any], changed: bool) -> Row:
-        row = operation.get("row")
-        if type(row) is not dict:
-            raise ValueError("a row is an object")
         values: Row = {}
-        for name, value in row.items():
+        for name, value in operation["row"].items():
             column = columnType(table, name, changed)
             try:
                 values[name] = column.decode(value)
@@ -175,6 +200,8 @@ class MemoryDatabase:
 
     def _select(self, table: TableSchema, operation: dict[str, Any], keys: list[str]) -> Any:
         columns = operation.get("columns", ["_uuid", "_version", *table.columns])
+        if not all(type(column) is str for column in columns) or len({*columns}) < len(columns):
+            raise ValueError("array of distinct column names expected")
         for column in columns:
             if column not in ("_uuid", "_version", *table.columns):
                 raise ValueError(f"{column} is not a valid column name")
@@ -188,12 +215,12 @@ class MemoryDatabase:
         return {"count": len(keys)}
 
     def _mutate(self, table: TableSchema, operation: dict[str, Any], keys: list[str]) -> Any:
-        for name, mutator, argument in operation.get("mutations", ()):
-            column = columnType(table, name, changed=True)
+        for given in operation["mutations"]:
+            name, mutated = mutation(table, given)
             for key in keys:
                 row = self.tables[table.name][key]
-                value = mutated(column, row[name], mutator, argument)
-                checkConstraints(column, value)
+                value = mutated(row[name])
+                checkConstraints(table.column(name).type, value)
                 self.tables[table.name][key] = {**row, name: value}
         return {"count": len(keys)}
 
@@ -261,8 +288,8 @@ def _resolved(value: Any, names: Mapping[str, str]) -> Any:
         return {key: _resolved(item, names) for key, item in value.items()}
     if type(value) is not list:
         return value
-    if len(value) == 2 and value[0] == "named-uuid" and value[1] in names:
-        return ["uuid", names[value[1]]]
+    if len(value) == 2 and value[0] == "named-uuid" and type(value[1]) is str:
+        return ["uuid", names[value[1]]] if value[1] in names else value
     return [_resolved(item, names) for item in value]
 
 

@@ -18,7 +18,7 @@ from twisted_ovsdb.database.schema import Row, TableSchema
 from twisted_ovsdb.database.tables import RowChange
 from twisted_ovsdb.errors import ProtocolViolation, RpcError
 from twisted_ovsdb.testing.database import MemoryDatabase, inOrder
-from twisted_ovsdb.testing.operations import Condition, condition, elementsOf
+from twisted_ovsdb.testing.operations import Condition, condition, elementsOf, parsed
 
 NOTIFICATIONS: Final[Mapping[str, str]] = {
     "monitor": "update",
@@ -133,8 +133,8 @@ class _MonitoredTable:
         members = {"columns": list, "select": dict}
         if self._conditional:
             members["where"] = list
-        given = _parsed(f"table {self._table.name}", request, members)
-        wanted = _parsed(
+        given = parsed(f"table {self._table.name}", request, members)
+        wanted = parsed(
             f"table {self._table.name} select",
             given.get("select", {}),
             dict.fromkeys(_SELECT, bool),
@@ -161,7 +161,7 @@ class _MonitoredTable:
         of before are known too.
         """
         members = {"columns": list, "where": list}
-        given = _parsed(f"table {self._table.name}", request, members)
+        given = parsed(f"table {self._table.name}", request, members)
         if "columns" in given:
             raise RpcError("syntax error", "changing columns is unsupported")
         if self._conditional:
@@ -215,7 +215,7 @@ class _MonitoredTable:
     def _conditions(self, where: list[Any]) -> list[Condition]:
         try:
             conditions = [condition(self._table, given) for given in where]
-        except (ValueError, TypeError, ProtocolViolation) as e:
+        except (ValueError, ProtocolViolation) as e:
             raise RpcError("syntax error", str(e)) from e
         self._watched.update({c.column: None for c in conditions if c.column is not None})
         return conditions
@@ -245,20 +245,3 @@ def _tableSchema(database: MemoryDatabase, table: str) -> TableSchema:
     if table not in database.schema.tables:
         raise RpcError("syntax error", f"no table named {table}")
     return database.schema.tables[table]
-
-
-def _parsed(what: str, given: Any, members: Mapping[str, type]) -> dict[str, Any]:
-    """Read an object whose members are all optional."""
-    fault = ""
-    if type(given) is not dict:
-        fault = "Object expected."
-    else:
-        for name, value in given.items():
-            if name not in members:
-                fault = f"Member '{name}' is present but not allowed here."
-            elif type(value) is not members[name]:
-                fault = f"Type mismatch for member '{name}'."
-    if fault:
-        raise RpcError("syntax error", f"Parsing {what} failed: {fault}")
-    parsed: dict[str, Any] = given
-    return parsed

@@ -6,7 +6,7 @@ What conditions and mutations of a transaction mean (RFC 7047, section 5.1),
 and what a column may hold, for L{twisted_ovsdb.testing.database}.
 
 An L{RpcError} has the error and the details that the result of the operation
-has. Functions that read a value may also raise C{ValueError}, C{TypeError} and
+has. Functions that read a value may also raise C{ValueError} and
 L{ProtocolViolation}.
 """
 
@@ -20,6 +20,7 @@ import attrs
 
 from twisted_ovsdb.database.datatypes import AtomicType, ColumnType, Value
 from twisted_ovsdb.database.schema import Row, TableSchema
+from twisted_ovsdb.datum import EMPTY
 from twisted_ovsdb.errors import RpcError
 
 
@@ -30,6 +31,39 @@ def elementsOf(value: Value) -> set[Any]:
     if isinstance(value, Mapping):
         return set(value.items())
     return set(value) if isinstance(value, frozenset) else {value}
+
+
+def parsed(
+    what: str,
+    given: Any,
+    optional: Mapping[str, type],
+    required: Mapping[str, type] = EMPTY,
+) -> dict[str, Any]:
+    """
+    Read an object of a request.
+
+    @param what: what it is, for the error.
+    @param optional: the types of the members that it may have.
+    @param required: the types of those that it must have.
+    @raise RpcError: if it has others, or of another type.
+    """
+    fault = ""
+    if type(given) is not dict:
+        fault = "Object expected."
+    else:
+        members = {**optional, **required}
+        for name, value in given.items():
+            if name not in members:
+                fault = f"Member '{name}' is present but not allowed here."
+            elif type(value) is not members[name]:
+                fault = f"Type mismatch for member '{name}'."
+        for name in required:
+            if name not in given:
+                fault = f"Required '{name}' member is missing."
+    if fault:
+        raise RpcError("syntax error", f"Parsing {what} failed: {fault}")
+    found: dict[str, Any] = given
+    return found
 
 
 _ORDER: Final = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
@@ -78,14 +112,30 @@ def condition(table: TableSchema, given: Any) -> Condition:
     """
     if type(given) is bool:
         return Condition(None, lambda row: given)
-    if type(given) is not list or len(given) != 3:
-        raise ValueError("Parse error in condition.")
-    name, function, argument = given
+    name, function, argument = _triple("condition", given)
     holds = _comparison(columnType(table, name), function, argument)
     return Condition(name, lambda row: holds(row[name]))
 
 
-def columnType(table: TableSchema, name: Any, changed: bool = False) -> ColumnType:
+def mutation(table: TableSchema, given: Any) -> tuple[str, Callable[[Value], Value]]:
+    """
+    Read a C{<mutation>} (RFC 7047, section 5.1).
+
+    @return: the column's name, and what the mutation makes of a value.
+    """
+    name, mutator, argument = _triple("mutation", given)
+    return name, _mutator(columnType(table, name, changed=True), mutator, argument)
+
+
+def _triple(what: str, given: Any) -> tuple[str, str, Any]:
+    if type(given) is list and len(given) == 3:
+        name, function, argument = given
+        if type(name) is str and type(function) is str:
+            return name, function, argument
+    raise ValueError(f"Parse error in {what}.")
+
+
+def columnType(table: TableSchema, name: str, changed: bool = False) -> ColumnType:
     """
     Find the type of a column.
 
@@ -94,7 +144,7 @@ def columnType(table: TableSchema, name: Any, changed: bool = False) -> ColumnTy
     """
     try:
         column = table.column(name)
-    except (KeyError, TypeError) as e:
+    except KeyError as e:
         raise RpcError("unknown column", f"No column {name} in table {table.name}.") from e
     if changed and not column.mutable:
         details = f"Cannot update immutable column {name} in table {table.name}."
@@ -107,29 +157,53 @@ def _comparison(column: ColumnType, function: str, argument: Any) -> Callable[[V
     holds = _CONDITIONS.get(function)
     if holds is None:
         raise RpcError("unknown function", f"No function named {function}.")
-    wanted = column.decode(argument)
     if function in _ORDER:
-        number = column.key.type in (AtomicType.INTEGER, AtomicType.REAL)
-        if not number or column.isMap or column.isSet:
-            raise ValueError(f'"{function}" operator may not be applied to this column')
-        return lambda value: value is not None and wanted is not None and holds(value, wanted)
+        if column.isSet:
+            raise _notApplied(function)
+        number = _number(column, function, argument)
+        return lambda value: value is not None and holds(value, number)
+    wanted = column.decode(argument)
     return lambda value: holds(value, wanted)
 
 
-def mutated(column: ColumnType, value: Any, mutator: str, argument: Any) -> Value:
-    """What a mutation makes of a value."""
+def _number(column: ColumnType, function: str, argument: Any) -> Any:
+    """Read the argument of a function that needs exactly one number."""
+    if column.isMap or column.key.type not in (AtomicType.INTEGER, AtomicType.REAL):
+        raise _notApplied(function)
+    return ColumnType(column.key).decode(argument)
+
+
+def _notApplied(function: str) -> ValueError:
+    return ValueError(f'"{function}" operator may not be applied to this column')
+
+
+def _mutator(column: ColumnType, mutator: str, argument: Any) -> Callable[[Any], Value]:
+    """Make the function that does a mutation of a value."""
     if mutator in _ARITHMETIC:
-        return column.decode(_ARITHMETIC[mutator](value, argument))
+        number, change = _number(column, mutator, argument), _ARITHMETIC[mutator]
+        return lambda value: column.decode(["set", [change(n, number) for n in elementsOf(value)]])
     if mutator not in ("insert", "delete"):
         raise RpcError("unknown mutator", f"No mutator named {mutator}.")
-    if column.value is None:
-        given = frozenset(elementsOf(attrs.evolve(column, min=0, max=None).decode(argument)))
-        return frozenset(value | given if mutator == "insert" else value - given)
+    anyNumber = attrs.evolve(column, min=0, max=None)
+    if not column.isMap:
+        given = elementsOf(anyNumber.decode(argument))
+        if mutator == "insert":
+            return lambda value: _held(column, elementsOf(value) | given)
+        return lambda value: _held(column, elementsOf(value) - given)
     if mutator == "insert":
         # A key that is there keeps its value.
-        return {**column.decode(argument), **value}  # type: ignore[dict-item]
+        added: Any = anyNumber.decode(argument)
+        return lambda value: {**added, **value}
     if type(argument) is list and argument[:1] == ["map"]:
-        pairs = elementsOf(column.decode(argument))
-        return {key: item for key, item in value.items() if (key, item) not in pairs}
-    keys = elementsOf(ColumnType(column.key, min=0, max=None).decode(argument))
-    return {key: item for key, item in value.items() if key not in keys}
+        pairs = elementsOf(anyNumber.decode(argument))
+        return lambda value: {key: i for key, i in value.items() if (key, i) not in pairs}
+    keys = elementsOf(attrs.evolve(anyNumber, value=None).decode(argument))
+    return lambda value: {key: item for key, item in value.items() if key not in keys}
+
+
+def _held(column: ColumnType, elements: set[Any]) -> Value:
+    """The elements as the value of a column that is no map."""
+    if not column.min <= len(elements) <= (column.max or len(elements)):
+        details = f"Attempted to store {len(elements)} elements where not so many may be."
+        raise RpcError("constraint violation", details)
+    return frozenset(elements) if column.isSet else next(iter(elements), None)

@@ -118,6 +118,8 @@ class ServerSession(Protocol):
             if answer is None or request.method in self._served.unknown:
                 raise RpcError("unknown method")
             reply = jsonrpc.encodeReply(request.id, answer(request.params))
+        except RecursionError:
+            reply = jsonrpc.encodeError(request.id, "nested too deeply")
         except RpcError as e:
             error = {"details": e.details, "error": e.error} if e.details else e.error
             reply = jsonrpc.encodeError(request.id, error)

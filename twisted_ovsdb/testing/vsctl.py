@@ -113,7 +113,7 @@ def _isOnFakeBridge(tables: Tables, port: str) -> bool:
 def _insertPort(port: Mapping[str, Any], interfaces: Iterable[Mapping[str, Any]]) -> Operations:
     """A port and its interfaces. No bridge has it yet."""
     rows = [{column: encode(value) for column, value in row.items()} for row in interfaces]
-    names = [f"{_label(port['name'])}-{number}" for number in range(len(rows))]
+    names = [f"{_label(port['name'])}_{number}" for number in range(len(rows))]
     values = {column: encode(value) for column, value in port.items()}
     values["interfaces"] = ["set", [["named-uuid", name] for name in names]]
     return [
@@ -123,8 +123,8 @@ def _insertPort(port: Mapping[str, Any], interfaces: Iterable[Mapping[str, Any]]
 
 
 def _label(port: str) -> str:
-    """The C{uuid-name} of a new port."""
-    return f"port-{port}"
+    """The C{uuid-name} of a new port. A name of a port may have any characters."""
+    return f"port_{port.encode().hex()}"
 
 
 def _attach(bridge: str, port: str) -> dict[str, Any]:

@@ -128,15 +128,19 @@ def encodeReply(messageId: object, result: object) -> bytes:
     """
     Write the answer to a request of the server.
 
-    @raise ProtocolViolation: if the result is nested too deeply to be written,
-        as it may be in an echo.
+    @raise ProtocolViolation: if the id or the result is nested too deeply to be
+        written. Both are the server's own, as in an echo.
     """
-    try:
-        return _encode({"id": messageId, "result": result, "error": None})
-    except RecursionError as e:
-        raise ProtocolViolation("a request is nested too deeply to answer it") from e
+    return _encodeAnswer({"id": messageId, "result": result, "error": None})
 
 
 def encodeError(messageId: object, error: object) -> bytes:
-    """Write an error as the answer to a request of the server."""
-    return _encode({"id": messageId, "result": None, "error": error})
+    """Write an error as the answer to a request of the server, as L{encodeReply}."""
+    return _encodeAnswer({"id": messageId, "result": None, "error": error})
+
+
+def _encodeAnswer(message: dict[str, Any]) -> bytes:
+    try:
+        return _encode(message)
+    except RecursionError as e:
+        raise ProtocolViolation("a request is nested too deeply to answer it") from e

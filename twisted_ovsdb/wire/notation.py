@@ -6,7 +6,9 @@ OVSDB's JSON notation (RFC 7047, section 5.1): from it to Python values, and bac
 
 Functions that read take a column's name and what the server wrote for it. They
 raise L{ProtocolViolation} that names the column and what was found there. A set
-of one element may be written as the element alone; both forms are read.
+of one element may be written as the element alone; both forms are read. An
+element of a set, or a key of a map, that stands there twice is refused, as
+ovsdb-server refuses it.
 Functions that write, for C{transact}, choose the type by the value.
 """
 
@@ -15,7 +17,7 @@ from __future__ import annotations
 import math
 import re
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, Final, NoReturn, TypeVar
 
@@ -79,6 +81,23 @@ def uuidText(value: Any) -> str | None:
     return None
 
 
+def _isAtom(value: Any) -> bool:
+    """
+    Whether a value of JSON is an atom, other than a UUID. An C{<integer>} has 64
+    bits (RFC 7047, section 3.1); a real beyond is written as one.
+    """
+    kind = type(value)
+    return kind in (str, float, bool) or (kind is int and -(2**63) <= value < 2**63)
+
+
+def _mayBeReals(atoms: Iterable[object]) -> bool:
+    """
+    Whether an element may stand there twice: reals that differ in the 16th digit
+    are written alike, and whole ones as integers.
+    """
+    return all(type(atom) in (int, float) for atom in atoms)
+
+
 def _single(value: object) -> object:
     """The element of a set of one; anything else as it is."""
     elements = tagged("set", value)
@@ -130,6 +149,8 @@ def stringMap(column: str, value: object) -> Mapping[str, str]:
         if type(key) is not str or type(item) is not str:
             _violation(column, "a map of strings", value)
         result[shared[key]] = item
+    if len(result) != len(pairs):
+        _violation(column, "a map of different keys", value)
     return MappingProxyType(result)
 
 
@@ -141,11 +162,12 @@ def references(column: str, value: object) -> frozenset[str]:
     # A bridge may have 100,000 ports: no function of ours is called for each.
     try:
         texts = [text for tag, text in elements if tag == "uuid"]
-        if len(texts) == len(elements) and all(map(isUUID, texts)):
-            return frozenset(texts)
+        found = frozenset(texts)
+        if len(found) == len(elements) and all(map(isUUID, texts)):
+            return found
     except (TypeError, ValueError):
         pass  # An element is no pair, or not of text.
-    _violation(column, "UUIDs", value)
+    _violation(column, "UUIDs, each once", value)
 
 
 def datum(column: str, value: object) -> Datum:
@@ -160,15 +182,20 @@ def datum(column: str, value: object) -> Datum:
         if tag == "map" and type(content) is list:
             if not all(type(pair) is list and len(pair) == 2 for pair in content):
                 _violation(column, "a map of pairs", value)
-            return MappingProxyType({_atom(column, k): _atom(column, v) for k, v in content})
+            pairs = {_atom(column, k): _atom(column, v) for k, v in content}
+            if len(pairs) != len(content) and not _mayBeReals(k for k, _ in content):
+                _violation(column, "a map of different keys", value)
+            return MappingProxyType(pairs)
         if tag == "set" and type(content) is list:
             atoms = frozenset(_atom(column, element) for element in content)
+            if len(atoms) != len(content) and not _mayBeReals(content):
+                _violation(column, "a set of different elements", value)
             return atoms if len(atoms) > 1 else next(iter(atoms), None)
     return _atom(column, value)
 
 
 def _atom(column: str, value: object) -> Atom:
-    if type(value) in (str, int, float, bool):
+    if _isAtom(value):
         return value  # type: ignore[return-value]
     text = uuidText(value)
     if text is None:
@@ -209,7 +236,10 @@ def encode(value: object) -> Any:
     if isinstance(value, Mapping):
         return ["map", [[encodeAtom(key), encodeAtom(item)] for key, item in value.items()]]
     if isinstance(value, (set, frozenset, tuple)):
-        return ["set", [encodeAtom(atom) for atom in value]]
+        atoms = [encodeAtom(atom) for atom in value]
+        if len(set(value)) != len(atoms):
+            raise ValueError(f"a set has different elements, not {describe(value)}")
+        return ["set", atoms]
     return encodeAtom(value)
 
 
@@ -266,16 +296,21 @@ def decode(value: object) -> Any:
         for pair in pairs:
             if type(pair) is not list or len(pair) != 2:
                 raise ValueError(f"a map has pairs, not {describe(pair)}")
-        return MappingProxyType({decodeAtom(key): decodeAtom(item) for key, item in pairs})
+        mapping = {decodeAtom(key): decodeAtom(item) for key, item in pairs}
+        if len(mapping) != len(pairs) and not _mayBeReals(key for key, _ in pairs):
+            raise ValueError(f"a map has different keys, not {describe(pairs)}")
+        return MappingProxyType(mapping)
     if atoms is None:
         return decodeAtom(value)
     found = frozenset(map(decodeAtom, atoms))
+    if len(found) != len(atoms) and not _mayBeReals(atoms):
+        raise ValueError(f"a set has different elements, not {describe(atoms)}")
     return found if len(found) > 1 else next(iter(found), None)
 
 
 def decodeAtom(value: object) -> Any:
     """Read an atom, as L{decode} does."""
-    if type(value) in (str, int, float, bool):
+    if _isAtom(value):
         return value
     if type(value) is list and len(value) == 2 and type(value[1]) is str:
         tag, text = value

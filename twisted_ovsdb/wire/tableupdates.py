@@ -7,15 +7,20 @@ Messages with table updates, whose rows are parsed one by one.
 The C scanner of C{json} parses a row when the row is asked for. The caller
 makes its value and drops the parsed form. Parsed as a whole, the initial reply
 for 100,000 interfaces would be millions of objects that exist at once, and the
-reactor would do nothing else for a second. What is read, and what is refused,
-is the same as for a message that is parsed as a whole.
+reactor would do nothing else for a second. A message whose members stand in
+another order than ovsdb-server's is parsed as a whole.
+
+What is read, and what is refused, is the same in both cases, but for names that
+stand there twice. No server writes them, and of these a JSON parser keeps the last
+one. Here too the last row of a UUID counts, but each has to be right; the rows of
+a table add up; and what contradicts the beginning of the message is refused.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Sequence
 from typing import Any, Final
 
 from twisted_ovsdb.errors import ProtocolViolation, describe
@@ -31,8 +36,21 @@ from twisted_ovsdb.wire.strictjson import (
 
 _UUID: Final = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
-REPLY: Final = re.compile(
-    r'\{"id":(0|[1-9][0-9]{0,17}),"result":(?:\[(true|false),"(' + _UUID + r')",)?(?=\{)'
+
+def _beginning(*tokens: str) -> re.Pattern[str]:
+    """
+    Make the pattern of a message's beginning, with white space between its tokens.
+    It has a limit: a message is matched again whenever more of it has come.
+    """
+    return re.compile(r"[ \t\r\n]{0,32}".join(tokens))
+
+
+_LAST_ID: Final = '"(' + _UUID + ')"'
+_OBJECT: Final = r"(?=\{)"
+
+REPLY: Final = _beginning(
+    *(r"\{", '"id"', ":", "(0|[1-9][0-9]{0,17})", ",", '"result"', ":"),
+    *(r"(?:\[", "(true|false)", ",", _LAST_ID, ",", f"|){_OBJECT}"),
 )
 """
 The beginning of a reply with an object, as ovsdb-server writes it: its id, and
@@ -40,9 +58,9 @@ what stands before the object in a reply to C{monitor_cond_since}.
 """
 
 # The beginnings of an update, of a table's first row and of each other row.
-_UPDATE: Final = re.compile(
-    r'\{"id":null,"method":"(update[23]?)","params":\["([^"\\\x00-\x1f]*)",'
-    r'(?:"(' + _UUID + r')",)?(?=\{)'
+_UPDATE: Final = _beginning(
+    *(r"\{", '"id"', ":", "null", ",", '"method"', ":", '"(update[23]?)"', ",", '"params"', ":"),
+    *(r"\[", r'"([^"\\\x00-\x1f]*)"', ",", f"(?:{_LAST_ID}", ",", f"|){_OBJECT}"),
 )
 _ROW: Final = '"(' + _UUID + r')":(?=\{)'
 _FIRST_ROW: Final = re.compile(r"\{" + _ROW)
@@ -64,6 +82,7 @@ class _Cursor:
     def __init__(self, text: str, position: int) -> None:
         self.text = text
         self.position = position
+        self.name = position  # where the latest name of a member begins
 
     def next(self) -> str:
         """
@@ -108,6 +127,7 @@ class _Cursor:
 
     def _name(self) -> str:
         """Read a member's name and the colon."""
+        self.name = self.position
         plain = _PLAIN_NAME.match(self.text, self.position)
         if plain is not None:
             self.position = plain.end()
@@ -128,10 +148,16 @@ class TableUpdates:
     The C{<table-updates>} of a message, still as text: to be read once, by
     L{rows} or by L{whole}, before anything else is read from the connection.
     Both also check the end of the message.
+
+    @ivar behind: what stands behind them in the same array, when they are read.
     """
 
     def __init__(
-        self, text: str, position: int = 0, closing: str | None = None, first: str = "a result"
+        self,
+        text: str,
+        position: int = 0,
+        closing: str | None = None,
+        notification: str | None = None,
     ) -> None:
         """
         @param text: the message.
@@ -139,11 +165,12 @@ class TableUpdates:
         @param closing: what stands between them and the next member of the
             message. None: the text ends somewhere, and the rows before its
             end are read.
-        @param first: what the message has, in an error about it.
+        @param notification: its method, if the message is no reply.
         """
+        self.behind: Sequence[Any] = ()
         self._cursor = _Cursor(text, position)
         self._closing = closing
-        self._first = first
+        self._notification = notification
         self._table: str | None = None  # the latest
         self._begun = 0  # where its latest row begins, or an earlier one
 
@@ -162,6 +189,8 @@ class TableUpdates:
                 self._table, self._begun = table, cursor.position + 1
                 yield from self._rowsOf(table)
             self._finish()
+            if self.behind:
+                raise ProtocolViolation(f"more behind table updates: {describe(self.behind)}")
         except ProtocolViolation:
             # Of a part of a message, what is wrong is found at the end of it.
             if self._closing is not None:
@@ -183,6 +212,7 @@ class TableUpdates:
             row = _NEXT_ROW.match(text, position)
         cursor.position = position
         for uuid in cursor.names() if position == start else cursor.further():
+            self._begun = cursor.name
             update = cursor.value()
             _checkRow(table, uuid, update)
             yield table, uuid, update
@@ -204,26 +234,42 @@ class TableUpdates:
         table = json.dumps(self._table, ensure_ascii=False)
         return f"{{{table}:{{{self._cursor.text[self._begun :]}"
 
+    def _elements(self) -> Iterator[Any]:
+        """The further elements of the array."""
+        cursor = self._cursor
+        while cursor.next() == ",":
+            cursor.position += 1
+            cursor.next()
+            yield cursor.value()
+
     def _finish(self) -> None:
         """Read the message to its end."""
         fault = ""
-        for character in self._closing or "":
-            self._cursor.expect(character)
-        for name in self._cursor.further():
-            value = self._cursor.value()
+        cursor, notification = self._cursor, self._notification
+        if self._closing:
+            if not cursor.text.startswith(self._closing, cursor.position):
+                self.behind = list(self._elements())
+                if notification is not None and self.behind:
+                    fault = wrongCount(notification, self.behind)
+            cursor.expect(self._closing)
+        for name in cursor.further():
+            value = cursor.value()
             if name == "error" and value is not None:
-                fault = f"a message has both {self._first} and an error"
-            elif name in ("id", "method", "params") or (name == "result" and value is not None):
+                first = "a result" if notification is None else "a method"
+                fault = f"a message has both {first} and an error"
+            elif name in ("id", "method", "params") or (
+                name == "result" and (notification is None or value is not None)
+            ):
                 fault = f"a message with table updates has {name} behind them"
-        self._cursor.text = ""
+        cursor.text = ""
         if fault:
             raise ProtocolViolation(fault)
 
 
 def decodeMessage(message: Buffer) -> dict[str, Any]:
     """
-    Decode a framed message. Table updates in the form that ovsdb-server writes
-    are L{TableUpdates}; a message in any other form is parsed as a whole.
+    Decode a framed message. Table updates in the order that ovsdb-server writes
+    are L{TableUpdates}; any other message is parsed as a whole.
 
     @param message: the message. A C{bytearray}, which is a message that came
         in many chunks, is emptied: its text is not kept twice.
@@ -236,7 +282,7 @@ def decodeMessage(message: Buffer) -> dict[str, Any]:
     if update is not None:
         method, *names = update.groups()
         params: list[Any] = [name for name in names if name is not None]
-        params.append(TableUpdates(text, update.end(), "]", "a method"))
+        params.append(TableUpdates(text, update.end(), "]", method))
         return {"id": None, "method": method, "params": params}
     reply = REPLY.match(text)
     if reply is not None:
@@ -258,8 +304,15 @@ def parsed(content: Any) -> Any:
     if isinstance(content, TableUpdates):
         return content.whole()
     if type(content) is list and content and isinstance(content[-1], TableUpdates):
-        return [*content[:-1], content[-1].whole()]
+        tables = content[-1]
+        return [*content[:-1], tables.whole(), *tables.behind]
     return content
+
+
+def wrongCount(notification: str, params: object) -> str:
+    """What to say of an update notification that has too few params, or too many."""
+    count = "three" if notification == "update3" else "two"
+    return f"{notification}: not {count} params: {describe(params)}"
 
 
 def rowUpdates(tables: object, monitored: Container[str]) -> RowUpdates:
