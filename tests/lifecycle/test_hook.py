@@ -8,6 +8,7 @@ and by the listener.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable
 from typing import Any
@@ -221,6 +222,58 @@ class FactoryHookTests(FactoryTestCase):
         self.factory.stop()
         self.lose()
         self.assertEqual(self.hook.take(), [f"lost {SERVER}: stopped"])
+
+    def test_acts(self) -> None:
+        """
+        A hook may connect, retry or stop the factory whenever it is told something.
+        No attempt begins during another one, no timer outlives a stop, and a stopped
+        factory never connects again.
+        """
+        actions: dict[str, Callable[[FactoryHookTests], object]] = {
+            "connect": lambda case: case.connector.connect(),
+            "retry": lambda case: case.factory.retry(),
+            "stop": lambda case: case.factory.stop(),
+            "stop, connect": lambda case: (case.factory.stop(), case.connector.connect()),
+            "stop, then connect": lambda case: case.factory.stop().addCallback(
+                lambda _: case.connector.connect()
+            ),
+        }
+        for method in ("attempting", "failed", "waiting", "synchronized", "lost"):
+            for name, action in actions.items():
+                with self.subTest(method=method, action=name):
+                    self.start()
+                    self.act(method, action)
+                    stopped = self.factory.stop()
+                    if self.connector.state == "connected":
+                        self.lose()
+                    self.successResultOf(stopped)
+                    self.assertEqual(self.clock.getDelayedCalls(), [])
+                    self.assertEqual(self.attemptsWithin(60), 0)
+
+    def act(self, method: str, action: Callable[[FactoryHookTests], object]) -> None:
+        """
+        Do this when the hook is told that for the first time. Meanwhile an attempt
+        fails, one takes long and succeeds, and the session ends.
+        """
+        done = []
+
+        def told(source: str, *arguments: object) -> None:
+            if not done:
+                done.append(method)
+                with contextlib.suppress(
+                    RuntimeError
+                ):  # The connector cannot connect at this moment.
+                    action(self)
+
+        setattr(self.hook, method, told)
+        if method == "attempting":
+            self.factory.stop()
+            self.connector.connect()
+        for outcome in (self.endpoint.refuse, self.synchronize, self.lose, self.synchronize):
+            if self.connector.state == ("connected" if outcome == self.lose else "connecting"):
+                outcome()
+            self.clock.advance(4)
+        self.assertEqual(done, [method])
 
     def test_stoppedByAnObserver(self) -> None:
         """

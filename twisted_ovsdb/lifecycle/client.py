@@ -189,9 +189,8 @@ class OvsdbClientFactory(ReconnectingClientFactory, Generic[Monitor]):
             cause = PeerSilent(f"no connection for {self._connectTimeout:g} s")
         elif not self.continueTrying:
             cause = MonitorStopped()
-        if self._link is None:
-            self._hooks.tell(ConnectionHook.failed, self._sourceOf(connector), cause)
-        self._down(connector)
+        # Of a connection that was made, the link tells why it ended.
+        self._down(connector, cause if self._link is None else None)
 
     def clientConnectionLost(self, connector: IConnector, reason: Failure) -> None:
         """See L{ClientFactory}."""
@@ -208,13 +207,13 @@ class OvsdbClientFactory(ReconnectingClientFactory, Generic[Monitor]):
         connector = connector or self.connector
         if connector is None:
             raise ValueError("no connector to retry")
-        if not self.continueTrying or self._callID is not None:
+        if not self.continueTrying or self._connecting or self._callID is not None:
             return
         wait = self._backOff.wait(self._healthyFor)
         self._healthyFor = None
         self._hooks.tell(ConnectionHook.waiting, self._sourceOf(connector), wait)
         # The hook may have stopped the factory, or connected it.
-        if self.continueTrying and not self._connecting:
+        if self.continueTrying and not self._connecting and self._callID is None:
             self._callID = self.clock.callLater(wait, self._connectAgain, connector)
 
     def _sourceOf(self, connector: IConnector) -> str:
@@ -242,14 +241,18 @@ class OvsdbClientFactory(ReconnectingClientFactory, Generic[Monitor]):
             self._backOff.refused(e)
             raise
 
-    def _down(self, connector: IConnector) -> None:
+    def _down(self, connector: IConnector, failed: BaseException | None = None) -> None:
         if self._inSession():
             return  # It was a connection that buildProtocol refused.
         link, self._link = self._link, None
         self._connecting = False
         self._endAttempt()
-        if self.continueTrying:
-            self._healthyFor = None if link is None else link.inSyncFor
-            self.retry(connector)
-        else:
+        self._healthyFor = None if link is None else link.inSyncFor
+        stopped = not self.continueTrying
+        if failed is not None:
+            self._hooks.tell(ConnectionHook.failed, self._sourceOf(connector), failed)
+        # The hook may have stopped the factory, or connected it.
+        if stopped:
             self._closed.callback(None)
+        else:
+            self.retry(connector)
