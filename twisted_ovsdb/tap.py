@@ -11,6 +11,7 @@ from functools import partial
 
 from twisted.application.service import IService, MultiService
 
+from twisted_ovsdb.command.endingobserver import EndingObserver
 from twisted_ovsdb.command.options import Options
 from twisted_ovsdb.command.output import (
     EventsService,
@@ -33,7 +34,7 @@ def makeService(options: Options) -> IService:
     twistd forks afterwards.
     """
     services = MultiService()
-    observers: list[IOvsdbEventObserver] = list(options["observers"])
+    observers: list[IOvsdbEventObserver] = [*map(EndingObserver, options["observers"])]
     files = [EventsService(path, options.failure) for path in options["events"]]
     for each in files:
         services.addService(each)

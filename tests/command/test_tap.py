@@ -26,6 +26,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 import twisted_ovsdb
 from tests.command.test_options import HERE, REFUSED, RecordingObserver, parse
 from twisted_ovsdb import tap
+from twisted_ovsdb.command.endingobserver import EndingObserver
 from twisted_ovsdb.command.output import EventsService, HangUpService
 from twisted_ovsdb.lifecycle.service import OvsdbMonitorService
 from twisted_ovsdb.observers.log import LoggingObserver
@@ -35,7 +36,7 @@ from twisted_ovsdb.wire.jsonstream import JSONStream
 
 CHECKOUT = Path(twisted_ovsdb.__file__).parent.parent
 TWISTD = str(Path(sys.executable).with_name("twistd"))
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(CHECKOUT), "COLUMNS": "80"}
+ENVIRONMENT = {**os.environ, "PYTHONPATH": f"{CHECKOUT}:.", "COLUMNS": "80"}
 
 
 class MakeServiceTests(SynchronousTestCase):
@@ -77,7 +78,8 @@ class MakeServiceTests(SynchronousTestCase):
         self.assertEqual(len({m.factory for m in monitors}), 3)
         first, *others = [self.observers(m) for m in monitors]
         self.assertEqual(first[1:], [events.observer])
-        self.assertIsInstance(first[0], RecordingObserver)
+        assert isinstance(first[0], EndingObserver)
+        self.assertIsInstance(first[0]._observer, RecordingObserver)
         for other in others:
             self.assertEqual(list(map(id, other)), list(map(id, first)))
 
@@ -141,6 +143,27 @@ class MakeServiceTests(SynchronousTestCase):
         self.assertEqual((os.listdir("/proc/self/fd"), anyReactor.getDelayedCalls()), before)
         self.assertEqual((anyReactor.getReaders(), anyReactor.getWriters()), watched)
         self.assertFalse(kept[0][0].running)
+
+
+ENDING = """
+import sys
+
+
+class AtOnce:
+    def eventReceived(self, event):
+        sys.exit(3)
+
+
+class Later:
+    async def eventReceived(self, event):
+        sys.exit(4)
+
+
+class Interrupted:
+    def eventReceived(self, event):
+        raise KeyboardInterrupt
+"""
+"""Observers that end the program."""
 
 
 class Server(Protocol):
@@ -346,6 +369,22 @@ class CommandTests(TestCase):
         await child.ended
         online = json.loads(child.output[1].splitlines()[1])
         self.assertEqual(online["interface"]["extra"], {"link_state": "up", "admin_state": "up"})
+
+    async def test_observerEnds(self) -> None:
+        """
+        An observer that raises SystemExit, at once or later, ends the process in good
+        order: with this status, with one line, and with what others were told.
+        """
+        module = Path(self.folder, "ending.py")
+        module.write_text(ENDING, "utf-8")
+        where = ("--endpoint", self.serve(), "--events", "-", "--observer")
+        for name, status in (("AtOnce", 3), ("Later", 4), ("Interrupted", 130)):
+            child = self.spawn(*where, f"ending.{name}")
+            reason = await child.ended
+            self.assertEqual(reason.exitCode, status)
+            self.assertIn(b'"event":"disconnected"', child.output[1])
+            self.assertIn(b"ends the program, with status %d\n" % status, child.output[2])
+            self.assertNotIn(b"Traceback", child.output[2])
 
     async def test_readerGone(self) -> None:
         """

@@ -88,6 +88,15 @@ class RecordingHook(ConnectionHook):
         self.told.append(text)
 
 
+def _stopConnect(case: FactoryTestCase) -> None:
+    case.factory.stop()
+    case.connector.connect()
+
+
+def _stopThenConnect(case: FactoryTestCase) -> None:
+    case.factory.stop().addCallback(lambda _: case.connector.connect())
+
+
 METHODS = [name for name in vars(ConnectionHook) if not name.startswith("_")]
 
 REFUSAL = SwitchRefused("too many")
@@ -233,10 +242,8 @@ class FactoryHookTests(FactoryTestCase):
             "connect": lambda case: case.connector.connect(),
             "retry": lambda case: case.factory.retry(),
             "stop": lambda case: case.factory.stop(),
-            "stop, connect": lambda case: (case.factory.stop(), case.connector.connect()),
-            "stop, then connect": lambda case: case.factory.stop().addCallback(
-                lambda _: case.connector.connect()
-            ),
+            "stop, connect": _stopConnect,
+            "stop, then connect": _stopThenConnect,
         }
         for method in ("attempting", "failed", "waiting", "synchronized", "lost"):
             for name, action in actions.items():
@@ -255,7 +262,7 @@ class FactoryHookTests(FactoryTestCase):
         Do this when the hook is told that for the first time. Meanwhile an attempt
         fails, one takes long and succeeds, and the session ends.
         """
-        done = []
+        done: list[str] = []
 
         def told(source: str, *arguments: object) -> None:
             if not done:

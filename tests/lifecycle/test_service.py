@@ -241,6 +241,35 @@ class OvsdbListenServiceTests(SynchronousTestCase):
         self.successResultOf(stopped)
         self.assertFalse(self.service.running)
 
+    def test_startedMeanwhile(self) -> None:
+        """
+        Started again while its port is still being closed, the service listens as
+        soon as the port is free; not if it was stopped once more.
+        """
+        self.start()
+        closing: Deferred[None] = Deferred()
+        self.endpoint.stopListening = lambda: closing  # type: ignore[method-assign]
+        first = self.service.stopService()
+        self.service.startService()
+        second = self.service.stopService()
+        self.service.startService()
+        self.assertEqual(self.endpoint.opened, 1)
+        self.assertNoResult(second)
+        closing.callback(None)
+        self.successResultOf(first)
+        self.successResultOf(second)
+        self.assertEqual((self.endpoint.opened, self.service.running), (2, 1))
+        Switch(self.factory, 1).lose()
+
+        self.endpoint.listening.callback(self.endpoint)
+        closing = Deferred()
+        self.service.stopService()
+        self.service.startService()
+        third = self.service.stopService()
+        closing.callback(None)
+        self.successResultOf(third)
+        self.assertEqual((self.endpoint.opened, bool(self.service.running)), (2, False))
+
     def test_listensOnce(self) -> None:
         """
         The service listens once for each start, also if twistd starts it with

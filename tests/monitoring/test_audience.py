@@ -130,6 +130,29 @@ class ObserverTests(MonitorTestCase):
         self.update({2: {"new": vmRow("tap2")}})
         self.assertEqual((len(busy.events), self.observer.events), (1, []))
 
+    def test_removeRaises(self) -> None:
+        """
+        If the Deferred of an observer cannot be cancelled, this is logged, and the
+        observer is removed all the same.
+        """
+
+        class Stubborn(Recorder):
+            def eventReceived(self, event: Any) -> Deferred[None]:
+                super().eventReceived(event)
+                return Deferred(self.refuse)
+
+            def refuse(self, _: object) -> None:
+                raise ZeroDivisionError
+
+        observer = Stubborn()
+        self.monitor.addObserver(observer)
+        self.synchronize({1: vmRow("tap1")})
+        self.monitor.removeObserver(observer)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.update({2: {"new": vmRow("tap2")}})
+        self.assertEqual(len(observer.events), 1)
+        self.assertRaises(ValueError, self.monitor.removeObserver, observer)
+
     def test_F46_meddling(self) -> None:
         """
         Inside eventReceived, an observer may add another one and remove itself.

@@ -7,6 +7,7 @@ Tests for L{twisted_ovsdb.monitoring.delivery}.
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, fail, succeed
@@ -144,6 +145,25 @@ class DeliveryTests(DeliveryTestCase):
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
         self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
         self.assertEqual(len(self.flushLoggedErrors(TypeError)), 2)
+
+    def test_meansToEnd(self) -> None:
+        """
+        What is no C{Exception} is a failure of the observer as any other: it is told
+        the next event, and what is around it goes on.
+        """
+        for raised in (SystemExit, KeyboardInterrupt, GeneratorExit, asyncio.CancelledError):
+
+            class Ending(Recorder):
+                raises: type[BaseException] = raised
+
+                def eventReceived(self, event: Any) -> None:
+                    super().eventReceived(event)
+                    raise self.raises
+
+            observer = Ending()
+            self.deliveryTo(observer).deliver()
+            self.assertEqual(len(observer.events), 4)
+            self.assertEqual(len(self.flushLoggedErrors(raised)), 4)
 
     def test_failsLater(self) -> None:
         """

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 import attrs
 from twisted.application.internet import StreamServerEndpointService
 from twisted.application.service import Service
-from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
+from twisted.internet.defer import CancelledError, Deferred, maybeDeferred, succeed
 from twisted.internet.interfaces import (
     IProtocolFactory,
     IStreamClientEndpoint,
@@ -104,6 +104,8 @@ class OvsdbListenService(StreamServerEndpointService):
 
     factory: OvsdbListenerFactory
 
+    _log = Logger()
+
     def __init__(self, endpoint: IStreamServerEndpoint, factory: OvsdbListenerFactory) -> None:
         """
         @param endpoint: where to listen.
@@ -116,12 +118,15 @@ class OvsdbListenService(StreamServerEndpointService):
             raise TypeError(f"factory must be an OvsdbListenerFactory, not {factory!r}")
         StreamServerEndpointService.__init__(self, _LoggingEndpoint(endpoint), factory)
         self._started = False
+        self._closing = False  # the port is being closed
+        self._portClosed: Waiters[None] = Waiters()
 
     def privilegedStartService(self) -> None:
         """Listen, and accept connections."""
         self._started = True
         self.factory.start()
-        StreamServerEndpointService.privilegedStartService(self)
+        if not self._closing:
+            StreamServerEndpointService.privilegedStartService(self)
 
     def startService(self) -> None:
         """The same, unless L{privilegedStartService} was called."""
@@ -134,11 +139,23 @@ class OvsdbListenService(StreamServerEndpointService):
         """Stop to listen, and close all connections. The Deferred fires after that."""
         # First and at once, because observers that write events still run.
         closed = self.factory.stop()
-        if not self._started:
-            return closed
-        self._started = False
-        stopped: Deferred[Any] = StreamServerEndpointService.stopService(self)
-        return stopped.addCallback(lambda _: closed)
+        started, self._started = self._started, False
+        if started and not self._closing:
+            self._closing = True
+            stopped: Deferred[Any] = StreamServerEndpointService.stopService(self)
+            stopped.addErrback(lambda failure: self._log.failure("cannot close", failure))
+            stopped.addCallback(self._closed)
+        self.running = 0
+        portClosed = self._portClosed.wait() if self._closing else succeed(None)
+        return portClosed.addCallback(lambda _: closed)
+
+    def _closed(self, _: None) -> None:
+        self._closing = False
+        # The service may have been started again before the port was closed.
+        if self._started:
+            StreamServerEndpointService.privilegedStartService(self)
+            self.running = 1
+        self._portClosed.callback(None)
 
 
 @implementer(IStreamServerEndpoint)

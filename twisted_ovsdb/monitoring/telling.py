@@ -104,7 +104,11 @@ class Telling(Generic[Step]):
         self._closed = True
         busy, self._busy = self._busy, None
         if busy is not None:
-            busy.cancel()
+            # A canceller that raises is a failure of the observer too.
+            with self._log.failuresHandled(
+                "observer {observer} failed when it was cancelled", observer=self.observer
+            ):
+                busy.cancel()
 
     def deliver(self) -> Deferred[None] | None:
         """
@@ -139,12 +143,13 @@ class Telling(Generic[Step]):
             step = nextStep()
             if step is None:
                 return
-            # Logger.failuresHandled would be slower than all the rest.
+            # Logger.failuresHandled would be slower than all the rest. Also SystemExit
+            # is caught here: the reactor would only log it, and others lose the step.
             try:
                 result = tell(step)
                 if result is not None:
                     self._await(self._asDeferred(result), _STEP, step)
-            except Exception:
+            except BaseException:
                 self._logFailure(_STEP[1], Failure(), step)
         if self._running and self._busy is None:
             self._turn.take(self._deliver)
