@@ -50,7 +50,7 @@ class ClaimTests(ListenerTestCase):
             self.clock.advance(1)
         self.clock.advance(0)
 
-    def test_F61_manyClaims(self) -> None:
+    def test_F62_manyClaims(self) -> None:
         """
         Of 400 connections that claim one name, one waits: the newest. The switch
         gets one echo. It keeps its name when it answers, and the claim is refused.
@@ -73,7 +73,7 @@ class ClaimTests(ListenerTestCase):
         # Nothing piles up at the switch that is claimed.
         self.assertLess(len(victim.protocol._loss), 10)
 
-    def test_F61_missedEcho(self) -> None:
+    def test_F62_missedEcho(self) -> None:
         """
         A switch that does not answer the echo of a claim, but sends something, keeps
         its name: it is alive by the rules for every connection. The claim is
@@ -95,7 +95,7 @@ class ClaimTests(ListenerTestCase):
         self.assertEqual(self.reasons(logs), [why])
         self.assertEqual(len(self.listener._claims), 0)
 
-    def test_F61_deadPresent(self) -> None:
+    def test_F62_deadPresent(self) -> None:
         """
         A switch that is silent is dead after its probe and the time for that, claim
         or no claim. Then the newest claim gets the name.
@@ -111,7 +111,7 @@ class ClaimTests(ListenerTestCase):
         self.assertTrue(self.listener.monitors["one"].inSync)
         self.assertEqual(self.observer.take()[-1], ("synchronized", "resync"))
 
-    def test_F61_inAll(self) -> None:
+    def test_F62_inAll(self) -> None:
         """
         At most a hundred connections wait for different names. The one that waits
         for longest is refused for another.

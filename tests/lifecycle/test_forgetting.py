@@ -63,7 +63,7 @@ class PlacesTests(PlacesTestCase):
     Which switch keeps its place.
     """
 
-    def test_F59_neverInSync(self) -> None:
+    def test_F60_neverInSync(self) -> None:
         """
         Switches that are made up and never in sync take no place when they are
         gone, and nobody is told of them.
@@ -80,7 +80,7 @@ class PlacesTests(PlacesTestCase):
         self.assertFalse([told for told in hook.take() if told.startswith("forgotten")])
         self.assertEqual(len(self.clock.getDelayedCalls()), 1)  # the probe of the good one
 
-    def test_F59_brieflyInSync(self) -> None:
+    def test_F60_brieflyInSync(self) -> None:
         """
         Switches that are made up, in sync for a moment, and gone, do not lock a
         new switch out, and there are never more than there are places. Each
@@ -95,7 +95,7 @@ class PlacesTests(PlacesTestCase):
         expected = [(f"made-up-{number}", "limit") for number in range(48)]
         self.assertEqual(self.forgotten(), expected)
 
-    def test_F59_order(self) -> None:
+    def test_F60_order(self) -> None:
         """
         A place is taken from a switch that was in sync for less than a minute
         before one that was so for a minute, and among equals from the one that is
@@ -117,7 +117,7 @@ class PlacesTests(PlacesTestCase):
         )
         self.assertEqual(len(self.forgotten()), 4)
 
-    def test_F59_connectedButNotInSync(self) -> None:
+    def test_F60_connectedButNotInSync(self) -> None:
         """
         When all places are taken by connected switches, the first one goes that
         never was in sync. One that is known waits for its snapshot undisturbed.
@@ -183,7 +183,7 @@ class AgeTests(PlacesTestCase):
     Switches that do not come back.
     """
 
-    def test_F59_age(self) -> None:
+    def test_F60_age(self) -> None:
         """
         After thirty days without a connection a switch is forgotten, and that is
         told. If it comes back, it is a new one.
@@ -362,7 +362,7 @@ class TellingTests(PlacesTestCase):
         """
         self.clock.advance(100)
 
-    def test_F59_busy(self) -> None:
+    def test_F60_busy(self) -> None:
         """
         An observer that is busy is told later: Disconnected if it was told in sync,
         and then that the switch is forgotten. What else waited is moot, and is not
@@ -395,7 +395,7 @@ class TellingTests(PlacesTestCase):
         busy.freeAll()
         self.assertEqual(busy.take(), [("online", "vm", "tap1", "initial"), ("forgotten", "age")])
 
-    def test_F59_comesBackWhileBusy(self) -> None:
+    def test_F60_comesBackWhileBusy(self) -> None:
         """
         If the switch comes back before a busy observer could be told, the observer
         is told first that it is forgotten, and then everything as of a new switch.
@@ -493,7 +493,7 @@ class TellingTests(PlacesTestCase):
         self.assertEqual(busy.take(), [("forgotten", "age")])
         self.assertEqual(self.listener._places._parting, {})
 
-    def test_F59_partingIsBounded(self) -> None:
+    def test_F60_partingIsBounded(self) -> None:
         """
         For an observer that hangs, no more forgotten switches wait to be told than
         there are places. The oldest goes with a warning.

@@ -102,7 +102,7 @@ class PinTests(ListenerTestCase):
         transport.abortConnection()
         pump.flush()
 
-    def test_F62_anotherSubject(self) -> None:
+    def test_F63_anotherSubject(self) -> None:
         """
         A switch that was brought by one certificate is refused with the certificate
         of another subject, which the log names; also when the first one is gone.
@@ -123,7 +123,7 @@ class PinTests(ListenerTestCase):
         self.secured("switch-one", "one")
         self.assertTrue(self.listener.monitors["one"].inSync)
 
-    def test_F62_claimsNothing(self) -> None:
+    def test_F63_claimsNothing(self) -> None:
         """
         A claim with a foreign certificate does not wait, and the switch that is
         connected is not even asked for a sign of life.
@@ -145,7 +145,7 @@ class PinTests(ListenerTestCase):
         self.secured("switch-one", "one")
         self.assertTrue(self.listener.monitors["one"].inSync)
 
-    def test_F62_afterForgetting(self) -> None:
+    def test_F63_afterForgetting(self) -> None:
         """
         A pin outlives what is known of the switch: nobody gets the name by waiting.
         """
@@ -156,7 +156,7 @@ class PinTests(ListenerTestCase):
         self.assertEqual(self.listener.monitors, {})
         self.assertTrue(self.secured("switch-two", "one")[0].closed)
 
-    def test_F62_bounded(self) -> None:
+    def test_F63_bounded(self) -> None:
         """
         There are ten pins for each place. Whoever makes up more names loses the
         oldest of their own pins, not those of others.
@@ -184,7 +184,7 @@ class PinTests(ListenerTestCase):
         self.assertEqual(list(pins._subjects), [f"s{n}" for n in range(1, PINS_PER_PLACE + 1)])
         self.assertNotIn("CN=cn-0", pins._switches)
 
-    def test_F62_noCertificate(self) -> None:
+    def test_F63_noCertificate(self) -> None:
         """
         Without TLS there is no certificate, and the switch is refused.
         """

@@ -28,7 +28,7 @@ class StrangerTests(ListenerTestCase):
         """
         return not switch.transport.disconnecting
 
-    def test_F60_bytes(self) -> None:
+    def test_F61_bytes(self) -> None:
         """
         A peer may send 64 kB before it has said which switch it is, and not one
         byte more: in one message, or in many.
@@ -45,7 +45,7 @@ class StrangerTests(ListenerTestCase):
             why = "more than 65536 bytes before it was identified"
             self.assertEqual(self.reasons(logs), [why] if begin else [])
 
-    def test_F60_bytesAfterwards(self) -> None:
+    def test_F61_bytesAfterwards(self) -> None:
         """
         There is no such limit for a switch that has said who it is.
         """
@@ -56,7 +56,7 @@ class StrangerTests(ListenerTestCase):
             self.clock.advance(0)
         self.assertTrue(self.listener.monitors["one"].inSync)
 
-    def test_F60_time(self) -> None:
+    def test_F61_time(self) -> None:
         """
         A peer has ten seconds to say which switch it is, also if it goes on
         sending.
@@ -73,7 +73,7 @@ class StrangerTests(ListenerTestCase):
         self.assertEqual(self.reasons(logs), [why, why])
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
-    def test_F60_longestGoesFirst(self) -> None:
+    def test_F61_longestGoesFirst(self) -> None:
         """
         When silent connections have all places, a good switch still gets in: the
         one that is silent for longest goes, and the number of them stays.
@@ -92,7 +92,7 @@ class StrangerTests(ListenerTestCase):
         self.assertTrue(self.isOpen(more))
         self.assertEqual(len(self.listener._strangers), 3)
 
-    def test_F60_flood(self) -> None:
+    def test_F61_flood(self) -> None:
         """
         However many silent connections come, no more are kept than there are
         places, and one line says so for each host.
