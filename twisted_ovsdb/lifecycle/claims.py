@@ -94,16 +94,15 @@ class Claims:
             self._refuse(first, f"too many connections wait for a switch ({MAX_CLAIMANTS})")
 
     def _claim(self, contest: _Contest, link: Link) -> Deferred[None]:
-        def end(_: object) -> None:
-            if contest.claimant is link:
-                self._take(contest)
+        def timedOut(_: object) -> None:
+            self._take(contest)
 
         def lost(reason: BaseException) -> None:
             if contest.claimant is link:
                 self._take(contest).errback(SessionLost(reason))
 
         contest.claimant, contest.later = link, contest.asked
-        decision = contest.decision = Deferred(end)
+        decision = contest.decision = Deferred(timedOut)
         self._waiting[contest] = None
         link.protocol.whenLost().addCallback(lost)
         return decision
