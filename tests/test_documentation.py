@@ -31,7 +31,13 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from tests.fakes.documented import CHECKOUT, PAGES, PRINTS, Block, blocks, commands
 from tests.test_examples import Program
 from tools.openvswitch import freePort
-from twisted_ovsdb.events import UNIDENTIFIED, Event, SwitchIdentity
+from twisted_ovsdb.events import (
+    UNIDENTIFIED,
+    Event,
+    ForgetReason,
+    SwitchForgotten,
+    SwitchIdentity,
+)
 from twisted_ovsdb.observers.base import OvsdbEventObserver
 from twisted_ovsdb.observers.jsonlines import JSONLinesObserver, eventToJSON
 from twisted_ovsdb.testing import MemoryServer, RecordingObserver, connectedFactory
@@ -363,7 +369,9 @@ def oneOfEach() -> dict[str, list[dict[str, Any]]]:
     server.deletePort("tap1")
     server.kill()
     found: dict[str, list[dict[str, Any]]] = {}
-    for event in observer.take():
+    identity = SwitchIdentity("s-1", "host", "tcp:10.0.0.1:1")
+    forgotten = SwitchForgotten(ForgetReason.AGE, "s-1", identity=identity)
+    for event in (*observer.take(), forgotten):
         value = asJSON(event)
         found.setdefault(value["event"], []).append(value)
     return found
@@ -401,7 +409,7 @@ class LinesTests(SynchronousTestCase):
             if block.language == "json"
             for line in block.text.splitlines()
         ]
-        self.assertEqual(len(samples), 4)
+        self.assertEqual(len(samples), 5)
         for sample in samples:
             # One key depends on whether the event makes its interface ready.
             wanted = keys(real[sample["event"]][0]) - {"became_ready"}

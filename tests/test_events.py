@@ -22,11 +22,13 @@ from twisted_ovsdb.events import (
     Cause,
     Disconnected,
     Event,
+    ForgetReason,
     InterfaceChanged,
     InterfaceEvent,
     InterfaceKind,
     InterfaceOffline,
     InterfaceOnline,
+    SwitchForgotten,
     SwitchIdentity,
     Synchronized,
     makeChanged,
@@ -42,6 +44,8 @@ EVENTS: list[Event] = [
     InterfaceChanged(VM, Cause.INITIAL, SOURCE, PLAIN),
     Synchronized(Cause.INITIAL, (VM,), SOURCE),
     Disconnected(ValueError("gone"), SOURCE),
+    SwitchForgotten(ForgetReason.AGE, SOURCE),
+    SwitchForgotten(ForgetReason.LIMIT, SOURCE),
 ]
 
 
@@ -91,6 +95,7 @@ class EventTests(SynchronousTestCase):
         )
         causes = ["initial", "update", "resync", "replay"]
         self.assertEqual([cause.value for cause in Cause], causes)
+        self.assertEqual([reason.value for reason in ForgetReason], ["age", "limit"])
 
     def test_frozen(self) -> None:
         """
@@ -139,6 +144,7 @@ class EventTests(SynchronousTestCase):
             InterfaceOffline(FULL, Cause.RESYNC, SOURCE),
             makeChanged(FULL, Cause.UPDATE, SOURCE, VM, UNIDENTIFIED),
             Synchronized(Cause.INITIAL, (FULL, VM), SOURCE),
+            SwitchForgotten(ForgetReason.LIMIT, SOURCE, identity=IDENTITY),
         ):
             copies = [copy.copy(event), copy.deepcopy(event)]
             for protocol in range(pickle.HIGHEST_PROTOCOL + 1):

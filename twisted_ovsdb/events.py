@@ -35,6 +35,18 @@ class Cause(enum.Enum):
     REPLAY = "replay"
 
 
+class ForgetReason(enum.Enum):
+    """
+    Why a switch is forgotten.
+
+    @cvar AGE: it has not been connected for a long time.
+    @cvar LIMIT: another switch needed its place.
+    """
+
+    AGE = "age"
+    LIMIT = "limit"
+
+
 @attrs.frozen
 class SwitchIdentity:
     """
@@ -165,7 +177,31 @@ class Disconnected(SwitchEvent):
     source: str
 
 
-Event = Union[InterfaceOnline, InterfaceOffline, InterfaceChanged, Synchronized, Disconnected]
+@attrs.frozen
+class SwitchForgotten(SwitchEvent):
+    """
+    Nothing is known any more of a switch that was told, and that is not
+    connected: drop all that you keep of it. No offline event is told of its
+    interfaces, because nobody knows whether they are gone. If the switch connects
+    again, it is told as a new one.
+
+    @ivar reason: why.
+    @ivar source: the server, as its endpoint was written; of a switch that
+        connected to a listener, the same as C{switch}.
+    """
+
+    reason: ForgetReason
+    source: str
+
+
+Event = Union[
+    InterfaceOnline,
+    InterfaceOffline,
+    InterfaceChanged,
+    Synchronized,
+    Disconnected,
+    SwitchForgotten,
+]
 """Any event that an observer receives."""
 
 

@@ -21,6 +21,7 @@ from twisted_ovsdb.command.output import (
 from twisted_ovsdb.interfaces import IOvsdbEventObserver
 from twisted_ovsdb.lifecycle.factory import OvsdbMonitorFactory
 from twisted_ovsdb.lifecycle.listener import OvsdbListenerFactory
+from twisted_ovsdb.lifecycle.places import DAY
 from twisted_ovsdb.lifecycle.service import OvsdbListenService, OvsdbMonitorService
 from twisted_ovsdb.observers.filters import onlyBridges
 from twisted_ovsdb.observers.log import LoggingObserver
@@ -72,7 +73,12 @@ def makeService(options: Options) -> IService:
         monitored.append(factory)
     if options["listen"]:
         # One listener for all places: a switch may connect to any of them.
-        listener = OvsdbListenerFactory(**common, maxSwitches=options["max-switches"])
+        listener = OvsdbListenerFactory(
+            **common,
+            maxSwitches=options["max-switches"],
+            forgetAfter=options["forget"] * DAY,
+            pin=options["pin"],
+        )
         for place in options["listen"]:
             services.addService(OvsdbListenService(place, listener))
         monitored.append(listener)

@@ -35,6 +35,7 @@ from twisted_ovsdb import (
     IOvsdbEventObserver,
     OvsdbMonitorFactory,
     OvsdbProtocol,
+    SwitchForgotten,
     Synchronized,
 )
 from twisted_ovsdb.events import Event
@@ -72,7 +73,7 @@ class Reader:
             # Before the figures, this line replaces them. After them, it is
             # not read.
             say(error=f"disconnected: {event.reason}")
-        else:
+        elif not isinstance(event, SwitchForgotten):
             readEveryField(event.interface)
             self.events += 1
 
@@ -94,7 +95,7 @@ class Counter(Reader):
         """
         Read the event, and note its latency.
         """
-        if isinstance(event, (Synchronized, Disconnected)):
+        if isinstance(event, (Synchronized, Disconnected, SwitchForgotten)):
             super().eventReceived(event)
             return
         interface = event.interface

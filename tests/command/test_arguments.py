@@ -44,11 +44,14 @@ class ManySwitchesTests(SynchronousTestCase):
         factory. A server is connected to only if C{--endpoint} is given too.
         """
         first, second = self.services(
-            *("--listen", "ptcp:6640:127.0.0.1", "--listen", "tcp:6641", "--max-switches", "7")
+            *("--listen", "ptcp:6640:127.0.0.1", "--listen", "tcp:6641", "--max-switches", "7"),
+            *("--forget", "0.5"),
         )
         self.assertIsInstance(first, OvsdbListenService)
         self.assertIs(first.factory, second.factory)
-        self.assertEqual(first.factory._maxSwitches, 7)
+        self.assertEqual(first.factory._places._maximum, 7)
+        self.assertEqual(first.factory._places._forgetAfter, 12 * 3600)
+        self.assertIsNone(first.factory._pins)
         both = self.services("--listen", "ptcp:6640:127.0.0.1", "--endpoint", "tcp:10.0.0.1")
         self.assertEqual([type(s) for s in both], [OvsdbMonitorService, OvsdbListenService])
 
@@ -87,6 +90,13 @@ class ManySwitchesTests(SynchronousTestCase):
             (("--endpoint", "tcp:10.0.0.1,tcp:"), "--endpoint tcp:: has no host"),
             (("--listen", "ptcp:1", "--max-switches", "0"), "--max-switches 0: must be"),
             (("--max-switches", "x"), "--max-switches x: must be"),
+            (("--forget", "-1"), "--forget -1: must be a number of days not below zero"),
+            (("--forget", "x"), "--forget x: must be a number of days not below zero"),
+            (("--pin",), "--pin: no --listen is pssl: (with --ca-cert)"),
+            (
+                ("--pin", "--listen", "ptcp:6640"),
+                "--pin: --listen ptcp:6640 is not pssl:, so switches need no certificate there",
+            ),
             (("--column", "link-state"), "--column 'link-state': a column's name has letters"),
             (("--column", "mtu,link_state"), "--column 'mtu,link_state': a column's name"),
             (("--column", "mtu", "--column", "2mtu"), "--column '2mtu': a column's name has"),

@@ -280,6 +280,11 @@ class OptionsTests(SynchronousTestCase):
         options = parse("--verify-hostname", "--endpoint", "ssl:a", *files, "--ca-cert", name)
         [(_, secure, _)] = options["endpoints"]
         self.assertEqual(secure.tls, authority.options(pair, verifyHostname=True))
+        self.assertIs(options["pin"], False)
+        listening = ("--listen", "pssl:6640", "--pin", *files, "--ca-cert", name)
+        self.assertIs(parse(*listening)["pin"], True)
+        # One place without certificates would be enough to claim any name.
+        self.assertRaises(SystemExit, parse, *listening, "--listen", "ptcp:6641")
 
     def test_log(self) -> None:
         """

@@ -18,6 +18,7 @@ from twisted_ovsdb.events import (
     InterfaceOffline,
     InterfaceOnline,
     OvsInterface,
+    SwitchForgotten,
     Synchronized,
 )
 
@@ -67,8 +68,18 @@ class Fold:
         elif isinstance(event, Disconnected):
             assert self.inSync, "disconnected twice"
             self.inSync = False
+        elif isinstance(event, SwitchForgotten):
+            assert not self.inSync, "forgotten while in sync"
+            self._forget(event.switch)
         else:
             self._receiveInterface(event)
+
+    def _forget(self, switch: str) -> None:
+        for uuid, told in tuple(self._switches.items()):
+            if told == switch:
+                del self._switches[uuid], self.interfaces[uuid]
+        # Whatever is told of it next is told as of a new switch.
+        self._synchronizedOnce = False
 
     def _receiveInterface(
         self, event: InterfaceOnline | InterfaceOffline | InterfaceChanged

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
-from twisted_ovsdb.events import Disconnected, Event, Synchronized
+from twisted_ovsdb.events import Disconnected, Event, SwitchForgotten, Synchronized
 from twisted_ovsdb.interfaces import IOvsdbEventObserver, ObserverResult
 from twisted_ovsdb.observers.base import EVENT_NAMES
 
@@ -26,6 +26,8 @@ def summary(event: Event) -> tuple[str, ...]:
         return (name, event.cause.value)
     if isinstance(event, Disconnected):
         return (name, str(event.reason))
+    if isinstance(event, SwitchForgotten):
+        return (name, event.reason.value)
     return (name, event.kind.value, event.interface.name, event.cause.value)
 
 

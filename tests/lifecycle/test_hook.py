@@ -25,6 +25,7 @@ from tests.fakes.rows import uuid, vmRow
 from tests.lifecycle.test_listener import ListenerTestCase
 from twisted_ovsdb import EndpointConnector, OvsdbListenerFactory, OvsdbMonitorFactory
 from twisted_ovsdb.errors import SwitchRefused, describeReason
+from twisted_ovsdb.events import ForgetReason
 from twisted_ovsdb.lifecycle.hook import ConnectionHook, Hooks
 
 SERVER = "tcp:127.0.0.1:6640"
@@ -77,6 +78,12 @@ class RecordingHook(ConnectionHook):
         """
         self._record(source, f"lost {switch}: {describeReason(reason)}")
 
+    def forgotten(self, switch: str, reason: ForgetReason) -> None:
+        """
+        Record it.
+        """
+        self.told.append(f"forgotten {switch}: {reason.value}")
+
     def waiting(self, source: str, seconds: float) -> None:
         """
         Record it.
@@ -107,6 +114,7 @@ EVERYTHING: list[tuple[Any, tuple[object, ...]]] = [
     (ConnectionHook.refused, ("here", "one", REFUSAL)),
     (ConnectionHook.synchronized, ("here", "one")),
     (ConnectionHook.lost, ("here", "one", REFUSAL)),
+    (ConnectionHook.forgotten, ("one", ForgetReason.AGE)),
     (ConnectionHook.waiting, ("here", 1.0)),
 ]
 """Each method, and arguments for it."""
@@ -336,7 +344,7 @@ class ListenerHookTests(ListenerTestCase):
         clone = "switch one is connected already, from tcp:10.0.0.1:1; were the hosts cloned?"
         self.assertEqual(self.hook.take(), ["attempting", f"refused one: {clone}"])
         self.dial().identify("two")
-        many = "too many known switches (1, --max-switches)"
+        many = "too many switches are connected (1, --max-switches)"
         self.assertEqual(self.hook.take(), ["attempting", f"refused two: {many}"])
         self.dial().answer(1, [{"rows": []}])
         unknown = "the table Open_vSwitch of the switch is empty"
@@ -345,7 +353,8 @@ class ListenerHookTests(ListenerTestCase):
         self.dial()
         self.dial()
         many = "too many unidentified connections (1, --max-switches)"
-        told = ["attempting", "attempting", f"refused tcp:10.0.0.1:6: {many}"]
+        # The older one goes.
+        told = ["attempting", "attempting", f"refused tcp:10.0.0.1:5: {many}"]
         self.assertEqual(self.hook.take(), told)
 
     def test_failed(self) -> None:
@@ -354,7 +363,7 @@ class ListenerHookTests(ListenerTestCase):
         and for a switch that is lost before it is in sync.
         """
         self.dial()
-        for _ in range(60):
+        for _ in range(10):
             self.clock.advance(1)
         switch = self.dial()
         switch.identify("one")
@@ -363,7 +372,7 @@ class ListenerHookTests(ListenerTestCase):
             self.hook.take(),
             [
                 "attempting",
-                "failed: the switch did not identify itself within 60 s",
+                "failed: the switch did not identify itself within 10 s",
                 "attempting",
                 "failed: Connection was closed cleanly",
             ],
@@ -402,7 +411,7 @@ class HooksTests(SynchronousTestCase):
         """
         recorder = RecordingHook()
         self.tell(RaisingHook(), None, recorder)
-        self.assertEqual(len(self.flushLoggedErrors(KeyError)), 6)
+        self.assertEqual(len(self.flushLoggedErrors(KeyError)), 7)
         self.assertEqual(
             recorder.take(),
             [
@@ -411,6 +420,7 @@ class HooksTests(SynchronousTestCase):
                 "refused one: too many",
                 "synchronized one",
                 "lost one: too many",
+                "forgotten one: age",
                 "waiting 1",
             ],
         )

@@ -19,7 +19,7 @@ from tests.fakes.factorycase import FactoryTestCase
 from tests.fakes.fold import Fold
 from tests.fakes.observers import Recorder
 from tests.fakes.rows import uuid, vmRow
-from twisted_ovsdb import Disconnected, SwitchChanged
+from twisted_ovsdb import Disconnected, SwitchChanged, onlyKinds
 from twisted_ovsdb.observers.jsonlines import eventToJSON
 
 NOW = datetime(2026, 11, 22, tzinfo=timezone.utc)
@@ -246,6 +246,29 @@ class ChangeTests(IdentityTestCase):
                 ("synchronized", "resync", "b"),
             ],
         )
+
+    def test_replaced(self) -> None:
+        """
+        A switch is replaced by another one at the same address. Each line of JSON
+        has the system-id and the host name of the switch that it is about, also
+        behind a view.
+        """
+        vms = Recorder()
+        self.factory.addObserver(onlyKinds(vms, "vm"))
+        self.snapshot(ids(system_id="a", hostname="old"), 1, 2)
+        self.lose()
+        self.clock.advance(1)
+        for observer in (self.observer, vms):
+            observer.take()
+        self.snapshot(ids(system_id="b", hostname="new"), 2)
+        expected = [("offline", "a", "old")] * 2 + [("online", "b", "new")]
+        expected.append(("synchronized", "b", "new"))
+        for observer in (self.observer, vms):
+            lines = [eventToJSON(event, NOW) for event in observer.events]
+            told = [(line["event"], line["system_id"], line["hostname"]) for line in lines]
+            self.assertEqual(told, expected)
+            self.assertEqual({line["switch"] for line in lines}, {"a", "b"})
+            self.assertEqual({line["source"] for line in lines}, {"tcp:127.0.0.1:6640"})
 
     def test_busy(self) -> None:
         """

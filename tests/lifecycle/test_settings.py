@@ -39,7 +39,10 @@ FACTORY: dict[str, list[Any]] = {
     "members": [0, -1],
 }
 
-LISTENER: dict[str, list[Any]] = {"maxSwitches": [0, -1, None]}
+LISTENER: dict[str, list[Any]] = {
+    "maxSwitches": [0, -1, None],
+    "forgetAfter": [-1, "5", None, float("nan")],
+}
 
 
 class SettingsTests(SynchronousTestCase):

@@ -36,6 +36,7 @@ from twisted_ovsdb import (
     OvsdbMonitorFactory,
     OvsdbProtocol,
     OvsInterface,
+    SwitchForgotten,
     Synchronized,
 )
 from twisted_ovsdb.datum import EMPTY
@@ -197,6 +198,8 @@ def summary(event: Event) -> Summary:
     C{("changed", "vm", "tap1", "update", {"ofport": (None, 1)})}.
     """
     happened = type(event).__name__.removeprefix("Interface").lower()
+    if isinstance(event, SwitchForgotten):
+        return ("forgotten", event.reason.value)
     if isinstance(event, Disconnected):
         return (happened,)
     if isinstance(event, Synchronized):

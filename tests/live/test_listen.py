@@ -430,8 +430,8 @@ class CloneTests(ListenTestCase):
     async def test_clone(self) -> None:
         """
         As long as the first switch answers, the second one is refused, with a
-        warning that names both addresses. When the first one does not answer,
-        the second one replaces it.
+        warning that names both addresses. When the first one is dead by the rules
+        for every connection, the second one replaces it.
         """
         self.listen(probeInterval=2.0)
         first = await self.switch(1)
@@ -456,7 +456,7 @@ class CloneTests(ListenTestCase):
         disconnected, *told = await self.observer.untilSynchronized()
         assert isinstance(disconnected, Disconnected)
         self.assertEqual(disconnected.address, synchronized.address)
-        self.assertIn("has connected again, from", describeReason(disconnected.reason))
+        self.assertEqual(describeReason(disconnected.reason), "no answer to an echo for 2 s")
         self.assertEqual({event.hostname for event in told}, {clone.hostname})
         assert isinstance(told[-1], Synchronized)
         self.assertEqual(
@@ -543,18 +543,19 @@ class RefusalTests(ListenTestCase):
         await self.observer.untilSynchronized()
         self.log.take()
         await deferToThread(another.dial)
-        await self.assertDropped("too many known switches \\(1,", "refused")
+        await self.assertDropped("too many switches are connected \\(1,", "refused")
         await self.assertExact(switch)
 
     async def test_tooManyStrangers(self) -> None:
         """
-        One unidentified peer above the limit is refused at once.
+        When there is one unidentified peer above the limit, the older one goes at
+        once. The other one has its time.
         """
         self.listen(maxSwitches=1, snapshotTimeout=SILENCE)
         silent = await deferToThread(self.dial, b"")
-        await until(reactor, lambda: bool(self.service.factory._unidentified))
-        await deferToThread(self.dial, b"")
+        await until(reactor, lambda: bool(self.service.factory._strangers))
+        newer = await deferToThread(self.dial, b"")
         (line,) = await self.lines(1)
         self.assertRegex(line, r"^warn: tcp:127\.0\.0\.1:\d+: refused: too many unidentified")
-        await self.assertDropped("the switch did not identify itself")
         await self.assertCut(silent)
+        await self.assertCut(newer)

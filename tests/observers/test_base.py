@@ -18,10 +18,12 @@ from twisted_ovsdb.events import (
     Cause,
     Disconnected,
     Event,
+    ForgetReason,
     InterfaceChanged,
     InterfaceKind,
     InterfaceOffline,
     InterfaceOnline,
+    SwitchForgotten,
     Synchronized,
 )
 from twisted_ovsdb.interfaces import IOvsdbEventObserver
@@ -55,28 +57,29 @@ class OvsdbEventObserverTests(SynchronousTestCase):
     Tests for L{OvsdbEventObserver}.
     """
 
-    def fourteen(self) -> dict[str, Event]:
+    def fifteen(self) -> dict[str, Event]:
         """
         One event of each kind, by the method that takes it.
         """
         events: dict[str, Event] = {
             "synchronized": Synchronized(Cause.INITIAL, (), SOURCE),
             "disconnected": Disconnected(ValueError("gone"), SOURCE),
+            "forgotten": SwitchForgotten(ForgetReason.AGE, SOURCE),
         }
         for kind in InterfaceKind:
             it = interface(kind)
             events[f"{kind.value}Online"] = InterfaceOnline(it, Cause.UPDATE, SOURCE)
             events[f"{kind.value}Offline"] = InterfaceOffline(it, Cause.UPDATE, SOURCE)
             events[f"{kind.value}Changed"] = InterfaceChanged(it, Cause.UPDATE, SOURCE, it)
-        self.assertEqual(len(events), 14)
+        self.assertEqual(len(events), 15)
         return events
 
     def test_routes(self) -> None:
         """
-        Each of the 14 kinds of events reaches the method that is named after
+        Each of the 15 kinds of events reaches the method that is named after
         it, once, and no other method. The result is what the method returns.
         """
-        for method, event in self.fourteen().items():
+        for method, event in self.fifteen().items():
             observer = RecordingObserver()
             result: object = observer.eventReceived(event)
             self.assertEqual(observer.calls, [(method, event)])
@@ -87,7 +90,7 @@ class OvsdbEventObserverTests(SynchronousTestCase):
         A method that is not overridden does nothing.
         """
         observer = OvsdbEventObserver()
-        for event in self.fourteen().values():
+        for event in self.fifteen().values():
             self.assertIsNone(observer.eventReceived(event))
 
     def test_deferred(self) -> None:

@@ -21,9 +21,11 @@ from twisted_ovsdb.events import (
     Cause,
     Disconnected,
     Event,
+    ForgetReason,
     InterfaceKind,
     InterfaceOffline,
     InterfaceOnline,
+    SwitchForgotten,
     Synchronized,
 )
 from twisted_ovsdb.observers.jsonlines import JSONLinesObserver
@@ -141,6 +143,19 @@ class JSONLinesObserverTests(SynchronousTestCase):
         self.assertEqual(
             self.line(Disconnected(ValueError("cut"), SOURCE)),
             '{"event":"disconnected","reason":"cut",' + TIME + "}",
+        )
+
+    def test_forgotten(self) -> None:
+        """
+        A forgotten line says of which switch nothing is known any more, and why.
+        """
+        self.assertEqual(
+            self.line(SwitchForgotten(ForgetReason.AGE, SOURCE)),
+            '{"event":"forgotten","reason":"age",' + TIME + "}",
+        )
+        self.assertEqual(
+            self.line(SwitchForgotten(ForgetReason.LIMIT, SOURCE)),
+            '{"event":"forgotten","reason":"limit",' + TIME + "}",
         )
 
     def test_text(self) -> None:

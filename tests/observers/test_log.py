@@ -17,10 +17,12 @@ from twisted_ovsdb.events import (
     Cause,
     Disconnected,
     Event,
+    ForgetReason,
     InterfaceChanged,
     InterfaceKind,
     InterfaceOffline,
     InterfaceOnline,
+    SwitchForgotten,
     Synchronized,
 )
 from twisted_ovsdb.observers.log import LoggingObserver
@@ -194,6 +196,19 @@ class LoggingObserverTests(SynchronousTestCase):
         )
         self.assertEqual(
             self.logged(Disconnected(ValueError(), SOURCE)), "disconnected: ValueError"
+        )
+
+    def test_forgotten(self) -> None:
+        """
+        A line says that a switch is forgotten, and which option decides that.
+        """
+        self.assertEqual(
+            self.logged(SwitchForgotten(ForgetReason.AGE, SOURCE)),
+            "forgotten: not connected for too long (--forget)",
+        )
+        self.assertEqual(
+            self.logged(SwitchForgotten(ForgetReason.LIMIT, SOURCE), nameSource=True),
+            "forgotten: another switch needed its place (--max-switches) from tcp:127.0.0.1:6640",
         )
 
     def test_source(self) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from twisted.internet.interfaces import IStreamClientEndpoint, IStreamServerEndpoint
@@ -156,15 +156,29 @@ def rules(name: str, bridgeNames: str | None) -> ClassificationRules:
     return ClassificationRules(bridgeNames=patterns)
 
 
-def seconds(name: str, text: Any, zero: bool = False) -> float:
-    """Read a number of seconds. C{zero} says whether it may be zero."""
+def pin(wanted: Any, places: Sequence[str]) -> bool:
+    """Check that each switch that connects has a certificate, if they are to be pinned."""
+    if not wanted:
+        return False
+    insecure = next((text for text in places if not isPassiveTLS(text)), None)
+    if insecure is not None:
+        raise UsageError(
+            f"--pin: --listen {insecure} is not pssl:, so switches need no certificate there"
+        )
+    if not places:
+        raise UsageError("--pin: no --listen is pssl: (with --ca-cert)")
+    return True
+
+
+def seconds(name: str, text: Any, zero: bool = False, unit: str = "seconds") -> float:
+    """Read a number of seconds, or of this unit. C{zero} says whether it may be zero."""
     try:
         value = float(text)
     except ValueError:
         value = -1
     if not (0 < value < float("inf") or (value == 0 and zero)):
         bound = "not below zero" if zero else "above zero"
-        raise UsageError(f"--{name} {text}: must be a number of seconds {bound}")
+        raise UsageError(f"--{name} {text}: must be a number of {unit} {bound}")
     return value
 
 

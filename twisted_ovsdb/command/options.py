@@ -26,8 +26,11 @@ from twisted_ovsdb.errors import escaped
 from twisted_ovsdb.lifecycle.backoff import MAX_DELAY
 from twisted_ovsdb.lifecycle.client import CONNECT_TIMEOUT
 from twisted_ovsdb.lifecycle.listener import MAX_SWITCHES
+from twisted_ovsdb.lifecycle.places import DAY, FORGET_AFTER
 
 DEFAULT_ENDPOINT: Final = "tcp:127.0.0.1:6640"
+
+FORGET_DAYS: Final = int(FORGET_AFTER / DAY)
 
 _REPEATED: Final = {
     "endpoint": "a server to monitor",
@@ -95,6 +98,12 @@ class Options(usage.Options):
             "Find on which bridge each interface is: the tables Port and Bridge are monitored"
             " too (by monitor_cond).",
         ],
+        [
+            "pin",
+            None,
+            "Bind each switch that connects to --listen to the subject of the certificate that"
+            " first brought it, until the process ends; every --listen must be pssl:.",
+        ],
         ["leader-only", None, "Monitor the leader of a cluster only; leave other members."],
     ]
 
@@ -136,7 +145,19 @@ class Options(usage.Options):
             "The request that monitors: monitor (RFC 7047), or monitor_cond, which costs fewer"
             " bytes and needs Open vSwitch 2.6 (default: monitor; with --bridges monitor_cond).",
         ],
-        ["max-switches", None, MAX_SWITCHES, "How many switches may connect to --listen."],
+        [
+            "max-switches",
+            None,
+            MAX_SWITCHES,
+            "How many switches that connect to --listen may be known. For another one, the one"
+            " that is absent for longest is forgotten.",
+        ],
+        [
+            "forget",
+            None,
+            FORGET_DAYS,
+            "After so many days without a connection, a switch of --listen is forgotten; 0: never.",
+        ],
         ["max-delay", None, MAX_DELAY, "The longest wait between attempts to connect, in seconds."],
         [
             "connect-timeout",
@@ -176,6 +197,7 @@ class Options(usage.Options):
             "bridge-names": usage.Completer(descr="shell patterns"),
             "events": usage.CompleteFiles(descr="file of JSON Lines"),
             "max-switches": usage.Completer(descr="number"),
+            "forget": usage.Completer(descr="days"),
             **dict.fromkeys(arguments.TLS_FILES, usage.CompleteFiles("*.pem", descr="PEM file")),
             **dict.fromkeys(("max-delay", *_MAY_BE_ZERO), usage.Completer(descr="seconds")),
         },
@@ -275,6 +297,7 @@ class Options(usage.Options):
         if not texts and not self["listen"]:
             texts = [DEFAULT_ENDPOINT]
         tls = arguments.tls(self, [*texts, *self["listen"]])
+        self["pin"] = arguments.pin(self["pin"], self["listen"])
         self["endpoints"] = [arguments.endpoint(reactor, text, tls) for text in texts]
         self["listen"] = [arguments.place(reactor, text, tls) for text in self["listen"]]
         self["events"] = arguments.events(self["events"], self.isDaemon)
@@ -286,6 +309,7 @@ class Options(usage.Options):
         self["bridges"] = bool(self["bridges"] or self["bridge-patterns"])
         self["method"] = arguments.method(self["method"])
         self["max-switches"] = arguments.count("max-switches", self["max-switches"])
+        self["forget"] = arguments.seconds("forget", self["forget"], zero=True, unit="days")
         self["max-delay"] = arguments.seconds("max-delay", self["max-delay"])
         for name in _MAY_BE_ZERO:
             self[name] = arguments.seconds(name, self[name], zero=True)

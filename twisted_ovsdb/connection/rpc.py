@@ -22,13 +22,7 @@ from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
 
 from twisted_ovsdb.connection.waiters import Waiters
-from twisted_ovsdb.errors import (
-    OvsdbError,
-    ProtocolViolation,
-    SessionLost,
-    describe,
-    printable,
-)
+from twisted_ovsdb.errors import OvsdbError, ProtocolViolation, SessionLost, describe, printable
 from twisted_ovsdb.parameters import checkCallables, checkPositive, checkTexts
 from twisted_ovsdb.wire import jsonrpc
 from twisted_ovsdb.wire.jsonstream import JSONStream
@@ -72,6 +66,8 @@ class JSONRPCProtocol(Protocol):
         self._stream = JSONStream(maxLength, decodeMessage)
         self._stream.readArrived = self._readArrived
         self._onConnected = onConnected
+        # How many bytes may still come, and the limit, while there is one.
+        self._unidentified: tuple[int, int] | None = None
         self._lastId = 0
         self._calls: dict[int, tuple[Deferred[Any], RowReader | None]] = {}  # by id
         self._loss: Waiters[BaseException] = Waiters()
@@ -136,6 +132,13 @@ class JSONRPCProtocol(Protocol):
             self._end(reason)
             self._transport().loseConnection()
 
+    def limitUntilIdentified(self, limit: int | None) -> None:
+        """
+        Abort the connection when it sends more bytes than these, whatever they are,
+        before L{None} lifts the limit: it is not known yet whose connection it is.
+        """
+        self._unidentified = None if limit is None else (limit, limit)
+
     def pauseProducing(self) -> None:
         """
         Read no further message until L{resumeProducing}, not even one that
@@ -170,6 +173,12 @@ class JSONRPCProtocol(Protocol):
             return
         if self.onReceived is not None:
             self.onReceived()
+        if self._unidentified is not None:
+            left, limit = self._unidentified
+            if len(data) > left:
+                self.abort(ProtocolViolation(f"more than {limit} bytes before it was identified"))
+                return
+            self._unidentified = left - len(data), limit
         if self.paused:
             # With TLS a little may still come.
             self._stream.feed(data)

@@ -14,6 +14,7 @@ from typing import Concatenate, ParamSpec
 from twisted.logger import Logger
 
 from twisted_ovsdb.errors import SwitchRefused
+from twisted_ovsdb.events import ForgetReason
 
 P = ParamSpec("P")
 
@@ -60,6 +61,12 @@ class ConnectionHook:
 
     def lost(self, source: str, switch: str, reason: BaseException) -> None:
         """A session that was in sync has ended."""
+
+    def forgotten(self, switch: str, reason: ForgetReason) -> None:
+        """
+        A listener forgets a switch that was in sync, and is not connected.
+        C{reason} says why.
+        """
 
     def waiting(self, source: str, seconds: float) -> None:
         """

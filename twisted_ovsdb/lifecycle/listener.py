@@ -12,32 +12,26 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from twisted.internet.defer import Deferred, TimeoutError
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import ServerFactory
 
 from twisted_ovsdb.connection.protocol import OvsdbProtocol
 from twisted_ovsdb.connection.watchdog import PROBE_INTERVAL, SNAPSHOT_TIMEOUT
 from twisted_ovsdb.endpoints.addresses import describeAddress
-from twisted_ovsdb.errors import (
-    MonitorStopped,
-    PeerSilent,
-    ProtocolViolation,
-    RpcError,
-    SessionLost,
-    SwitchRefused,
-)
-from twisted_ovsdb.events import SwitchIdentity
+from twisted_ovsdb.errors import MonitorStopped
 from twisted_ovsdb.interfaces import Observer
+from twisted_ovsdb.lifecycle.claims import Claims
 from twisted_ovsdb.lifecycle.hook import ConnectionHook, Hooks
 from twisted_ovsdb.lifecycle.link import Link
-from twisted_ovsdb.lifecycle.questions import askIdentity
+from twisted_ovsdb.lifecycle.pins import PINS_PER_PLACE, Pins
+from twisted_ovsdb.lifecycle.places import FORGET_AFTER, Places
 from twisted_ovsdb.lifecycle.settings import Settings, timeSource
+from twisted_ovsdb.lifecycle.strangers import IDENTIFY_TIMEOUT, Strangers
 from twisted_ovsdb.lifecycle.trouble import SwitchLog
 from twisted_ovsdb.monitoring.monitor import InterfaceMonitor
 from twisted_ovsdb.openvswitch.classify import ClassificationRules
-from twisted_ovsdb.openvswitch.identity import SWITCH_TABLE
-from twisted_ovsdb.parameters import checkPositive
+from twisted_ovsdb.parameters import checkFlags, checkNotNegative, checkPositive
 from twisted_ovsdb.wire.jsonstream import DEFAULT_MAX_LENGTH
 
 MAX_SWITCHES: Final = 1000
@@ -53,8 +47,9 @@ class OvsdbListenerFactory(ServerFactory):
     switch that connects again is compared with what was last known of it. A
     switch without a system-id is known by the UUID of its Open_vSwitch row.
 
-    @ivar monitors: the monitor of each switch, by its key: the system-id, or
-        else that UUID. A monitor outlives the connections of its switch.
+    @ivar monitors: the monitor of each switch that is known, by its key: the
+        system-id, or else that UUID. A monitor outlives the connections of its
+        switch, until the switch is forgotten.
     """
 
     noisy = False
@@ -74,14 +69,23 @@ class OvsdbListenerFactory(ServerFactory):
         hook: ConnectionHook | None = None,
         bridges: bool = False,
         method: str | None = None,
+        forgetAfter: float = FORGET_AFTER,
+        pin: bool = False,
     ) -> None:
         """
         @param observers: the observers, which are told the events of all
             switches.
         @param maxSwitches: how many switches may be known, and how many
-            connections may be unidentified at the same time.
-        @param snapshotTimeout: seconds until a connection must be identified,
-            and seconds without a byte until it is in sync.
+            connections may be unidentified at the same time. If another place is
+            needed, the switch that is absent for longest is forgotten.
+        @param snapshotTimeout: seconds without a byte until a connection is in
+            sync. It must be identified in this time too, but in no more than
+            10 s.
+        @param forgetAfter: seconds until a switch that is not connected is
+            forgotten; 0: never.
+        @param pin: whether a switch is bound to the subject of the certificate that
+            first brought it, until the process ends. A connection without TLS, or
+            with the certificate of another subject, is refused.
 
         The other parameters are those of L{OvsdbMonitorFactory
         <twisted_ovsdb.OvsdbMonitorFactory>}.
@@ -89,6 +93,8 @@ class OvsdbListenerFactory(ServerFactory):
         @raise ValueError: if a value is wrong; the text names the parameter.
         """
         checkPositive(maxSwitches=maxSwitches)
+        checkNotNegative(forgetAfter=forgetAfter)
+        checkFlags(pin=pin)
         clock, now = timeSource(clock)
         self._settings = Settings(
             observers=observers,
@@ -105,26 +111,26 @@ class OvsdbListenerFactory(ServerFactory):
             method=method,
         )
         self.monitors: dict[str, InterfaceMonitor] = {}
-        self._maxSwitches = maxSwitches
         self._hooks = Hooks(SwitchLog(self.monitors, maxSwitches, now), hook)
+        limit = snapshotTimeout or SNAPSHOT_TIMEOUT
+        self._strangers = Strangers(maxSwitches, min(limit, IDENTIFY_TIMEOUT), clock)
+        self._claims = Claims(limit, clock)
+        self._pins = Pins(PINS_PER_PLACE * maxSwitches) if pin else None
+        self._places = Places(
+            self.monitors, maxSwitches, forgetAfter, self._settings, self._hooks, self._makeMonitor
+        )
         self._links: set[Link] = set()
-        self._unidentified = 0  # of these links
-        self._sessions: dict[str, Link] = {}  # by the key of the switch
         self._stopping = False
 
     def buildProtocol(self, addr: IAddress | None) -> OvsdbProtocol | None:
-        """@return: None while too many connections are unidentified."""
+        """@return: None after L{stop}."""
         if self._stopping:
             return None
         source = describeAddress(addr)
         self._hooks.tell(ConnectionHook.attempting, source)
-        if self._stopping:  # The hook has stopped the listener.
+        self._strangers.makePlace()
+        if self._stopping:  # A hook has stopped the listener.
             self._hooks.tell(ConnectionHook.failed, source, MonitorStopped())
-            return None
-        if self._unidentified >= self._maxSwitches:
-            limit = f"{self._unidentified}, --max-switches"
-            refusal = SwitchRefused(f"too many unidentified connections ({limit})")
-            self._hooks.tell(ConnectionHook.refused, source, source, refusal)
             return None
         return Link(source, self._settings, self._hooks, self._open).protocol
 
@@ -142,6 +148,7 @@ class OvsdbListenerFactory(ServerFactory):
     def start(self) -> None:
         """Accept connections, also after L{stop}."""
         self._stopping = False
+        self._places.start()
 
     def stop(self) -> Deferred[None]:
         """
@@ -153,8 +160,7 @@ class OvsdbListenerFactory(ServerFactory):
 
     async def _stop(self) -> None:
         self._stopping = True
-        for monitor in self.monitors.values():
-            monitor.detach()
+        self._places.stop()
         for closed in [link.close(MonitorStopped()) for link in tuple(self._links)]:
             await closed
 
@@ -163,64 +169,19 @@ class OvsdbListenerFactory(ServerFactory):
     async def _open(self, link: Link) -> None:
         self._links.add(link)
         link.protocol.whenClosed().addCallback(lambda _: self._links.discard(link))
-        found = await self._identified(link)
-        if found is None:
-            raise SwitchRefused(f"the table {SWITCH_TABLE} of the switch is empty")
-        uuid, identity = found
+        uuid, identity = await self._strangers.identify(link, self._settings.database)
         link.switch = identity.system_id or uuid
-        await self._makeRoom(link)
-        if link.protocol.lost is not None:
-            raise SessionLost(link.protocol.lost)
-        monitor = self._monitorOf(link)
-        self._sessions[link.switch] = link
-        link.protocol.whenLost().addCallback(lambda _: self._sessions.pop(link.switch))
-        await monitor._attach(link.protocol, self._settings.database, link.source)
+        if self._pins is not None:
+            self._pins.check(link)
+        while (present := self._places.present(link.switch)) is not None:
+            await self._claims.settle(link, present)
+        monitor = self._places.enter(link)
+        synchronized = monitor._attach(link.protocol, self._settings.database, link.source)
+        # Now, so that the monitor hears first that the connection is lost.
+        link.protocol.whenLost().addCallback(lambda _: self._places.leave(link))
+        await synchronized
+        if self._pins is not None:
+            self._pins.bind(link)
 
-    async def _identified(self, link: Link) -> tuple[str, SwitchIdentity] | None:
-        """
-        Ask a connection which switch it is. Any byte satisfies the watchdog,
-        but here there is a limit to the whole time.
-        """
-        settings = self._settings
-        limit = settings.snapshotTimeout or SNAPSHOT_TIMEOUT
-        asked = askIdentity(link.protocol, settings.database)
-        self._unidentified += 1
-        try:
-            return await asked.addTimeout(limit, settings.clock)
-        except TimeoutError as e:
-            raise PeerSilent(f"the switch did not identify itself within {limit:g} s") from e
-        finally:
-            self._unidentified -= 1
-
-    async def _makeRoom(self, link: Link) -> None:
-        """
-        End an earlier connection of the same switch.
-
-        @raise SwitchRefused: if the earlier connection answers: hosts that were
-            cloned have the same system-id.
-        """
-        switch = link.switch
-        while (present := self._sessions.get(switch)) is not None:
-            if await self._answers(present.protocol):
-                twice = f"switch {switch} is connected already, from {present.source}"
-                raise SwitchRefused(f"{twice}; were the hosts cloned?", switch)
-            again = f"switch {switch} has connected again, from {link.source}"
-            present.protocol.abort(SwitchRefused(again, switch))
-
-    async def _answers(self, protocol: OvsdbProtocol) -> bool:
-        limit = self._settings.probeInterval or PROBE_INTERVAL
-        try:
-            await protocol.echo().addTimeout(limit, self._settings.clock)
-        except (TimeoutError, SessionLost, ProtocolViolation):
-            return False
-        except RpcError:
-            pass  # also an answer
-        return True
-
-    def _monitorOf(self, link: Link) -> InterfaceMonitor:
-        if link.switch not in self.monitors:
-            if len(self.monitors) >= self._maxSwitches:
-                limit = f"{len(self.monitors)}, --max-switches"
-                raise SwitchRefused(f"too many known switches ({limit})", link.switch)
-            self.monitors[link.switch] = self._settings.makeMonitor(link.switch, identify=True)
-        return self.monitors[link.switch]
+    def _makeMonitor(self, switch: str) -> InterfaceMonitor:
+        return self._settings.makeMonitor(switch, identify=True)

@@ -24,6 +24,7 @@ from twisted_ovsdb.errors import (
     describeReason,
     printable,
 )
+from twisted_ovsdb.events import ForgetReason
 from twisted_ovsdb.lifecycle.hook import ConnectionHook
 from twisted_ovsdb.monitoring.monitor import InterfaceMonitor
 
@@ -144,6 +145,8 @@ class SwitchLog(ConnectionHook):
         # often since.
         self._refused: dict[tuple[str, str], tuple[float, int]] = {}
         self._nameless: set[str] = set()  # keys that are no system-id
+        # When a line said that places are needed, and how many were since.
+        self._needed: tuple[float | None, int] = (None, 0)
 
     def failed(self, source: str, reason: BaseException) -> None:
         """See L{ConnectionHook.failed}."""
@@ -185,6 +188,27 @@ class SwitchLog(ConnectionHook):
                 hostname=printable(hostname or "no host name"),
                 reason=describeReason(reason),
             )
+
+    def forgotten(self, switch: str, reason: ForgetReason) -> None:
+        """See L{ConnectionHook.forgotten}."""
+        self._nameless.discard(switch)
+        if reason is ForgetReason.AGE:
+            self._log.info(
+                "switch {switch} is forgotten: not connected for too long (--forget)",
+                switch=printable(switch),
+            )
+            return
+        # Whatever makes up names can repeat this.
+        now, (said, count) = self._now(), self._needed
+        if said is not None and now - said < REMINDER:
+            self._needed = said, count + 1
+            return
+        self._needed = now, 0
+        self._log.warn(
+            "switch {switch} is forgotten: another one needed its place (--max-switches){again}",
+            switch=printable(switch),
+            again=f" (and {count} others since the last such line)" if count else "",
+        )
 
     def _repeated(self, source: str, who: str, what: str, reason: BaseException) -> None:
         key = (what, who)

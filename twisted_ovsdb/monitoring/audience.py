@@ -15,7 +15,7 @@ from twisted.internet.defer import Deferred, gatherResults, succeed
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
-from twisted_ovsdb.events import Event, OvsInterface
+from twisted_ovsdb.events import Event, ForgetReason, OvsInterface
 from twisted_ovsdb.interfaces import IOvsdbEventObserver, Observer
 from twisted_ovsdb.monitoring.delivery import Delivery
 from twisted_ovsdb.monitoring.earlier import Told
@@ -159,6 +159,23 @@ class Audience:
         """See L{Tracker.leave}."""
         for delivery in self.deliveries:
             delivery.tracker.leave()
+
+    def forget(self, reason: ForgetReason) -> Deferred[None]:
+        """@return: as L{Delivery.forget}, for all observers."""
+        self._beginning.cancel()
+        parted = [delivery.forget(reason) for delivery in tuple(self.deliveries)]
+        return gatherResults(parted).addCallback(lambda _: None)
+
+    @property
+    def parted(self) -> bool:
+        """As L{Delivery.parted}, for all observers."""
+        return all(delivery.parted for delivery in self.deliveries)
+
+    def close(self) -> None:
+        """Remove all observers."""
+        deliveries, self.deliveries = self.deliveries, []
+        for delivery in deliveries:
+            delivery.close()
 
     def _of(self, observer: Observer) -> Delivery | None:
         return next((d for d in self.deliveries if d.isOf(observer)), None)

@@ -11,9 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Final
 
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 
-from twisted_ovsdb.events import Event, OvsInterface
+from twisted_ovsdb.connection.waiters import Waiters
+from twisted_ovsdb.events import Event, ForgetReason, OvsInterface
 from twisted_ovsdb.interfaces import IOvsdbEventObserver, Observer, asObserver
 from twisted_ovsdb.monitoring.earlier import AskTold, Told, askTold
 from twisted_ovsdb.monitoring.telling import Telling
@@ -60,11 +62,40 @@ class Delivery(Telling[Event]):
         self.tracker = tracker
         self._askTold = None if told is None else askTold(told)
         self._onRemembered = onRemembered
+        self._parting: Waiters[None] = Waiters()
 
     def isOf(self, observer: Observer) -> bool:
         """Whether this observer was added, or its adapter is told."""
         # By identity: two observers may be equal.
         return any(observer is added for added in self._added)
+
+    def forget(self, reason: ForgetReason) -> Deferred[None]:
+        """
+        Tell the observer that the switch is forgotten, if it knows the switch.
+
+        @return: fires when the observer has been told, and is not busy; or when
+            it is removed.
+        """
+        self.tracker.forget(reason)
+        self.start()
+        self.deliver()
+        return succeed(None) if self.parted else self._parting.wait()
+
+    def close(self) -> None:
+        """See L{Telling.close}."""
+        super().close()
+        self._parting.callback(None)
+
+    @property
+    def parted(self) -> bool:
+        """Whether it is not busy, and knows it if the switch is forgotten."""
+        idle = self._busy is None and not self._turn.awaited and not self._delivering
+        return self._closed or (idle and not self.tracker.forgetting)
+
+    def _deliver(self) -> None:
+        super()._deliver()
+        if self._parting and self.parted:
+            self._parting.callback(None)
 
     def _deliverSlice(self) -> None:
         if self._running and self._askTold is not None:

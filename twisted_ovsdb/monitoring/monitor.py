@@ -21,7 +21,7 @@ from twisted_ovsdb.connection.waiters import Waiters
 from twisted_ovsdb.database.monitor import MONITOR
 from twisted_ovsdb.database.monitorcond import MONITOR_COND
 from twisted_ovsdb.errors import MonitorStopped
-from twisted_ovsdb.events import Event, InterfaceKind, OvsInterface, SwitchIdentity
+from twisted_ovsdb.events import Event, ForgetReason, InterfaceKind, OvsInterface, SwitchIdentity
 from twisted_ovsdb.interfaces import Observer, asObservers
 from twisted_ovsdb.monitoring.answers import Index, Readiness
 from twisted_ovsdb.monitoring.audience import Audience
@@ -105,6 +105,7 @@ class InterfaceMonitor:
         self._kindless = KindlessLog(rules, clock)
         self._readiness = Readiness(present, self._byIfaceId, clock)
         self._oddities = OdditiesLog(present)
+        self._wasInSync = False  # since it was made, or forgotten
         for observer in asObservers(observers):
             self.addObserver(observer)
 
@@ -337,8 +338,39 @@ class InterfaceMonitor:
         self._synchronized.errback(CancelledError())
         self._readiness.cancel()
 
+    def _forget(self, reason: ForgetReason) -> Deferred[None]:
+        """
+        Forget the switch, which is not connected now. Its observers are told
+        that, also after a L{detach}; those that were told nothing of it are not.
+
+        @return: fires when all of them have been told, and are not busy. Until
+            then another connection may be attached; its snapshot is told as the
+            first one, after that.
+        """
+        self._wasInSync = False
+        forgotten = self._audience.forget(reason)
+        self._note(self._known.forget())
+        self._synchronized.errback(CancelledError())
+        self._readiness.cancel()
+        return forgotten
+
+    @property
+    def _parted(self) -> bool:
+        """Whether all observers that have to know it were told that the switch is forgotten."""
+        return self._audience.parted
+
+    def _goOn(self) -> None:
+        """After L{detach}: tell what waits, if there is no connection."""
+        self._audience.start()
+
+    def _close(self) -> None:
+        """Remove all observers, and end the loops over L{events}."""
+        self.detach()
+        self._audience.close()
+
     def _snapshotRead(self, rows: Rows) -> Settled:
         self._note(self._known.snapshot(rows))
+        self._wasInSync = True
         self._present.session += 1
         self._present.inSync = True
         if self._session is not None:

@@ -26,6 +26,7 @@ from twisted_ovsdb.events import (
     InterfaceOffline,
     InterfaceOnline,
     OvsInterface,
+    SwitchForgotten,
     Synchronized,
 )
 from twisted_ovsdb.interfaces import IOvsdbEventObserver, ObserverResult
@@ -37,6 +38,7 @@ EVENT_NAMES: Final[Mapping[type[Any], str]] = {
     InterfaceChanged: "changed",
     Synchronized: "synchronized",
     Disconnected: "disconnected",
+    SwitchForgotten: "forgotten",
 }
 """The name of each event, in the log and in JSON Lines."""
 
@@ -140,6 +142,9 @@ class OvsdbEventObserver:
 
     def disconnected(self, event: Disconnected) -> ObserverResult:
         """The session has ended; what is known may be out of date."""
+
+    def forgotten(self, event: SwitchForgotten) -> ObserverResult:
+        """Nothing is known of a switch any more."""
 
 
 _METHODS: Final = tuple(name for name in vars(OvsdbEventObserver) if not name.startswith("_"))

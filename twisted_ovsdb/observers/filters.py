@@ -70,9 +70,9 @@ def onlyKinds(observer: Observer, *kinds: InterfaceKind | str) -> OnlyKinds:
     Tell an observer of interfaces of some kinds only. An interface that gets
     another kind goes offline for it.
 
-    C{Synchronized.interfaces} has only these interfaces, too; Disconnected is
-    passed on as it is. C{removeObserver} takes what this returns, not the
-    observer within.
+    C{Synchronized.interfaces} has only these interfaces, too; Disconnected and
+    SwitchForgotten are passed on as they are. C{removeObserver} takes what this
+    returns, not the observer within.
 
     @param kinds: the kinds, or their names, at least one.
     @raise TypeError: if C{observer} is not an observer.

@@ -77,6 +77,8 @@ def eventToJSON(event: events.Event, now: datetime) -> dict[str, Any]:
         value["kind"] = event.kind.value
     if isinstance(event, events.Disconnected):
         value["reason"] = describeReason(event.reason)
+    elif isinstance(event, events.SwitchForgotten):
+        value["reason"] = event.reason.value
     else:
         value["cause"] = event.cause.value
     if isinstance(event, events.Synchronized):

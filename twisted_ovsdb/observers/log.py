@@ -8,6 +8,7 @@ An observer that logs: one line for each event, for people.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Final
 
 from twisted.logger import Logger, LogLevel
 from zope.interface import implementer
@@ -18,6 +19,11 @@ from twisted_ovsdb.errors import HIDDEN, describeReason, isSecret, printable
 from twisted_ovsdb.interfaces import IOvsdbEventObserver
 from twisted_ovsdb.observers.base import EVENT_NAMES, changedColumns, countKinds
 from twisted_ovsdb.parameters import checkFlags
+
+_FORGOTTEN: Final = {
+    events.ForgetReason.AGE: "not connected for too long (--forget)",
+    events.ForgetReason.LIMIT: "another switch needed its place (--max-switches)",
+}
 
 
 @implementer(IOvsdbEventObserver)
@@ -67,6 +73,8 @@ def describeEvent(event: events.Event) -> str:
         return f"synchronized: {counts} [{event.cause.value}]"
     if isinstance(event, events.Disconnected):
         return f"disconnected: {describeReason(event.reason)}"
+    if isinstance(event, events.SwitchForgotten):
+        return f"forgotten: {_FORGOTTEN[event.reason]}"
     interface = event.interface
     subject = f"{event.kind.value} {printable(interface.name)} {EVENT_NAMES[type(event)]}"
     if interface.bridge is not None and event.kind is not events.InterfaceKind.BRIDGE:

@@ -174,6 +174,11 @@ class KnownSwitch:
             interfaces = self._placed(self._topology, rows, dict(interfaces))
         yield from self._interfaces.apply(interfaces)
 
+    def forget(self) -> Changes:
+        """Nothing is known of the switch any more."""
+        self.present.identity = UNIDENTIFIED
+        yield from self._clear()
+
     def remember(self, told: Iterable[OvsInterface]) -> Changes:
         """
         An observer was told these in an earlier process. That an interface was
@@ -230,6 +235,9 @@ class KnownSwitch:
     def _leave(self) -> Changes:
         """Forget all rows: no row of another switch is compared with them."""
         self._onLeave()
+        yield from self._clear()
+
+    def _clear(self) -> Changes:
         for _, replica in self._others():
             _consume(replica.replace({}))
         if self._topology is not None:

@@ -22,10 +22,12 @@ from twisted_ovsdb.events import (
     Cause,
     Disconnected,
     Event,
+    ForgetReason,
     InterfaceKind,
     InterfaceOffline,
     InterfaceOnline,
     OvsInterface,
+    SwitchForgotten,
     Synchronized,
     makeChanged,
     makeEvent,
@@ -135,6 +137,10 @@ class Tracker:
     identity as it was; then everything online, and Synchronized. Rows of two
     switches are never compared.
 
+    When the switch is forgotten, what waits is dropped: Disconnected, if it was
+    told in sync, and SwitchForgotten, if anything was told of it. Then the
+    tracker begins anew.
+
     @ivar present: what is known now.
     @ivar switch: the key of the switch under which the events were told, also
         those of an earlier process; None before the first snapshot.
@@ -163,6 +169,7 @@ class Tracker:
         # is another switch by now.
         self._source, self._identity = present.source, present.identity
         self._left: dict[str, OvsInterface] = {}  # taken from the end
+        self._forgetting: ForgetReason | None = None  # why, until it is told
         # UUID -> the interface as told. Ordered dicts, because taking the
         # first item of a plain dict again and again is quadratic.
         self._offline: Waiting = OrderedDict()
@@ -201,6 +208,19 @@ class Tracker:
             self._source, self._identity = switch, UNIDENTIFIED
             self.leave()
 
+    @property
+    def forgetting(self) -> bool:
+        """Whether the observer is still to be told that the switch is forgotten."""
+        return self._forgetting is not None
+
+    def forget(self, reason: ForgetReason) -> None:
+        """
+        The switch is forgotten: drop what waits, and tell that. To be called
+        before its rows are removed, and while it is not connected.
+        """
+        self._forgetting = reason
+        self._drop()
+
     def repeat(self) -> None:
         """
         Tell everything once more, as after an outage that changed nothing: a
@@ -223,8 +243,13 @@ class Tracker:
                 told.update((uuid, row) for uuid, row in waiting.items() if row is not None)
         else:
             told = self._recalled
-        self._left = {**self._left, **dict(reversed(told.items()))}
-        self._recalled = {}
+        left = {**self._left, **dict(reversed(told.items()))}
+        self._drop()
+        self._left = left
+
+    def _drop(self) -> None:
+        """Compare the next snapshot with nothing."""
+        self._left, self._recalled = {}, {}
         self._offline.clear()
         self._changed.clear()
         self._online.clear()
@@ -271,6 +296,10 @@ class Tracker:
         @return: None if there is nothing to tell now.
         """
         present = self.present
+        if self._forgetting is not None:
+            farewell = self._farewell(self._forgetting)
+            if farewell is not None:
+                return farewell
         if self.switch == present.switch:
             self._identity = present.identity
         if self._toldSession:
@@ -290,6 +319,18 @@ class Tracker:
             self._beginSnapshot()
         cause = _RESYNC if self._synchronizedOnce else _INITIAL
         return self._difference(cause) or self._nextReplay() or self._synchronized(cause)
+
+    def _farewell(self, reason: ForgetReason) -> Event | None:
+        """The next event of a switch that is forgotten. None: there is no other."""
+        if self._toldSession:
+            return self._disconnected()
+        known = self.switch is not None
+        self.switch = self._forgetting = None
+        self._synchronizedOnce = self._repeat = False
+        self._drop()  # What was recalled meanwhile.
+        if not known:
+            return None
+        return SwitchForgotten(reason, self._source, identity=self._identity)
 
     def _difference(self, cause: Cause) -> Event | None:
         present = self.present
