@@ -140,6 +140,7 @@ class NamesTests(SynchronousTestCase):
             "OvsdbReplicaService",
             "PeerSilent",
             "ProtocolViolation",
+            "RequestNotSent",
             "RowChange",
             "Rows",
             "RpcError",

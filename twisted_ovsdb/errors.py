@@ -122,6 +122,13 @@ class TransactionFailed(RpcError):
         self.index = index
 
 
+class RequestNotSent(OvsdbError):
+    """
+    A request was not sent, because the peer does not read and too much waits to be
+    sent already. The session goes on.
+    """
+
+
 class SessionLost(OvsdbError):
     """
     The connection ended before a request was answered.
