@@ -9,6 +9,7 @@ notifications mean is left to the subclass.
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
@@ -20,12 +21,14 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from twisted_ovsdb.connection.failures import handled
 from twisted_ovsdb.connection.outgoing import MAX_UNSENT_REQUESTS, Outgoing, innermost
 from twisted_ovsdb.connection.waiters import Waiters
 from twisted_ovsdb.errors import (
     OvsdbError,
     RequestNotSent,
     SessionLost,
+    asReason,
     describe,
     printable,
 )
@@ -50,6 +53,16 @@ the kernel keeps a connection to a host that is gone for hours.
 """
 
 
+_FIRST_MEMBER: Final = re.compile(
+    rb'\{\s{,9}"(?:id"\s{,9}:\s{,9}([^\s,}]{1,20}(?=[\s,}])|[^\s,}]{21})|method"|params")'
+)
+"""
+The beginning of a message that says whether it may be a reply: the whole id, or a
+member that replies do not have. Few bytes are looked at, because the peer may have
+sent many of any kind.
+"""
+
+
 class JSONRPCProtocol(Protocol):
     """
     A JSON-RPC session.
@@ -60,6 +73,8 @@ class JSONRPCProtocol(Protocol):
     @ivar onReceived: called whenever bytes have come, if it is not None.
     @ivar onStalled: called when the peer has left too many of our answers unread,
         and nothing more is read from it; if it is not None.
+    @ivar messages: how many messages have come.
+    @ivar replies: how many of them were replies to our requests.
     """
 
     _log = Logger()
@@ -73,6 +88,7 @@ class JSONRPCProtocol(Protocol):
         self.onReceived: Callable[[], object] | None = None
         self.onStalled: Callable[[], object] | None = None
         self.paused = False
+        self.messages = self.replies = 0
         self._held = False  # by pauseProducing
         self._outgoing = Outgoing(self._stalled, self._resume)
         self._stream = JSONStream(maxLength, decodeMessage)
@@ -170,6 +186,19 @@ class JSONRPCProtocol(Protocol):
         """Whether nothing is read because the peer does not read our answers."""
         return self._outgoing.stalled
 
+    @property
+    def replyArriving(self) -> bool:
+        """
+        Whether the last byte that has come belongs to an incomplete message that may
+        be the reply to one of our requests.
+        """
+        message = self._stream.arrived
+        first = _FIRST_MEMBER.match(message)
+        if first is None:
+            return bool(message)
+        messageId = first.group(1)
+        return messageId is not None and any(messageId == b"%d" % sent for sent in self._calls)
+
     # What Twisted calls
 
     def connectionMade(self) -> None:
@@ -199,11 +228,12 @@ class JSONRPCProtocol(Protocol):
             self.abort(e)
         # failuresHandled would cost time for each update.
         except Exception as e:
-            self._log.failure("while a message was read")
+            self._log.failure("while a message was read", handled())
             self.abort(e)
 
     def _read(self, values: Iterator[dict[str, Any]]) -> None:
         for value in values:
+            self.messages += 1
             self._messageReceived(jsonrpc.parseMessage(value))
             if self.lost is not None or self.paused:
                 break
@@ -255,6 +285,7 @@ class JSONRPCProtocol(Protocol):
             return
         # Only now: if the result is wrong, this request fails with all others.
         del self._calls[message.id]
+        self.replies += 1
         waiting.callback(result)
 
     # What a subclass uses
@@ -311,10 +342,11 @@ class JSONRPCProtocol(Protocol):
         return self.transport
 
     def _end(self, reason: BaseException) -> None:
-        self.lost = reason
+        self.lost = reason = asReason(reason)
         self._outgoing.close()
-        # Both refer to this protocol: without the cycles it is freed at once.
-        self._stream.readArrived = self._onConnected = None
+        self._stream.close()
+        # It refers to what made this protocol: without the cycle, this is freed at once.
+        self._onConnected = None
         calls, self._calls = self._calls, {}
         self._loss.callback(reason)
         for waiting, _ in calls.values():
