@@ -141,6 +141,7 @@ class NamesTests(SynchronousTestCase):
             "OvsdbReplicaService",
             "PeerSilent",
             "ProtocolViolation",
+            "RequestNotSent",
             "RowChange",
             "Rows",
             "RpcError",

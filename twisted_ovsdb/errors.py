@@ -11,6 +11,7 @@ session, so these are different classes, and each carries its data.
 
 from __future__ import annotations
 
+import copy
 import copyreg
 import re
 import reprlib
@@ -123,6 +124,13 @@ class TransactionFailed(RpcError):
         self.index = index
 
 
+class RequestNotSent(OvsdbError):
+    """
+    A request was not sent, because the peer does not read and too much waits to be
+    sent already. The session goes on.
+    """
+
+
 class SessionLost(OvsdbError):
     """
     The connection ended before a request was answered, but not by a
@@ -208,6 +216,53 @@ def describeReason(reason: BaseException) -> str:
     if _openSSLQueue(reason) is not None:
         return printable("TLS: " + ("; ".join(openSSLReasons(reason)) or "no reason given"))
     return printable(" ".join(str(reason).split()).rstrip(".") or type(reason).__name__)
+
+
+_MANY: Final = 100
+"""Elements of a list in an exception that is kept. OpenSSL's lists have one or two."""
+
+_DEEP: Final = 4
+"""Levels of what an exception carries that are looked at; OpenSSL's lists have two."""
+
+
+def asReason(error: BaseException) -> BaseException:
+    """
+    An exception that may be kept for as long as anybody likes, because it keeps
+    nothing else: no frames, whose variables are messages, and no long text of the peer.
+
+    @return: the exception itself, changed. If it carries more than L{TEXT_LIMIT}
+        characters of a text, a short copy, or an L{OvsdbError} that names its class.
+    """
+    if _isSmall(error):
+        return error
+    if not isinstance(error, OvsdbError):
+        return OvsdbError(f"{type(error).__name__}: {error}")
+    short = copy.copy(error)
+    for name, value in vars(error).items():
+        if isinstance(value, str):
+            setattr(short, name, printable(value))
+        elif isinstance(value, BaseException):
+            setattr(short, name, asReason(value))
+        elif not _isSmall(value):
+            setattr(short, name, None)
+    return short
+
+
+def _isSmall(value: object, depth: int = _DEEP) -> bool:
+    if isinstance(value, (str, bytes, bytearray)):
+        return len(value) <= TEXT_LIMIT
+    if isinstance(value, BaseException):
+        value.__traceback__ = value.__cause__ = value.__context__ = None
+        if isinstance(value, AttributeError):
+            value.obj = None
+        inner = [*value.args, *vars(value).values()]
+    elif isinstance(value, Mapping):
+        inner = [*value.keys(), *value.values()]
+    elif isinstance(value, (list, tuple, set, frozenset)):
+        inner = [*value]
+    else:
+        return True
+    return len(inner) <= _MANY and depth > 0 and all(_isSmall(each, depth - 1) for each in inner)
 
 
 def openSSLReasons(error: BaseException) -> list[str]:

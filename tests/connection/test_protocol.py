@@ -207,7 +207,7 @@ class CallTests(ProtocolTestCase):
                 self.protocol.dataReceived(form.encode())
                 for result in waiting:
                     reason = self.failureResultOf(result, ProtocolViolation).value
-                    self.assertIs(reason, self.protocol.lost, form)
+                    self.assertEqual(str(reason), str(self.protocol.lost), form)
                 self.failureResultOf(self.protocol.call("a", []), SessionLost)
 
     def test_notJSON(self) -> None:

@@ -62,7 +62,8 @@ class MethodsTestCase(ProtocolTestCase):
         """
         error = self.failureResultOf(result, ProtocolViolation).value
         self.assertIn(text, str(error))
-        self.assertIs(self.protocol.lost, error)
+        self.assertIsInstance(self.protocol.lost, ProtocolViolation)
+        self.assertEqual(str(self.protocol.lost), str(error))
         self.assertTrue(self.transport.disconnecting)
 
 

@@ -7,7 +7,7 @@ Tests for L{twisted_ovsdb.endpoints.connector}.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred, fail
@@ -43,6 +43,8 @@ from twisted_ovsdb.endpoints.cluster import ClusterEndpoint
 from twisted_ovsdb.endpoints.connector import EndpointConnector
 from twisted_ovsdb.endpoints.remotes import clientFromRemote
 
+T = TypeVar("T")
+
 ADDRESS = IPv4Address("TCP", "127.0.0.1", 6640)
 
 
@@ -67,9 +69,14 @@ class ManualEndpoint:
 
     def accept(self) -> StringTransport:
         """
-        The attempt succeeds.
+        The attempt succeeds, with a transport that records.
         """
-        transport = StringTransport()
+        return self.acceptWith(StringTransport())
+
+    def acceptWith(self, transport: T) -> T:
+        """
+        The attempt succeeds, with this transport.
+        """
         protocol = self.factory.buildProtocol(ADDRESS)
         protocol.makeConnection(transport)
         self.protocol = protocol

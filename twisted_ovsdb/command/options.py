@@ -170,15 +170,16 @@ class Options(usage.Options):
             "snapshot-timeout",
             None,
             SNAPSHOT_TIMEOUT,
-            "The longest time without a byte until the initial reply is complete, in seconds;"
-            " 0: no limit.",
+            "The longest time without a byte of a reply until the initial reply is complete, in"
+            " seconds; all of it may take ten times that. 0: no limits.",
         ],
         [
             "probe-interval",
             None,
             PROBE_INTERVAL,
-            "After so many seconds without a byte the server is probed; after as many more the"
-            " connection is given up. 0: no probes.",
+            "After so many seconds without a byte the server is probed; after as many more, or"
+            " 20 times as many without a complete message, the connection is given up. 0: no"
+            " probes.",
         ],
     ]
 

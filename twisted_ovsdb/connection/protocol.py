@@ -16,6 +16,7 @@ waits then, also that of a wrong reply, fails with L{ProtocolViolation}.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from copy import copy
 from typing import Any, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -281,12 +282,13 @@ class OvsdbProtocol(JSONRPCProtocol):
         return self.call(end, [name]).addBoth(replied).addCallback(lambda _: None)
 
     def _checked(self, result: Deferred[Any], read: Callable[[Any], T]) -> Deferred[T]:
-        def check(value: Any) -> T:
+        def check(value: Any) -> T | Failure:
             try:
                 return read(value)
             except ProtocolViolation as e:
                 self.abort(e)
-                raise
+                # Not raised again: that would be with this frame, which holds the value.
+                return Failure(copy(e))
 
         return result.addCallback(check)
 

@@ -9,6 +9,8 @@ notifications mean is left to the subclass.
 
 from __future__ import annotations
 
+import copy
+import re
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
@@ -18,11 +20,20 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import ITCPTransport
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
-from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
 
+from twisted_ovsdb.connection.failures import handled
+from twisted_ovsdb.connection.outgoing import MAX_UNSENT_REQUESTS, Outgoing, innermost
 from twisted_ovsdb.connection.waiters import Waiters
-from twisted_ovsdb.errors import OvsdbError, ProtocolViolation, SessionLost, describe, printable
+from twisted_ovsdb.errors import (
+    OvsdbError,
+    ProtocolViolation,
+    RequestNotSent,
+    SessionLost,
+    asReason,
+    describe,
+    printable,
+)
 from twisted_ovsdb.parameters import checkCallables, checkPositive, checkTexts
 from twisted_ovsdb.wire import jsonrpc
 from twisted_ovsdb.wire.jsonstream import JSONStream
@@ -44,13 +55,28 @@ the kernel keeps a connection to a host that is gone for hours.
 """
 
 
+_FIRST_MEMBER: Final = re.compile(
+    rb'\{\s{,9}"(?:id"\s{,9}:\s{,9}([^\s,}]{1,20}(?=[\s,}])|[^\s,}]{21})|method"|params")'
+)
+"""
+The beginning of a message that says whether it may be a reply: the whole id, or a
+member that replies do not have. Few bytes are looked at, because the peer may have
+sent many of any kind.
+"""
+
+
 class JSONRPCProtocol(Protocol):
     """
     A JSON-RPC session.
 
     @ivar lost: the exception that ended the session; None while it is up.
-    @ivar paused: whether nothing is read, because of L{pauseProducing}.
+    @ivar paused: whether nothing is read: because of L{pauseProducing}, or because
+        the peer does not read our answers.
     @ivar onReceived: called whenever bytes have come, if it is not None.
+    @ivar onStalled: called when the peer has left too many of our answers unread,
+        and nothing more is read from it; if it is not None.
+    @ivar messages: how many messages have come.
+    @ivar replies: how many of them were replies to our requests.
     """
 
     _log = Logger()
@@ -62,7 +88,11 @@ class JSONRPCProtocol(Protocol):
             checkCallables(onConnected=onConnected)
         self.lost: BaseException | None = None
         self.onReceived: Callable[[], object] | None = None
+        self.onStalled: Callable[[], object] | None = None
         self.paused = False
+        self.messages = self.replies = 0
+        self._held = False  # by pauseProducing
+        self._outgoing = Outgoing(self._stalled, self._resume)
         self._stream = JSONStream(maxLength, decodeMessage)
         self._stream.readArrived = self._readArrived
         self._onConnected = onConnected
@@ -83,9 +113,10 @@ class JSONRPCProtocol(Protocol):
         @return: the result. L{RpcError <twisted_ovsdb.RpcError>} if the
             server refuses, L{ProtocolViolation} if it breaks the protocol
             before this is answered, L{SessionLost} if the session ends
-            otherwise. When it is cancelled, the reply is ignored; a
-            C{transact} is cancelled at the server too (RFC 7047, section
-            4.1.4).
+            otherwise, L{RequestNotSent <twisted_ovsdb.RequestNotSent>} if the
+            server does not read and too much waits to be sent. When it is
+            cancelled, the reply is ignored; a C{transact} is cancelled at the
+            server too (RFC 7047, section 4.1.4).
         @raise TypeError: if the parameters are no list, or not JSON.
         """
         _checkParams(method, params)
@@ -96,10 +127,15 @@ class JSONRPCProtocol(Protocol):
         Send a notification, which the server does not answer.
 
         @raise TypeError: as L{call}.
+        @raise RequestNotSent: if the server does not read and too much waits to
+            be sent.
         """
         _checkParams(method, params)
         if self.lost is None:
-            self._transport().write(jsonrpc.encodeNotification(method, params))
+            data = jsonrpc.encodeNotification(method, params)
+            if not self._outgoing.hasRoom(data):
+                raise _notSent(method)
+            self._outgoing.request(data)
 
     def whenLost(self) -> Deferred[BaseException]:
         """@return: the exception that ended the session, as soon as it has ended."""
@@ -144,23 +180,44 @@ class JSONRPCProtocol(Protocol):
         Read no further message until L{resumeProducing}, not even one that
         has arrived.
         """
-        if not self.paused and self.lost is None:
-            self.paused = True
-            self._transport().pauseProducing()
+        if self.lost is None:
+            self._held = True
+            self._pause()
 
     def resumeProducing(self) -> None:
-        """Go on reading where L{pauseProducing} has stopped."""
-        if self.paused:
-            self.paused = False
-            if self.lost is None:
-                self._transport().resumeProducing()
-                self.dataReceived(b"")
+        """
+        Go on reading where L{pauseProducing} has stopped; while the peer does not
+        read our answers, later.
+        """
+        if self._held:
+            self._held = False
+            self._resume()
+
+    @property
+    def stalled(self) -> bool:
+        """Whether nothing is read because the peer does not read our answers."""
+        return self._outgoing.stalled
+
+    @property
+    def replyArriving(self) -> bool:
+        """
+        Whether the last byte that has come belongs to an incomplete message that may
+        be the reply to one of our requests.
+        """
+        message = self._stream.arrived
+        first = _FIRST_MEMBER.match(message)
+        if first is None:
+            return bool(message)
+        messageId = first.group(1)
+        return messageId is not None and any(messageId == b"%d" % sent for sent in self._calls)
 
     # What Twisted calls
 
     def connectionMade(self) -> None:
         """See L{Protocol}."""
-        noticeDeadPeer(self._transport())
+        transport = self._transport()
+        noticeDeadPeer(transport)
+        self._outgoing.open(transport)
         if self._onConnected is not None:
             self._onConnected(self)
 
@@ -189,11 +246,12 @@ class JSONRPCProtocol(Protocol):
             self.abort(e)
         # failuresHandled would cost time for each update.
         except Exception as e:
-            self._log.failure("while a message was read")
+            self._log.failure("while a message was read", handled())
             self.abort(e)
 
     def _read(self, values: Iterator[dict[str, Any]]) -> None:
         for value in values:
+            self.messages += 1
             self._messageReceived(jsonrpc.parseMessage(value))
             if self.lost is not None or self.paused:
                 break
@@ -217,7 +275,7 @@ class JSONRPCProtocol(Protocol):
             else:
                 self._log.debug("unknown request {method}", method=printable(message.method))
                 answer = jsonrpc.encodeError(message.id, "unknown method")
-            self._transport().write(answer)
+            self._outgoing.answer(answer)
         else:
             self._replied(message)
 
@@ -245,6 +303,7 @@ class JSONRPCProtocol(Protocol):
             return
         # Only now: if the result is wrong, this request fails with all others.
         del self._calls[message.id]
+        self.replies += 1
         waiting.callback(result)
 
     # What a subclass uses
@@ -266,30 +325,54 @@ class JSONRPCProtocol(Protocol):
             raise RuntimeError(f"{method}: there is no connection yet")
         messageId = self._lastId = self._lastId + 1
         data = jsonrpc.encodeRequest(messageId, method, params)
+        if not self._outgoing.hasRoom(data):
+            return fail(_notSent(method))
         result: Deferred[Any] = Deferred(lambda _: self._cancel(messageId, method))
         self._calls[messageId] = (result, reader)
-        self._transport().write(data)
+        self._outgoing.request(data)
         return result
 
     def _cancel(self, messageId: int, method: str) -> None:
         if self._calls.pop(messageId, None) is not None and method == TRANSACT:
-            self.notify("cancel", [messageId])
+            # Never refused: there are no more of these than requests.
+            self._outgoing.request(jsonrpc.encodeNotification("cancel", [messageId]))
+
+    def _pause(self) -> None:
+        if not self.paused:
+            self.paused = True
+            self._transport().pauseProducing()
+
+    def _resume(self) -> None:
+        """Go on reading, unless there is another reason not to."""
+        if self.paused and not self._held and not self._outgoing.stalled:
+            self.paused = False
+            if self.lost is None:
+                self._transport().resumeProducing()
+                self.dataReceived(b"")
+
+    def _stalled(self) -> None:
+        self._pause()
+        if self.onStalled is not None:
+            self.onStalled()
 
     def _transport(self) -> Any:
         assert self.transport is not None, "there is no connection yet"
         return self.transport
 
     def _end(self, reason: BaseException) -> None:
-        self.lost = reason
-        # Both refer to this protocol: without the cycles it is freed at once.
-        self._stream.readArrived = self._onConnected = None
+        self.lost = reason = asReason(reason)
+        self._outgoing.close()
+        self._stream.close()
+        # It refers to what made this protocol: without the cycle, this is freed at once.
+        self._onConnected = None
         calls, self._calls = self._calls, {}
         self._loss.callback(reason)
         # What is wrong may be the reply to any of them: whether a reply can be told
-        # from other rubbish depends on how it is written.
+        # from other rubbish depends on how it is written. Each gets an exception of its
+        # own: who raises it leaves frames in it.
         broken = isinstance(reason, ProtocolViolation)
         for waiting, _ in calls.values():
-            waiting.errback(Failure(reason if broken else SessionLost(reason)))
+            waiting.errback(Failure(copy.copy(reason) if broken else SessionLost(reason)))
 
 
 def noticeDeadPeer(connection: object) -> None:
@@ -297,9 +380,7 @@ def noticeDeadPeer(connection: object) -> None:
     Make the kernel notice when the other host of a TCP connection is gone, also
     where no watchdog does. Other transports are left as they are.
     """
-    # A TLS transport says that it is a TCP transport, but its handle is OpenSSL's.
-    while isinstance(connection, ProtocolWrapper):
-        connection = connection.transport
+    connection = innermost(connection)
     # The transport of a unix socket says so too.
     if not ITCPTransport.providedBy(connection) or not isinstance(
         connection.getPeer(), (IPv4Address, IPv6Address)
@@ -312,6 +393,13 @@ def noticeDeadPeer(connection: object) -> None:
         # Not every system has all of them.
         if hasattr(socket, name):
             transport.getHandle().setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
+
+def _notSent(method: str) -> RequestNotSent:
+    return RequestNotSent(
+        f"{method}: not sent, because the server does not read, and requests of"
+        f" {MAX_UNSENT_REQUESTS >> 20} MiB wait to be sent"
+    )
 
 
 def _checkParams(method: str, params: Sequence[object]) -> None:

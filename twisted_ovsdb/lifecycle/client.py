@@ -20,7 +20,7 @@ from twisted.python.failure import Failure
 from twisted_ovsdb.connection.protocol import OvsdbProtocol
 from twisted_ovsdb.connection.waiters import Waiters
 from twisted_ovsdb.endpoints.addresses import describeAddress
-from twisted_ovsdb.errors import MonitorStopped, OvsdbError, PeerSilent
+from twisted_ovsdb.errors import MonitorStopped, OvsdbError, PeerSilent, asReason
 from twisted_ovsdb.lifecycle.backoff import BackOff
 from twisted_ovsdb.lifecycle.hook import ConnectionHook, Hooks
 from twisted_ovsdb.lifecycle.link import Link
@@ -182,8 +182,8 @@ class OvsdbClientFactory(ReconnectingClientFactory, Generic[Monitor]):
         """See L{ClientFactory}."""
         if connector is not self.connector:
             return
-        cause = reason.value
-        assert cause is not None
+        assert reason.value is not None
+        cause = asReason(reason.value)
         timedOut = self._attempt is not None and not self._attempt.active()
         if timedOut and isinstance(cause, UserError):
             cause = PeerSilent(f"no connection for {self._connectTimeout:g} s")

@@ -73,10 +73,12 @@ class OvsdbMonitorFactory(OvsdbClientFactory[InterfaceMonitor]):
         @param maxDelay: seconds between two attempts at most.
         @param connectTimeout: seconds that an attempt may take; 0: as long as
             the connector allows.
-        @param snapshotTimeout: seconds without a byte while the initial reply
-            is awaited; 0: no limit.
+        @param snapshotTimeout: seconds without a byte of a reply while the
+            initial reply is awaited, which may take ten times that in all; 0: no
+            limits.
         @param probeInterval: seconds without a byte until the server is asked
-            for a sign of life, and as many until it is given up; 0: never.
+            for a sign of life, and as many until it is given up; also after 20
+            times that without a complete message. 0: never.
         @param maxLength: how many bytes one message of the server may have.
         @param identify: whether the identity of the switch is monitored too, in
             its Open_vSwitch table. Each event then has C{system_id} and

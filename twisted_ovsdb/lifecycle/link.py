@@ -15,6 +15,7 @@ from typing import Any, Final
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
+from twisted_ovsdb.connection.failures import handled
 from twisted_ovsdb.connection.protocol import OvsdbProtocol
 from twisted_ovsdb.connection.watchdog import Watchdog
 from twisted_ovsdb.errors import OvsdbError, SessionLost, SwitchRefused
@@ -101,7 +102,7 @@ class Link:
             protocol.abort(e)
         except Exception as e:
             bug = "{source}: a bug in the steps that open a connection"
-            self._log.failure(bug, source=self.source)
+            self._log.failure(bug, handled(), source=self.source)
             protocol.abort(e)
         # An observer that is told the snapshot may have stopped everything.
         if protocol.lost is None:

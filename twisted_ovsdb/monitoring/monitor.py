@@ -16,6 +16,7 @@ from typing import Final
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 
+from twisted_ovsdb.connection.failures import letGo
 from twisted_ovsdb.connection.protocol import OvsdbProtocol
 from twisted_ovsdb.connection.waiters import Waiters
 from twisted_ovsdb.database.monitor import MONITOR
@@ -321,7 +322,7 @@ class InterfaceMonitor:
         )
         self._session = session
         protocol.whenLost().addCallback(self._sessionLost, session)
-        return Deferred.fromCoroutine(session.start(database))
+        return Deferred.fromCoroutine(session.start(database)).addErrback(letGo)
 
     def detach(self) -> None:
         """

@@ -15,6 +15,7 @@ import attrs
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 
+from twisted_ovsdb.connection.failures import letGo
 from twisted_ovsdb.connection.protocol import OvsdbProtocol
 from twisted_ovsdb.connection.waiters import Waiters
 from twisted_ovsdb.database.knowntables import KnownTables
@@ -129,7 +130,7 @@ class ReplicaMonitor:
         )
         self._session = session
         protocol.whenLost().addCallback(self._sessionLost, session)
-        return Deferred.fromCoroutine(session.start(database))
+        return Deferred.fromCoroutine(session.start(database)).addErrback(letGo)
 
     def detach(self) -> None:
         """

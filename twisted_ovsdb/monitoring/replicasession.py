@@ -9,6 +9,7 @@ those that the server knows.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from copy import copy
 from typing import Any, Final
 
 from twisted.internet.interfaces import IReactorTime
@@ -80,7 +81,8 @@ class ReplicaSession(Reading):
         except ProtocolViolation as e:
             self._known.forgetTransaction()
             self.protocol.abort(e)
-            raise
+            # Raised again, the exception that observers keep would have frames again.
+            raise copy(e) from None
 
     async def change(self, wanted: Mapping[str, Rows]) -> None:
         """

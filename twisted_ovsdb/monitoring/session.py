@@ -8,6 +8,7 @@ The monitor of a set of tables on one connection, from the request to the loss.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from copy import copy
 from itertools import chain
 from typing import Any, Final
 
@@ -77,7 +78,8 @@ class MonitorSession(Reading):
             self._holdUntil(self._onSnapshot(rows))
         except ProtocolViolation as e:
             self.protocol.abort(e)
-            raise
+            # Raised again, the exception that observers keep would have frames again.
+            raise copy(e) from None
 
     async def _rows(self, database: str) -> Rows:
         """The rows of the initial reply, in a dialect and of columns that the server has."""

@@ -85,6 +85,19 @@ class JSONStream:
             self._position = 0
         return self._values()
 
+    @property
+    def arrived(self) -> bytearray:
+        """
+        What there is of a message that is not complete, from its beginning, without what
+        L{readArrived} has removed. To look at, not to keep.
+        """
+        return self._message
+
+    def close(self) -> None:
+        """Let go all that was received. Nothing is read after this."""
+        self._input, self._position, self._message = b"", 0, bytearray()
+        self.readArrived = None
+
     def _values(self) -> Iterator[dict[str, Any]]:
         while self._fault is None and (message := self._nextMessage()) is not None:
             try:
