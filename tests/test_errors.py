@@ -26,6 +26,7 @@ from twisted_ovsdb.errors import (
     SessionLost,
     SwitchRefused,
     TransactionFailed,
+    asReason,
     describe,
     describeReason,
     printable,
@@ -147,6 +148,74 @@ class ErrorTests(SynchronousTestCase):
             for copied in copies:
                 self.assertIs(type(copied), type(error))
                 self.assertEqual((str(copied), vars(copied)), (str(error), vars(error)))
+
+
+class ReasonTests(SynchronousTestCase):
+    """
+    The exceptions that say why a session ended may be kept.
+    """
+
+    def test_small(self) -> None:
+        """
+        An exception that carries little is kept itself, with its data, but without its
+        traceback and its causes.
+        """
+        for error in (
+            OvsdbError("x" * 1000),
+            RpcError("unknown database", "x" * TEXT_LIMIT),
+            TransactionFailed("constraint violation", "why", [None, {"a": ["b"]}], 1),
+            SwitchRefused("too many", "s1"),
+            ConnectionDone(),
+            ValueError([("SSL routines", "", "no shared cipher")]),
+            ZeroDivisionError("division by zero"),
+        ):
+            try:
+                try:
+                    raise KeyError("before")
+                except KeyError as e:
+                    raise error from e
+            except Exception as raised:
+                kept = asReason(raised)
+            self.assertIs(kept, error)
+            self.assertEqual(
+                (kept.__traceback__, kept.__cause__, kept.__context__), (None, None, None)
+            )
+
+    def test_large(self) -> None:
+        """
+        Of one that carries more than the limit, the text is cut, and other data are left
+        out. The exception itself is not changed: whoever asked may have it.
+        """
+        text = "x" * (TEXT_LIMIT + 1)
+        failed = TransactionFailed("constraint violation", text, [text], 1)
+        kept: Any = asReason(failed)
+        self.assertEqual((kept.error, kept.index), ("constraint violation", 1))
+        self.assertLessEqual(len(kept.details), TEXT_LIMIT)
+        self.assertIsNone(kept.results)
+        self.assertIsInstance(kept, TransactionFailed)
+        self.assertEqual((failed.details, failed.results), (text, [text]))
+        lost: Any = asReason(SessionLost(RpcError(text)))
+        self.assertLessEqual(len(lost.reason.error), TEXT_LIMIT)
+
+    def test_others(self) -> None:
+        """
+        In the place of another exception that carries more, there is one of ours with its
+        name and the beginning of its text.
+        """
+        deep: Any = "a"
+        for _ in range(10):
+            deep = [deep]
+        for error, says in (
+            (KeyError("x" * 1000), "KeyError: 'xxx"),
+            (ValueError(["a"] * 1000), "ValueError: ['a', 'a'"),
+            (ValueError({"a": b"x" * 1000}), "ValueError: {'a': b'xxx"),
+            (ValueError(deep), "ValueError: [[["),
+            (ValueError(ValueError("x" * 1000)), "ValueError: xxx"),
+        ):
+            kept = asReason(error)
+            self.assertIs(type(kept), OvsdbError)
+            self.assertTrue(str(kept).startswith(says), kept)
+            self.assertLessEqual(len(str(kept)), TEXT_LIMIT)
 
 
 class TextTests(SynchronousTestCase):

@@ -267,7 +267,7 @@ class RequestTests(SlowPeerCase):
         """
         self.fill(FULL + 2 * REQUEST_COST)
         waiting, sent = self.protocol.call("a", []), 0
-        while not waiting.called:
+        while not waiting.called and sent <= MAX_UNSENT_REQUESTS // REQUEST_COST:
             waiting, sent = self.protocol.call("a", []), sent + 1
         self.failureResultOf(waiting, RequestNotSent)
         self.assertLess(sent, MAX_UNSENT_REQUESTS // REQUEST_COST)

@@ -13,6 +13,7 @@ The client keeps every event, as an application may.
 from __future__ import annotations
 
 import itertools
+import re
 import subprocess
 import sys
 import time
@@ -38,6 +39,9 @@ SNAPSHOT: Final = b'{"id":1,"result":{},"error":null}'
 ECHO: Final = b'{"id":"echo","method":"echo","params":[]}'
 
 BEGINNING: Final = b'{"id":null,"method":"update","params":["twisted_ovsdb",{"Interface":{'
+
+PROBE: Final = re.compile(rb'"echo","params":\[\],"id":([0-9]+)')
+"""A probe of the client."""
 
 BROKEN: Final = 12
 """How many large messages are broken off."""
@@ -80,15 +84,21 @@ class BadServer(Protocol):
 
     attack: Callable[[BadServer], Iterator[bytes]]
     broken = 0
+    answers = True
+    _over = False
     echo = ECHO
 
     def dataReceived(self, data: bytes) -> None:
         """
-        Take the first bytes for the monitor request, whatever they are.
+        Take the first bytes for the monitor request, whatever they are. Answer a probe
+        if the attack is over.
         """
         if not hasattr(self, "_pieces"):
             self._pieces = type(self).attack(self)
             self._transport.registerProducer(self, False)
+        elif self._over:
+            for messageId in PROBE.findall(data):
+                self._transport.write(b'{"id":%b,"result":[],"error":null}' % messageId)
 
     @property
     def _transport(self) -> Any:
@@ -100,6 +110,7 @@ class BadServer(Protocol):
         """
         piece = next(self._pieces, None)
         if piece is None:
+            self._over = self.answers
             self._transport.unregisterProducer()
         elif piece:
             self._transport.write(piece)
@@ -151,6 +162,7 @@ def deaf(server: BadServer) -> Iterator[bytes]:
     Sends one brace, and then whole updates.
     """
     yield SNAPSHOT + b"{"
+    server.answers = False
     server.every(0.4, BEGINNING + row(1) + b"}}]}")
 
 
@@ -159,6 +171,7 @@ def deafInArray(server: BadServer) -> Iterator[bytes]:
     As deaf, but in an array, where the updates may stand.
     """
     yield SNAPSHOT + b'{"id":null,"method":"update","params":['
+    server.answers = False
     server.every(0.4, BEGINNING + row(1) + b"}}]},")
 
 
@@ -203,6 +216,7 @@ def noSnapshot(server: BadServer) -> Iterator[bytes]:
     """
     Sends an echo every 5 s, and no snapshot.
     """
+    server.answers = False
     server.every(5, ECHO)
     yield from ()
 
