@@ -304,6 +304,19 @@ class MonitorCondTests(MethodsTestCase):
         self.receive({"id": 1, "result": {}}, notification("monitor_canceled", "m"))
         self.assertIsInstance(self.protocol.lost, MonitorCanceled)
 
+    def test_canceledMeanwhile(self) -> None:
+        """
+        If the server ends a monitor that was just cancelled, this is no loss, and
+        the session goes on.
+        """
+        self.answer({})
+        result = self.protocol.monitorCancel("m")
+        (request,) = self.sent()
+        unknown = {"id": request["id"], "error": "unknown monitor", "result": None}
+        self.receive(notification("monitor_canceled", "m"), unknown)
+        self.failureResultOf(result, RpcError)
+        self.assertIsNone(self.protocol.lost)
+
     def test_monitorCancel(self) -> None:
         """
         A monitor that is cancelled tells nothing more; its name is free when

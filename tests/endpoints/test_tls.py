@@ -30,7 +30,7 @@ from twisted.internet.interfaces import (
 )
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.internet.task import Clock
-from twisted.logger import capturedLogs
+from twisted.logger import capturedLogs, formatEvent
 from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
 from twisted.test.iosim import FakeTransport, IOPump, connect
@@ -213,6 +213,25 @@ class FilesTests(TLSCase):
             self.refusal(options),
             f"private-key {other.privateKey}: does not belong to the certificate",
         )
+
+    def test_keyForEverybody(self) -> None:
+        """
+        There is one warning if everybody can read the private key, however often it
+        is used. Its group may, as that of Debian's /etc/ssl/private.
+        """
+        pair = self.authority.issue("pair")
+        options = self.authority.options(pair)
+        for mode, count in ((0o640, 0), (0o644, 1), (0o604, 0)):
+            os.chmod(pair.privateKey, mode)
+            with capturedLogs() as logs:
+                options.check()
+                options.check()
+            self.assertEqual(len(logs), count, oct(mode))
+            for event in logs:
+                self.assertEqual(
+                    formatEvent(event),
+                    f"private-key {pair.privateKey}: everybody can read it (chmod o-r)",
+                )
 
     def test_encrypted(self) -> None:
         """

@@ -78,6 +78,7 @@ class Authority:
             builder = builder.add_extension(_alternatives(hosts), False)
         locked = BestAvailableEncryption(passphrase) if passphrase else NoEncryption()
         path = self._folder / f"{name}-privkey.pem"
+        path.touch(0o600)
         path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, locked))
         return KeyPair(str(path), self._write(f"{name}-cert", builder.sign(self._key, _HASH)))
 

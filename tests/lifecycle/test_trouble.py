@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
-from twisted.logger import LogLevel, capturedLogs
+from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fakes.factorycase import FactoryTestCase
@@ -181,6 +182,22 @@ class SwitchLogTests(SynchronousTestCase):
         """
         self.assertEqual(self.warnings("one", "two", "two"), 2)
         self.assertEqual(self.warnings("three", "three", "one"), 2)
+
+    def test_crowd(self) -> None:
+        """
+        When thousands come and go, sixty lines are said in each minute, and the
+        others are counted.
+        """
+        with capturedLogs() as logs:
+            for port in range(5000):
+                self.log.synchronized(f"tcp:there:{port}", "one")
+                self.log.lost(f"tcp:there:{port}", "one", ConnectionDone())
+            self.assertEqual(len(logs), 60)
+            self.clock.advance(60)
+            self.log.synchronized("tcp:there:1", "one")
+        said = [formatEvent(event) for event in logs[60:]]
+        self.assertEqual(said[0], "... and 9941 more such lines about switches")
+        self.assertIn("in sync with switch one", said[1])
 
     def test_unknown(self) -> None:
         """

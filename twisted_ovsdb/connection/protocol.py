@@ -67,7 +67,7 @@ class OvsdbProtocol(JSONRPCProtocol):
             made.
         """
         super().__init__(maxLength, onConnected)
-        self._subscriptions = Subscriptions()
+        self._subscriptions = Subscriptions(self._odd)
 
     def listDatabases(self) -> Deferred[list[str]]:
         """Ask for the names of the databases (RFC 7047, section 4.1.1)."""
@@ -235,7 +235,7 @@ class OvsdbProtocol(JSONRPCProtocol):
         self._subscriptions.received(message)
 
     def _end(self, reason: BaseException) -> None:
-        self._subscriptions = Subscriptions()
+        self._subscriptions = Subscriptions(self._odd)
         super()._end(reason)
 
     def _lock(self, method: str, lockId: str, onChange: OnLock) -> Deferred[bool]:

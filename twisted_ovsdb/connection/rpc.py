@@ -19,11 +19,12 @@ from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import ITCPTransport
 from twisted.internet.protocol import Protocol, connectionDone
-from twisted.logger import Logger
+from twisted.logger import Logger, LogLevel
 from twisted.python.failure import Failure
 
 from twisted_ovsdb.connection.failures import handled
 from twisted_ovsdb.connection.outgoing import MAX_UNSENT_REQUESTS, Outgoing, innermost
+from twisted_ovsdb.connection.sparing import Sparing
 from twisted_ovsdb.connection.waiters import Waiters
 from twisted_ovsdb.errors import (
     OvsdbError,
@@ -92,6 +93,7 @@ class JSONRPCProtocol(Protocol):
         self.paused = False
         self.messages = self.replies = 0
         self._held = False  # by pauseProducing
+        self._odd = Sparing()  # what means nothing
         self._outgoing = Outgoing(self._stalled, self._resume)
         self._stream = JSONStream(maxLength, decodeMessage)
         self._stream.readArrived = self._readArrived
@@ -273,7 +275,8 @@ class JSONRPCProtocol(Protocol):
             if message.method == "echo":
                 answer = jsonrpc.encodeReply(message.id, message.params)
             else:
-                self._log.debug("unknown request {method}", method=printable(message.method))
+                unknown = "unknown request {method}"
+                self._odd.say(self._log, LogLevel.debug, unknown, method=printable(message.method))
                 answer = jsonrpc.encodeError(message.id, "unknown method")
             self._outgoing.answer(answer)
         else:
@@ -299,7 +302,9 @@ class JSONRPCProtocol(Protocol):
         if reader is None:
             result = parsed(result)
         if waiting is None:
-            self._log.debug("reply to no request: {id}", id=describe(message.id))
+            self._odd.say(
+                self._log, LogLevel.debug, "reply to no request: {id}", id=describe(message.id)
+            )
             return
         # Only now: if the result is wrong, this request fails with all others.
         del self._calls[message.id]
@@ -362,6 +367,7 @@ class JSONRPCProtocol(Protocol):
     def _end(self, reason: BaseException) -> None:
         self.lost = reason = asReason(reason)
         self._outgoing.close()
+        self._odd.sayCount(self._log)
         self._stream.close()
         # It refers to what made this protocol: without the cycle, this is freed at once.
         self._onConnected = None

@@ -12,8 +12,9 @@ from collections.abc import Callable
 from typing import Any, ClassVar, TypeVar
 
 import attrs
-from twisted.logger import Logger
+from twisted.logger import Logger, LogLevel
 
+from twisted_ovsdb.connection.sparing import Sparing
 from twisted_ovsdb.errors import MonitorCanceled, ProtocolViolation, describe, printable
 from twisted_ovsdb.wire.jsonrpc import Notification
 from twisted_ovsdb.wire.tableupdates import parsed, wrongCount
@@ -76,7 +77,9 @@ class Subscriptions:
 
     _log = Logger()
 
-    def __init__(self) -> None:
+    def __init__(self, odd: Sparing) -> None:
+        """@param odd: says what means nothing."""
+        self._odd = odd
         self.monitors: dict[str, Monitor] = {}
         self.locks: dict[str, Lock] = {}
 
@@ -94,13 +97,16 @@ class Subscriptions:
         elif method in ("locked", "stolen"):
             lock = _named(self.locks, params)
             if lock is None:
-                self._log.debug("{method}: no lock of ours", method=method)
+                self._odd.say(self._log, LogLevel.debug, "{method}: no lock of ours", method=method)
             elif not lock.canceled:
                 lock.onChange(method == "locked")
-        elif method == "monitor_canceled" and _named(self.monitors, params) is not None:
-            raise MonitorCanceled(f"the server canceled monitor {params[0]!r}")
+        elif method == "monitor_canceled" and (monitor := _named(self.monitors, params)):
+            # It may have crossed our monitor_cancel.
+            if not monitor.canceled:
+                raise MonitorCanceled(f"the server canceled monitor {params[0]!r}")
         else:
-            self._log.debug("unknown notification {method}", method=printable(method))
+            unknown = "unknown notification {method}"
+            self._odd.say(self._log, LogLevel.debug, unknown, method=printable(method))
 
     def _updated(self, method: str, params: list[Any]) -> None:
         since = method == "update3"
@@ -113,7 +119,9 @@ class Subscriptions:
         if monitor is None or not monitor.byRows:
             tables = parsed(tables)
         if monitor is None:
-            self._log.debug("update of no monitor: {id}", id=describe(params[0]))
+            self._odd.say(
+                self._log, LogLevel.debug, "update of no monitor: {id}", id=describe(params[0])
+            )
         elif not monitor.replied:
             raise ProtocolViolation(f"{method} of monitor {params[0]!r} before its reply")
         elif method != monitor.notification:

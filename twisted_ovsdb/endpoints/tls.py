@@ -14,15 +14,17 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 from twisted.internet import interfaces
 from twisted.internet.abstract import isIPAddress, isIPv6Address
+from twisted.logger import Logger
 from zope.interface import implementer
 
-from twisted_ovsdb.errors import OvsdbError, openSSLReasons
+from twisted_ovsdb.errors import OvsdbError, openSSLReasons, printable
 from twisted_ovsdb.parameters import checkFlags
 
 if TYPE_CHECKING:
@@ -45,6 +47,12 @@ _FILE_FAULTS: Final = {
 
 _MANY: Final = 5
 """Names of a certificate that an error lists."""
+
+
+_log = Logger()
+
+_warned: set[str] = set()
+"""The keys that were warned of; each is read for each connection."""
 
 
 class TLSFailure(OvsdbError):
@@ -113,7 +121,15 @@ class TLSOptions:
         _load("certificate", self.certificate, context.use_certificate_chain_file)
         _load("private-key", self.privateKey, context.use_privatekey_file)
         _load("ca-cert", self.caCert, context.load_verify_locations)
+        _warnIfReadable(os.fspath(self.privateKey))
         return context
+
+
+def _warnIfReadable(path: str) -> None:
+    """A group may have the right to read a key, as Debian's ssl-cert; the world has none."""
+    if path not in _warned and os.stat(path).st_mode & stat.S_IROTH:
+        _warned.add(path)
+        _log.warn("private-key {path}: everybody can read it (chmod o-r)", path=printable(path))
 
 
 def _refusePassphrase(*_: object) -> bytes:

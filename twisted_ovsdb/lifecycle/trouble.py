@@ -14,8 +14,9 @@ from itertools import product
 from typing import Final
 
 from twisted.internet.error import ConnectError, ConnectionDone, ConnectionLost
-from twisted.logger import Logger
+from twisted.logger import Logger, LogLevel
 
+from twisted_ovsdb.connection.sparing import Sparing
 from twisted_ovsdb.endpoints.addresses import OVSDB_PORT
 from twisted_ovsdb.errors import (
     MonitorStopped,
@@ -32,6 +33,12 @@ REMINDER: Final = 600.0
 """
 Seconds between two lines about a trouble that lasts: few enough lines for a week
 of it, and an operator who looks at the end of the log sees that it lasts.
+"""
+
+CROWD: Final = 60
+"""
+Lines about switches that come, go and are refused, in each minute: a thousand of
+them may connect at once, and whoever can connect can do so as often as it likes.
 """
 
 USUAL_SOCKETS: Final = ("/var/run/openvswitch/db.sock", "/run/openvswitch/db.sock")
@@ -121,7 +128,8 @@ class SwitchLog(ConnectionHook):
     and when it is gone, and a warning for a connection that may not stay. A
     switch that is refused connects again and again: this is logged once for its
     system-id or its host, then every L{REMINDER} seconds with how often it was
-    refused, and again after it was in sync.
+    refused, and again after it was in sync. Of a crowd, L{CROWD} lines are said in
+    each minute, and the others are counted.
     """
 
     _log = Logger()
@@ -147,6 +155,7 @@ class SwitchLog(ConnectionHook):
         self._nameless: set[str] = set()  # keys that are no system-id
         # When a line said that places are needed, and how many were since.
         self._needed: tuple[float | None, int] = (None, 0)
+        self._lines = Sparing("... and {count} more such lines about switches", CROWD, now=now)
 
     def failed(self, source: str, reason: BaseException) -> None:
         """See L{ConnectionHook.failed}."""
@@ -162,7 +171,9 @@ class SwitchLog(ConnectionHook):
         for key in product(("refused", "dropped"), (switch, _host(source))):
             self._refused.pop(key, None)
         identity = self._monitors[switch].identity
-        self._log.info(
+        self._lines.say(
+            self._log,
+            LogLevel.info,
             "{source}: in sync with switch {switch} ({hostname})",
             source=printable(source),
             switch=printable(switch),
@@ -170,7 +181,9 @@ class SwitchLog(ConnectionHook):
         )
         if identity.system_id is None and switch not in self._nameless:
             self._nameless.add(switch)
-            self._log.warn(
+            self._lines.say(
+                self._log,
+                LogLevel.warn,
                 "{source}: switch {switch} has no external_ids:system-id; it is known by the"
                 " UUID of its Open_vSwitch row",
                 source=printable(source),
@@ -181,7 +194,9 @@ class SwitchLog(ConnectionHook):
         """See L{ConnectionHook.lost}."""
         if not isinstance(reason, MonitorStopped):
             hostname = self._monitors[switch].identity.hostname
-            self._log.info(
+            self._lines.say(
+                self._log,
+                LogLevel.info,
                 "{source}: switch {switch} ({hostname}) is gone: {reason}",
                 source=printable(source),
                 switch=printable(switch),
@@ -193,7 +208,9 @@ class SwitchLog(ConnectionHook):
         """See L{ConnectionHook.forgotten}."""
         self._nameless.discard(switch)
         if reason is ForgetReason.AGE:
-            self._log.info(
+            self._lines.say(
+                self._log,
+                LogLevel.info,
                 "switch {switch} is forgotten: not connected for too long (--forget)",
                 switch=printable(switch),
             )
@@ -220,7 +237,9 @@ class SwitchLog(ConnectionHook):
         if said is None and len(self._refused) >= self._maxRefused:
             self._refused.clear()
         self._refused[key] = now, 0
-        self._log.warn(
+        self._lines.say(
+            self._log,
+            LogLevel.warn,
             "{source}: {what}: {reason}{again}",
             source=printable(source),
             what=what,

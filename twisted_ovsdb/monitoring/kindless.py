@@ -11,8 +11,9 @@ from __future__ import annotations
 from typing import Final
 
 from twisted.internet.interfaces import IReactorTime
-from twisted.logger import Logger
+from twisted.logger import Logger, LogLevel
 
+from twisted_ovsdb.connection.sparing import Sparing
 from twisted_ovsdb.errors import printable
 from twisted_ovsdb.events import OvsInterface
 from twisted_ovsdb.openvswitch.classify import ClassificationRules
@@ -41,10 +42,9 @@ class KindlessLog:
 
     def __init__(self, rules: ClassificationRules, clock: IReactorTime) -> None:
         self._rules = rules
-        self._clock = clock
         self._unexplained: list[OvsInterface] = []  # of the present message
-        self._begun = 0.0  # of the present time
-        self._logged = self._counted = 0  # failures in it
+        more = "{count} more ports without a kind failed"
+        self._failures = Sparing(more, FAILURES, FAILURES_TIME, clock.seconds)
 
     def note(self, before: OvsInterface | None, now: OvsInterface) -> None:
         """Note that a row has changed, and has no kind now."""
@@ -63,16 +63,9 @@ class KindlessLog:
             self._log.debug("no kind: {count} more", count=len(rows) - EXPLAINED)
 
     def _failed(self, row: OvsInterface) -> None:
-        now = self._clock.seconds()
-        if not 0 <= now - self._begun < FAILURES_TIME:
-            if self._counted:
-                self._log.info("{count} more ports without a kind failed", count=self._counted)
-            self._begun, self._logged, self._counted = now, 0, 0
-        if self._logged >= FAILURES:
-            self._counted += 1
-            return
-        self._logged += 1
-        self._log.info(
+        self._failures.say(
+            self._log,
+            LogLevel.info,
             "port {name} failed, and has no kind: {error}",
             name=printable(row.name),
             error=printable(row.error or f"ofport {row.ofport}"),
