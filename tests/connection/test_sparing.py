@@ -21,7 +21,7 @@ class SparingTests(SynchronousTestCase):
     Tests for L{Sparing}.
     """
 
-    def test_counts(self) -> None:
+    def test_F64_counts(self) -> None:
         """
         In each time some lines are said. The others are counted, and their number is
         said before the first line of a later time, or when it is asked for.
@@ -46,7 +46,7 @@ class SparingTests(SynchronousTestCase):
         self.assertEqual([formatEvent(event) for event in logs], ["1 more"])
         self.assertEqual(say("i"), ["i!"])
 
-    def test_meaningless(self) -> None:
+    def test_F64_meaningless(self) -> None:
         """
         A server that sends thousands of messages that mean nothing makes a few lines,
         and one with their number when the connection ends.

@@ -183,7 +183,7 @@ class SwitchLogTests(SynchronousTestCase):
         self.assertEqual(self.warnings("one", "two", "two"), 2)
         self.assertEqual(self.warnings("three", "three", "one"), 2)
 
-    def test_crowd(self) -> None:
+    def test_F64_crowd(self) -> None:
         """
         When thousands come and go, sixty lines are said in each minute, and the
         others are counted.
