@@ -312,6 +312,19 @@ class MonitorCondTests(MethodsTestCase):
         self.receive(notification("update", "m", {"A": 2}))
         self.assertEqual((self.successResultOf(again), self.updates), ({}, [{"A": 2}]))
 
+    def test_canceledByBoth(self) -> None:
+        """
+        When the server ends a monitor that the client has just cancelled, the
+        session goes on.
+        """
+        self.answer({})
+        result = self.protocol.monitorCancel("m")
+        self.receive(notification("monitor_canceled", "m"))
+        self.receive({"id": self.sent()[0]["id"], "error": "unknown monitor"})
+        self.failureResultOf(result, RpcError)
+        self.assertIsNone(self.protocol.lost)
+        self.protocol.monitor("T", "m", {}, self.updates.append)
+
     def test_cancelTheRefused(self) -> None:
         """
         When the server refuses to cancel a monitor, another monitor that has
