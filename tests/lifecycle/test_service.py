@@ -268,6 +268,60 @@ class OvsdbListenServiceTests(SynchronousTestCase):
         self.successResultOf(self.service.stopService())
         self.assertEqual(self.endpoint.closed, 1)
 
+    def closeSlowly(self) -> Deferred[None]:
+        """
+        Start the service, and let its port be closed only when the Deferred fires.
+        """
+        self.start()
+        closing: Deferred[None] = Deferred()
+        self.endpoint.stopListening = lambda: closing  # type: ignore[method-assign]
+        return closing
+
+    def test_startWhileStopping(self) -> None:
+        """
+        A service that is started while it stops listens again when its port is
+        closed, because the address is not free before.
+        """
+        closing = self.closeSlowly()
+        stopped = self.service.stopService()
+        self.service.privilegedStartService()
+        self.service.startService()
+        self.assertEqual(self.endpoint.opened, 1)
+        closing.callback(None)
+        self.successResultOf(stopped)
+        self.assertEqual((self.endpoint.opened, self.service.running), (2, 1))
+        self.endpoint.listening.callback(self.endpoint)
+        self.assertIsNotNone(Switch(self.factory, 1).protocol)
+
+    def test_stopWhileStopping(self) -> None:
+        """
+        A service that is started while it stops, and stopped again, does not
+        listen. Both callers learn when the port is closed.
+        """
+        closing = self.closeSlowly()
+        first = self.service.stopService()
+        self.service.startService()
+        second = self.service.stopService()
+        self.assertNoResult(first)
+        self.assertNoResult(second)
+        closing.callback(None)
+        self.successResultOf(first)
+        self.successResultOf(second)
+        self.assertEqual((self.endpoint.opened, self.service.running), (1, 0))
+
+    def test_cannotClose(self) -> None:
+        """
+        If the port fails to close, this is logged, and the service has stopped
+        and can be started again.
+        """
+        closing = self.closeSlowly()
+        stopped = self.service.stopService()
+        closing.errback(ZeroDivisionError())
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.successResultOf(stopped)
+        self.service.startService()
+        self.assertEqual(self.endpoint.opened, 2)
+
     def test_stopBeforeItListens(self) -> None:
         """
         A stop cancels the attempt to listen, and nothing is logged.
