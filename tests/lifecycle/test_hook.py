@@ -241,6 +241,35 @@ class FactoryHookTests(FactoryTestCase):
         self.lose()
         self.assertEqual(self.hook.take(), ["attempting", "failed: stopped"])
 
+    def test_exitingObserver(self) -> None:
+        """
+        If an observer raises SystemExit or KeyboardInterrupt, or its coroutine
+        does, the other observers are told everything, the hook is told that the
+        session is in sync, and silence is answered with an echo.
+        """
+
+        class Exiting:
+            def eventReceived(self, event: Any) -> None:
+                raise SystemExit
+
+        class Interrupted:
+            async def eventReceived(self, event: Any) -> None:
+                raise KeyboardInterrupt
+
+        after = Recorder()
+        for observer in (Exiting(), Interrupted(), after):
+            self.factory.addObserver(observer)
+        self.synchronize({1: vmRow("tap1")})
+        self.sent()
+        self.assertEqual(
+            after.take(), [("online", "vm", "tap1", "initial"), ("synchronized", "initial")]
+        )
+        self.assertEqual(self.hook.take(), ["attempting", f"synchronized {SERVER}"])
+        self.advance(6)
+        self.assertEqual(self.sent(), [("echo", [])])
+        for error in (SystemExit, KeyboardInterrupt):
+            self.assertEqual(len(self.flushLoggedErrors(error)), 2)
+
 
 class ListenerHookTests(ListenerTestCase):
     """

@@ -91,7 +91,7 @@ class Server:
         Keep what is told.
         """
         self.told.append((cause, {change.uuid: change for change in told}))
-        if isinstance(self.result, Exception):
+        if isinstance(self.result, BaseException):
             raise self.result
         return self.result
 
@@ -518,17 +518,19 @@ class TellingTests(ReplicaCase):
 
     def test_failure(self) -> None:
         """
-        What it raises is logged, and the step counts as told. The line has no rows in
-        it.
+        What it raises is logged, also SystemExit, and the step counts as told. The
+        line has no rows in it.
         """
-        server = Server()
-        server.result = RuntimeError("ours")
-        server.synchronize(A, last=1)
-        server.result = None
-        server.update(A, B, 2)
-        self.assertEqual(server.take(), [("initial", [(None, "a")]), ("update", [("a", "b")])])
-        (failure,) = self.flushLoggedErrors(RuntimeError)
-        self.assertEqual(str(failure.value), "ours")
+        for error in (RuntimeError, SystemExit):
+            server = Server()
+            server.result = error("ours")
+            server.synchronize(A, last=1)
+            server.result = None
+            server.update(A, B, 2)
+            told = [("initial", [(None, "a")]), ("update", [("a", "b")])]
+            self.assertEqual(server.take(), told)
+            (failure,) = self.flushLoggedErrors(error)
+            self.assertEqual(str(failure.value), "ours")
 
     def test_nothing(self) -> None:
         """

@@ -139,12 +139,13 @@ class Telling(Generic[Step]):
             step = nextStep()
             if step is None:
                 return
-            # Logger.failuresHandled would be slower than all the rest.
+            # As Logger.failuresHandled, which would be slower than all the rest. With
+            # SystemExit too: it would not end the reactor, but what is still to be done.
             try:
                 result = tell(step)
                 if result is not None:
                     self._await(self._asDeferred(result), _STEP, step)
-            except Exception:
+            except BaseException:
                 self._logFailure(_STEP[1], Failure(), step)
         if self._running and self._busy is None:
             self._turn.take(self._deliver)
