@@ -31,11 +31,14 @@ from twisted_ovsdb import (
     ConnectionHook,
     EndpointConnector,
     OvsdbError,
+    OvsdbProtocol,
     OvsdbReplicaFactory,
     RowChange,
     Rows,
     RpcError,
 )
+from twisted_ovsdb.monitoring.replicamonitor import ReplicaMonitor
+from twisted_ovsdb.wire import rowreader
 
 ZERO = transaction(0)
 
@@ -531,6 +534,48 @@ class TellingTests(ReplicaCase):
             self.assertEqual(server.take(), told)
             (failure,) = self.flushLoggedErrors(error)
             self.assertEqual(str(failure.value), "ours")
+
+    def test_cancelAttach(self) -> None:
+        """
+        If the Deferred of attach is cancelled while the rows are read, the server
+        is told to end the monitor. The replica may be attached to the connection
+        again at once.
+        """
+        self.patch(rowreader, "SLICE", 3)
+        clock, transport, protocol = Clock(), StringTransport(), OvsdbProtocol()
+        protocol.makeConnection(transport)
+        told: list[int] = []
+        monitor = ReplicaMonitor(("T",), lambda c, cause: told.append(len(c)), "m", clock)
+
+        def receive(number: int, result: Any) -> None:
+            message = {"id": number, "result": result, "error": None}
+            protocol.dataReceived(json.dumps(message).encode())
+
+        def sent() -> Any:
+            request = json.loads(transport.value())
+            transport.clear()
+            return request["method"], request["params"][:2]
+
+        rows = initial({n: row(s="a") for n in range(10)})
+        attached = monitor.attach(protocol, "D")
+        receive(1, RAW)
+        receive(2, [False, transaction(1), rows])
+        transport.clear()
+        attached.cancel()
+        self.failureResultOf(attached, CancelledError)
+        self.assertEqual(sent(), ("monitor_cancel", ["twisted_ovsdb"]))
+        self.assertEqual((clock.getDelayedCalls(), protocol.paused), ([], False))
+        attached = monitor.attach(protocol, "D")
+        transport.clear()
+        receive(4, RAW)
+        self.assertEqual(sent(), ("monitor_cond_since", ["D", "twisted_ovsdb_2"]))
+        receive(5, [False, transaction(1), rows])
+        for _ in range(10):
+            clock.advance(0)
+        self.successResultOf(attached)
+        self.assertEqual(told, [10])
+        self.assertNoResult(monitor.changeConditions({"T": [["s", "==", "b"]]}))
+        self.assertEqual(sent(), ("monitor_cond_change", ["twisted_ovsdb_2"] * 2))
 
     def test_nothing(self) -> None:
         """

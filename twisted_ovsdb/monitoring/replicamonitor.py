@@ -14,6 +14,7 @@ from typing import Any
 import attrs
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure
 
 from twisted_ovsdb.connection.protocol import OvsdbProtocol
 from twisted_ovsdb.connection.waiters import Waiters
@@ -127,7 +128,8 @@ class ReplicaMonitor:
         )
         self._session = session
         protocol.whenLost().addCallback(self._sessionLost, session)
-        return Deferred.fromCoroutine(session.start(database))
+        attached = Deferred.fromCoroutine(session.start(database))
+        return attached.addErrback(self._attachFailed, session)
 
     def detach(self) -> None:
         """
@@ -156,6 +158,11 @@ class ReplicaMonitor:
     def _note(self, changes: list[RowChange]) -> None:
         for change in changes:
             self._tracker.note(change)
+
+    def _attachFailed(self, failure: Failure, session: ReplicaSession) -> Failure:
+        # The connection may be up, and the monitor may be attached again.
+        self._sessionLost(failure.value, session)
+        return failure
 
     def _sessionLost(self, reason: object, session: ReplicaSession) -> None:
         if self._session is session:
