@@ -720,6 +720,22 @@ class ConditionTests(ReplicaCase):
         server.open()
         self.assertEqual(server.asked[1][2]["T"][0]["where"], [["s", "==", "a"]])
 
+    def test_cancel(self) -> None:
+        """
+        A caller that cancels only ends its wait: the conditions hold, unless the
+        server refuses them.
+        """
+        for error, result, value in ((None, {}, "b"), ("syntax error", None, "a")):
+            self.server = server = Server({"T": Rows(where=[["s", "==", "a"]])})
+            server.synchronize(A, last=1)
+            changed = self.change("b")
+            changed.cancel()
+            self.failureResultOf(changed, CancelledError)
+            server.send({"id": server.number, "error": error, "result": result})
+            server.lose()
+            server.open()
+            self.assertEqual(server.asked[1][2]["T"][0]["where"], [["s", "==", value]])
+
     def test_twoAtOnce(self) -> None:
         """
         Until the last of several changes has its reply, the transaction is in doubt.

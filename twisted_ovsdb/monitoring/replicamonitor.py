@@ -98,7 +98,11 @@ class ReplicaMonitor:
             for name, where in wheres.items()
         }
         self._known.want(wanted)
-        return Deferred.fromCoroutine(self._change(wanted, former))
+        # The caller may cancel the wait, but not the reply: a server that refuses the
+        # conditions once would refuse them at each connection.
+        changed: Deferred[None] = Deferred()
+        Deferred.fromCoroutine(self._change(wanted, former)).chainDeferred(changed)
+        return changed
 
     async def _change(self, wanted: Mapping[str, Rows], former: Mapping[str, Rows]) -> None:
         while True:
