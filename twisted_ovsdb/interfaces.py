@@ -36,7 +36,8 @@ class IOvsdbEventObserver(Interface):
 
         An exception or a failed Deferred is logged with its traceback; the
         event counts as delivered, and other observers are not affected. This
-        method may add and remove observers and stop the service.
+        includes SystemExit: to end the program, stop the reactor. This method
+        may add and remove observers and stop the service.
 
         @param event: an L{Event <twisted_ovsdb.Event>}. Other classes of events
             may be added: ignore those that you do not know.

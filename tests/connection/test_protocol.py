@@ -362,6 +362,23 @@ class MonitorTests(ProtocolTestCase):
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
         self.assertIsInstance(self.protocol.lost, ZeroDivisionError)
 
+    def test_exitInUpdate(self) -> None:
+        """
+        The same holds for SystemExit, also if the update was read when reading
+        went on after a pause.
+        """
+
+        def updated(tables: Any) -> None:
+            raise SystemExit
+
+        self.protocol.monitor("T", "n", MONITOR, updated)
+        self.receive({"id": 2, "result": {}})
+        self.protocol.pauseProducing()
+        self.receive(self.update(1, "n"))
+        self.protocol.resumeProducing()
+        self.assertEqual(len(self.flushLoggedErrors(SystemExit)), 1)
+        self.assertIsInstance(self.protocol.lost, SystemExit)
+
 
 class LossTests(ProtocolTestCase):
     """

@@ -304,19 +304,6 @@ class MonitorCondTests(MethodsTestCase):
         self.receive({"id": 1, "result": {}}, notification("monitor_canceled", "m"))
         self.assertIsInstance(self.protocol.lost, MonitorCanceled)
 
-    def test_canceledMeanwhile(self) -> None:
-        """
-        If the server ends a monitor that was just cancelled, this is no loss, and
-        the session goes on.
-        """
-        self.answer({})
-        result = self.protocol.monitorCancel("m")
-        (request,) = self.sent()
-        unknown = {"id": request["id"], "error": "unknown monitor", "result": None}
-        self.receive(notification("monitor_canceled", "m"), unknown)
-        self.failureResultOf(result, RpcError)
-        self.assertIsNone(self.protocol.lost)
-
     def test_monitorCancel(self) -> None:
         """
         A monitor that is cancelled tells nothing more; its name is free when
@@ -335,6 +322,19 @@ class MonitorCondTests(MethodsTestCase):
         self.answer({})
         self.receive(notification("update", "m", {"A": 2}))
         self.assertEqual((self.successResultOf(again), self.updates), ({}, [{"A": 2}]))
+
+    def test_canceledByBoth(self) -> None:
+        """
+        When the server ends a monitor that the client has just cancelled, the
+        session goes on.
+        """
+        self.answer({})
+        result = self.protocol.monitorCancel("m")
+        self.receive(notification("monitor_canceled", "m"))
+        self.receive({"id": self.sent()[0]["id"], "error": "unknown monitor"})
+        self.failureResultOf(result, RpcError)
+        self.assertIsNone(self.protocol.lost)
+        self.protocol.monitor("T", "m", {}, self.updates.append)
 
     def test_cancelTheRefused(self) -> None:
         """

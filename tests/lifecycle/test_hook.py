@@ -14,11 +14,13 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.address import IPv4Address
-from twisted.internet.error import ConnectionLost, UserError
+from twisted.internet.defer import Deferred, fail
+from twisted.internet.error import ConnectionLost, ConnectionRefusedError, UserError
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.endpoints.test_connector import ManualEndpoint
 from tests.fakes.factorycase import FactoryTestCase
 from tests.fakes.observers import Recorder
 from tests.fakes.rows import uuid, vmRow
@@ -307,6 +309,35 @@ class FactoryHookTests(FactoryTestCase):
         self.lose()
         self.assertEqual(self.hook.take(), ["attempting", "failed: stopped"])
 
+    def test_exitingObserver(self) -> None:
+        """
+        If an observer raises SystemExit or KeyboardInterrupt, or its coroutine
+        does, the other observers are told everything, the hook is told that the
+        session is in sync, and silence is answered with an echo.
+        """
+
+        class Exiting:
+            def eventReceived(self, event: Any) -> None:
+                raise SystemExit
+
+        class Interrupted:
+            async def eventReceived(self, event: Any) -> None:
+                raise KeyboardInterrupt
+
+        after = Recorder()
+        for observer in (Exiting(), Interrupted(), after):
+            self.factory.addObserver(observer)
+        self.synchronize({1: vmRow("tap1")})
+        self.sent()
+        self.assertEqual(
+            after.take(), [("online", "vm", "tap1", "initial"), ("synchronized", "initial")]
+        )
+        self.assertEqual(self.hook.take(), ["attempting", f"synchronized {SERVER}"])
+        self.advance(6)
+        self.assertEqual(self.sent(), [("echo", [])])
+        for error in (SystemExit, KeyboardInterrupt):
+            self.assertEqual(len(self.flushLoggedErrors(error)), 2)
+
 
 class ListenerHookTests(ListenerTestCase):
     """
@@ -466,19 +497,29 @@ class RaisingHookTests(FactoryTestCase):
 
 class Acting(ConnectionHook):
     """
-    A hook that calls a function when it is told of an attempt, or of a wait.
+    A hook that calls a function when it is told of an attempt, of a failure, or
+    of a wait.
+
+    @ivar acted: how often it has called the function.
     """
 
-    def __init__(self, at: str, act: Callable[[], object]) -> None:
+    def __init__(self, at: str, act: Callable[[], object], times: int = 1000) -> None:
         self.acted = 0
         self._at = at
         self._act = act
+        self._times = times
 
     def attempting(self, source: str) -> None:
         """
         Call the function, if this is the event for it.
         """
         self._told("attempting")
+
+    def failed(self, source: str, reason: BaseException) -> None:
+        """
+        Call the function, if this is the event for it.
+        """
+        self._told("failed")
 
     def waiting(self, source: str, seconds: float) -> None:
         """
@@ -487,15 +528,64 @@ class Acting(ConnectionHook):
         self._told("waiting")
 
     def _told(self, what: str) -> None:
-        if what == self._at:
+        if what == self._at and self.acted < self._times:
             self.acted += 1
             self._act()
 
 
+class TCPConnector:
+    """
+    Fails at once when it is stopped, as connectors of TCP do.
+    """
+
+    def __init__(self, factory: OvsdbMonitorFactory) -> None:
+        self._factory = factory
+
+    def stopConnecting(self) -> None:
+        """
+        Stop.
+        """
+        this: Any = self
+        self._factory.clientConnectionFailed(this, Failure(UserError()))
+
+    def getDestination(self) -> IPv4Address:
+        """
+        The server.
+        """
+        return IPv4Address("TCP", "127.0.0.1", 6640)
+
+
+class RefusingEndpoint(ManualEndpoint):
+    """
+    Refuses before C{connect} returns.
+    """
+
+    def connect(self, protocolFactory: Any) -> Deferred[Any]:
+        """
+        Refuse.
+        """
+        self.attempts += 1
+        return fail(ConnectionRefusedError())
+
+
 class ActingHookTests(FactoryTestCase):
     """
-    Hooks that stop the factory.
+    Hooks that stop the factory, or connect it.
     """
+
+    def assertStops(self) -> None:
+        """
+        A stop ends everything: its Deferred fires, and there is no attempt after it.
+        """
+        self.successResultOf(self.factory.stop())
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.assertEqual(self.connector.state, "disconnected")
+
+    def stopAndConnect(self) -> None:
+        """
+        Stop the factory, and connect it as soon as it has stopped.
+        """
+        self.factory.stop().addCallback(lambda _: self.connector.connect())
 
     def test_stopWhileWaiting(self) -> None:
         """
@@ -517,23 +607,110 @@ class ActingHookTests(FactoryTestCase):
         factory = OvsdbMonitorFactory(
             clock=self.clock, hook=Acting("attempting", lambda: factory.stop())
         )
-
-        class TCP:
-            """Fails at once when it is stopped, as connectors of TCP do."""
-
-            def stopConnecting(self) -> None:
-                """Stop."""
-                factory.clientConnectionFailed(connector, Failure(UserError()))
-
-            def getDestination(self) -> IPv4Address:
-                """The server."""
-                return IPv4Address("TCP", "127.0.0.1", 6640)
-
-        connector: Any = TCP()
+        connector: Any = TCPConnector(factory)
         before = len(self.clock.getDelayedCalls())
         factory.startedConnecting(connector)
         self.assertEqual(len(self.clock.getDelayedCalls()), before)
         self.successResultOf(factory.stop())
+
+    def test_connectWhileAttempting(self) -> None:
+        """
+        If a hook stops the factory as an attempt begins and connects it, which
+        connectors of TCP allow, there is one limit to the new attempt.
+        """
+        connector: Any = None
+
+        def again() -> None:
+            factory.stop()
+            factory.startedConnecting(connector)
+
+        factory = OvsdbMonitorFactory(clock=self.clock, hook=Acting("attempting", again, 1))
+        connector = TCPConnector(factory)
+        before = len(self.clock.getDelayedCalls())
+        factory.startedConnecting(connector)
+        self.assertEqual(len(self.clock.getDelayedCalls()), before + 1)
+        self.successResultOf(factory.stop())
+        self.assertEqual(len(self.clock.getDelayedCalls()), before)
+
+    def test_connectWhileWaiting(self) -> None:
+        """
+        If a hook connects the factory instead of the wait, and this fails at
+        once, there is one next attempt. A stop ends it.
+        """
+        for act in (
+            lambda: self.factory.retry(),
+            lambda: self.connector.connect(),
+            self.stopAndConnect,
+        ):
+            self.makeFactory(hook=Acting("waiting", act, 1))
+            self.factory.stop()
+            self.endpoint = RefusingEndpoint()
+            self.connector = EndpointConnector(self.endpoint, self.factory)
+            self.connector.connect()
+            self.assertEqual(len(self.clock.getDelayedCalls()), 1)
+            self.assertStops()
+
+    def test_retryWhileWaiting(self) -> None:
+        """
+        A hook that always calls retry when it is told of a wait changes nothing.
+        """
+        hook = Acting("waiting", lambda: self.factory.retry())
+        self.makeFactory(hook=hook)
+        self.endpoint.refuse()
+        self.assertEqual(hook.acted, 1)
+        self.assertEqual(self.attemptsWithin(0.99), 0)
+        self.assertEqual(self.attemptsWithin(0.01), 1)
+
+    def test_retryWhileConnected(self) -> None:
+        """
+        While the factory connects or is connected, retry does nothing, and the
+        hook is told of no wait.
+        """
+        hook = RecordingHook()
+        self.makeFactory(hook=hook)
+        self.factory.retry()
+        self.synchronize()
+        self.factory.retry()
+        self.assertEqual(hook.take(), ["attempting", f"synchronized {SERVER}"])
+
+    def test_connectAfterAFailure(self) -> None:
+        """
+        If a hook connects the factory when an attempt has failed, this is the
+        one next attempt, without a wait. A stop ends it.
+        """
+
+        def stopFirst() -> None:
+            self.factory.stop()
+            self.connector.connect()
+
+        for act in (lambda: self.connector.connect(), stopFirst, self.stopAndConnect):
+            self.makeFactory(hook=Acting("failed", act, 1))
+            self.endpoint.refuse()
+            self.assertEqual(self.connector.state, "connecting")
+            self.assertEqual(self.attemptsWithin(4.99), 0)
+            self.assertEqual(self.endpoint.attempts, 2)
+            self.assertStops()
+            self.assertEqual(self.attemptsWithin(60), 0)
+
+    def test_connectAfterTheStop(self) -> None:
+        """
+        If a hook connects the factory when a stop has ended the attempt, the
+        Deferred of the stop fires, and the new connection stays.
+        """
+
+        def again() -> None:
+            self.connector.connect()
+            self.synchronize()
+
+        self.makeFactory(hook=Acting("failed", again, 1))
+        self.successResultOf(self.factory.stop())
+        self.assertTrue(self.factory.monitor.inSync)
+        self.assertFalse(self.transport.disconnecting)
+        stopped = self.factory.stop()
+        self.assertNoResult(stopped)
+        self.lose()
+        self.successResultOf(stopped)
+        self.assertStops()
 
     def test_wrongHook(self) -> None:
         """

@@ -102,11 +102,14 @@ class LinkTests(SynchronousTestCase):
     def test_bug(self) -> None:
         """
         A bug in the opening is logged with its traceback and ends the
-        connection.
+        connection. So does SystemExit, which does not end the reactor.
         """
-        self.opened.errback(ZeroDivisionError())
-        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
-        self.assertEqual(self.aborted, 1)
+        for bug in (ZeroDivisionError, SystemExit):
+            self.opened = Deferred()
+            self.connect()
+            self.opened.errback(bug())
+            self.assertEqual(len(self.flushLoggedErrors(bug)), 1)
+            self.assertEqual(self.aborted, 1)
 
     def test_sessionLost(self) -> None:
         """

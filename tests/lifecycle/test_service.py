@@ -241,35 +241,6 @@ class OvsdbListenServiceTests(SynchronousTestCase):
         self.successResultOf(stopped)
         self.assertFalse(self.service.running)
 
-    def test_startedMeanwhile(self) -> None:
-        """
-        Started again while its port is still being closed, the service listens as
-        soon as the port is free; not if it was stopped once more.
-        """
-        self.start()
-        closing: Deferred[None] = Deferred()
-        self.endpoint.stopListening = lambda: closing  # type: ignore[method-assign]
-        first = self.service.stopService()
-        self.service.startService()
-        second = self.service.stopService()
-        self.service.startService()
-        self.assertEqual(self.endpoint.opened, 1)
-        self.assertNoResult(second)
-        closing.callback(None)
-        self.successResultOf(first)
-        self.successResultOf(second)
-        self.assertEqual((self.endpoint.opened, self.service.running), (2, 1))
-        Switch(self.factory, 1).lose()
-
-        self.endpoint.listening.callback(self.endpoint)
-        closing = Deferred()
-        self.service.stopService()
-        self.service.startService()
-        third = self.service.stopService()
-        closing.callback(None)
-        self.successResultOf(third)
-        self.assertEqual((self.endpoint.opened, bool(self.service.running)), (2, False))
-
     def test_listensOnce(self) -> None:
         """
         The service listens once for each start, also if twistd starts it with
@@ -296,6 +267,60 @@ class OvsdbListenServiceTests(SynchronousTestCase):
         self.successResultOf(self.service.stopService())
         self.successResultOf(self.service.stopService())
         self.assertEqual(self.endpoint.closed, 1)
+
+    def closeSlowly(self) -> Deferred[None]:
+        """
+        Start the service, and let its port be closed only when the Deferred fires.
+        """
+        self.start()
+        closing: Deferred[None] = Deferred()
+        self.endpoint.stopListening = lambda: closing  # type: ignore[method-assign]
+        return closing
+
+    def test_startWhileStopping(self) -> None:
+        """
+        A service that is started while it stops listens again when its port is
+        closed, because the address is not free before.
+        """
+        closing = self.closeSlowly()
+        stopped = self.service.stopService()
+        self.service.privilegedStartService()
+        self.service.startService()
+        self.assertEqual(self.endpoint.opened, 1)
+        closing.callback(None)
+        self.successResultOf(stopped)
+        self.assertEqual((self.endpoint.opened, self.service.running), (2, 1))
+        self.endpoint.listening.callback(self.endpoint)
+        self.assertIsNotNone(Switch(self.factory, 1).protocol)
+
+    def test_stopWhileStopping(self) -> None:
+        """
+        A service that is started while it stops, and stopped again, does not
+        listen. Both callers learn when the port is closed.
+        """
+        closing = self.closeSlowly()
+        first = self.service.stopService()
+        self.service.startService()
+        second = self.service.stopService()
+        self.assertNoResult(first)
+        self.assertNoResult(second)
+        closing.callback(None)
+        self.successResultOf(first)
+        self.successResultOf(second)
+        self.assertEqual((self.endpoint.opened, self.service.running), (1, 0))
+
+    def test_cannotClose(self) -> None:
+        """
+        If the port fails to close, this is logged, and the service has stopped
+        and can be started again.
+        """
+        closing = self.closeSlowly()
+        stopped = self.service.stopService()
+        closing.errback(ZeroDivisionError())
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.successResultOf(stopped)
+        self.service.startService()
+        self.assertEqual(self.endpoint.opened, 2)
 
     def test_stopBeforeItListens(self) -> None:
         """

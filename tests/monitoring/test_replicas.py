@@ -32,11 +32,14 @@ from twisted_ovsdb import (
     ConnectionHook,
     EndpointConnector,
     OvsdbError,
+    OvsdbProtocol,
     OvsdbReplicaFactory,
     RowChange,
     Rows,
     RpcError,
 )
+from twisted_ovsdb.monitoring.replicamonitor import ReplicaMonitor
+from twisted_ovsdb.wire import rowreader
 
 ZERO = transaction(0)
 
@@ -92,7 +95,7 @@ class Server:
         Keep what is told.
         """
         self.told.append((cause, {change.uuid: change for change in told}))
-        if isinstance(self.result, Exception):
+        if isinstance(self.result, BaseException):
             raise self.result
         return self.result
 
@@ -520,17 +523,61 @@ class TellingTests(ReplicaCase):
 
     def test_failure(self) -> None:
         """
-        What it raises is logged, and the step counts as told. The line has no rows in
-        it.
+        What it raises is logged, also SystemExit, and the step counts as told. The
+        line has no rows in it.
         """
-        server = Server()
-        server.result = RuntimeError("ours")
-        server.synchronize(A, last=1)
-        server.result = None
-        server.update(A, B, 2)
-        self.assertEqual(server.take(), [("initial", [(None, "a")]), ("update", [("a", "b")])])
-        (failure,) = self.flushLoggedErrors(RuntimeError)
-        self.assertEqual(str(failure.value), "ours")
+        for error in (RuntimeError, SystemExit):
+            server = Server()
+            server.result = error("ours")
+            server.synchronize(A, last=1)
+            server.result = None
+            server.update(A, B, 2)
+            told = [("initial", [(None, "a")]), ("update", [("a", "b")])]
+            self.assertEqual(server.take(), told)
+            (failure,) = self.flushLoggedErrors(error)
+            self.assertEqual(str(failure.value), "ours")
+
+    def test_cancelAttach(self) -> None:
+        """
+        If the Deferred of attach is cancelled while the rows are read, the server
+        is told to end the monitor. The replica may be attached to the connection
+        again at once.
+        """
+        self.patch(rowreader, "SLICE", 3)
+        clock, transport, protocol = Clock(), StringTransport(), OvsdbProtocol()
+        protocol.makeConnection(transport)
+        told: list[int] = []
+        monitor = ReplicaMonitor(("T",), lambda c, cause: told.append(len(c)), "m", clock)
+
+        def receive(number: int, result: Any) -> None:
+            message = {"id": number, "result": result, "error": None}
+            protocol.dataReceived(json.dumps(message).encode())
+
+        def sent() -> Any:
+            request = json.loads(transport.value())
+            transport.clear()
+            return request["method"], request["params"][:2]
+
+        rows = initial({n: row(s="a") for n in range(10)})
+        attached = monitor.attach(protocol, "D")
+        receive(1, RAW)
+        receive(2, [False, transaction(1), rows])
+        transport.clear()
+        attached.cancel()
+        self.failureResultOf(attached, CancelledError)
+        self.assertEqual(sent(), ("monitor_cancel", ["twisted_ovsdb"]))
+        self.assertEqual((clock.getDelayedCalls(), protocol.paused), ([], False))
+        attached = monitor.attach(protocol, "D")
+        transport.clear()
+        receive(4, RAW)
+        self.assertEqual(sent(), ("monitor_cond_since", ["D", "twisted_ovsdb_2"]))
+        receive(5, [False, transaction(1), rows])
+        for _ in range(10):
+            clock.advance(0)
+        self.successResultOf(attached)
+        self.assertEqual(told, [10])
+        self.assertNoResult(monitor.changeConditions({"T": [["s", "==", "b"]]}))
+        self.assertEqual(sent(), ("monitor_cond_change", ["twisted_ovsdb_2"] * 2))
 
     def test_nothing(self) -> None:
         """
@@ -688,6 +735,22 @@ class ConditionTests(ReplicaCase):
         server.lose()
         server.open()
         self.assertEqual(server.asked[1][2]["T"][0]["where"], [["s", "==", "a"]])
+
+    def test_cancel(self) -> None:
+        """
+        A caller that cancels only ends its wait: the conditions hold, unless the
+        server refuses them.
+        """
+        for error, result, value in ((None, {}, "b"), ("syntax error", None, "a")):
+            self.server = server = Server({"T": Rows(where=[["s", "==", "a"]])})
+            server.synchronize(A, last=1)
+            changed = self.change("b")
+            changed.cancel()
+            self.failureResultOf(changed, CancelledError)
+            server.send({"id": server.number, "error": error, "result": result})
+            server.lose()
+            server.open()
+            self.assertEqual(server.asked[1][2]["T"][0]["where"], [["s", "==", value]])
 
     def test_twoAtOnce(self) -> None:
         """

@@ -22,7 +22,7 @@ from tests.fakes.clocks import TurningClock
 from tests.fakes.fold import Fold
 from tests.fakes.observers import Busy, Recorder
 from tests.fakes.rows import reply, update, vmRow
-from twisted_ovsdb import InterfaceMonitor, OvsdbProtocol, SessionLost
+from twisted_ovsdb import InterfaceMonitor, OvsdbProtocol, RpcError, SessionLost
 from twisted_ovsdb.errors import MonitorStopped
 from twisted_ovsdb.monitoring import telling
 from twisted_ovsdb.wire import rowreader
@@ -266,6 +266,71 @@ class SliceTests(SynchronousTestCase):
         self.receive(reply(1, self.rows(1)))
         self.failureResultOf(self.attached, SessionLost)
         self.assertEqual(self.observer.events, [])
+
+    def assertAttachesAgain(self) -> None:
+        """
+        The monitor has left the connection, of which nothing is told, and may be
+        attached to it again before the server has answered.
+        """
+        self.failureResultOf(self.attached, CancelledError)
+        self.assertIsNone(self.protocol.lost)
+        self.assertFalse(self.paused())
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.attached = self.monitor.attach(self.protocol)
+        self.receive(update({1: {"old": vmRow("tap1")}}))
+        self.receive(b'{"id":2,"result":{},"error":null}')
+        self.receive(
+            reply(3, self.rows(2)) + update({2: {"old": vmRow("tap2")}}, "twisted_ovsdb_2")
+        )
+        self.turns()
+        self.successResultOf(self.attached)
+        self.assertEqual(
+            self.observer.take(),
+            [
+                ("online", "vm", "tap1", "initial"),
+                ("online", "vm", "tap2", "initial"),
+                ("synchronized", "initial"),
+                ("offline", "vm", "tap2", "update"),
+            ],
+        )
+
+    def test_cancelWhileReading(self) -> None:
+        """
+        If the Deferred of attach is cancelled while a snapshot is read, the
+        server is told to end the monitor, and an update that waits is ignored.
+        """
+        self.receive(reply(1, self.rows()) + update({1: {"old": vmRow("tap1")}}))
+        self.turns(1)
+        self.transport.clear()
+        self.attached.cancel()
+        self.assertIn(b'"monitor_cancel"', self.transport.value())
+        self.assertAttachesAgain()
+
+    def test_cancelBeforeTheReply(self) -> None:
+        """
+        If it is cancelled before the reply, also when a part of the reply has
+        been read, nothing of the reply is told.
+        """
+        self.patch(rowreader, "ARRIVED", 64)
+        whole = reply(1, self.rows())
+        for arrived in (0, 500):
+            self.setUp()
+            self.receive(whole[:arrived])
+            self.attached.cancel()
+            self.receive(whole[arrived:])
+            self.assertAttachesAgain()
+
+    def test_refused(self) -> None:
+        """
+        If the server refuses the monitor, the connection is up, and the monitor
+        may be attached to another one.
+        """
+        self.receive(b'{"id":1,"result":null,"error":"unknown database"}')
+        self.failureResultOf(self.attached, RpcError)
+        self.assertIsNone(self.protocol.lost)
+        self.connect()
+        self.receive(reply(1, {}))
+        self.assertEqual(self.observer.take(), [("synchronized", "initial")])
 
     def test_detachWhileTelling(self) -> None:
         """

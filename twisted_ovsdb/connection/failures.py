@@ -19,7 +19,11 @@ def handled() -> Failure:
     @return: the exception that is being handled, for a log: its traceback is text, and its
         own text is short.
     """
-    failure = Failure()
+    return forLog(Failure())
+
+
+def forLog(failure: Failure) -> Failure:
+    """@return: the same failure, changed as L{handled} says."""
     failure.cleanFailure()
     assert failure.value is not None
     failure.value = asReason(failure.value)

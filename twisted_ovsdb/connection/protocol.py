@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from copy import copy
+from itertools import chain, count
 from typing import Any, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -230,6 +231,14 @@ class OvsdbProtocol(JSONRPCProtocol):
         monitors = self._subscriptions.monitors
         reply = self._subscribe(monitors, monitor, dialect.method, params, reader)
         return reply.addCallback(replied)
+
+    def _unusedName(self, name: str) -> str:
+        """
+        @return: this name, or if a monitor has it, for example one that is being
+            ended, this name with a number.
+        """
+        numbered = (f"{name}_{number}" for number in count(2))
+        return next(n for n in chain([name], numbered) if n not in self._subscriptions.monitors)
 
     def _notificationReceived(self, message: Notification) -> None:
         self._subscriptions.received(message)

@@ -246,8 +246,9 @@ class JSONRPCProtocol(Protocol):
             self._read(self._stream.feed(data))
         except OvsdbError as e:
             self.abort(e)
-        # failuresHandled would cost time for each update.
-        except Exception as e:
+        # failuresHandled would cost time for each update. Twisted ends a connection
+        # for SystemExit too, but not where reading goes on after a pause.
+        except BaseException as e:
             self._log.failure("while a message was read", handled())
             self.abort(e)
 

@@ -98,12 +98,10 @@ class Subscriptions:
             lock = _named(self.locks, params)
             if lock is None:
                 self._odd.say(self._log, LogLevel.debug, "{method}: no lock of ours", method=method)
-            elif not lock.canceled:
+            else:
                 lock.onChange(method == "locked")
-        elif method == "monitor_canceled" and (monitor := _named(self.monitors, params)):
-            # It may have crossed our monitor_cancel.
-            if not monitor.canceled:
-                raise MonitorCanceled(f"the server canceled monitor {params[0]!r}")
+        elif method == "monitor_canceled" and _named(self.monitors, params) is not None:
+            raise MonitorCanceled(f"the server canceled monitor {params[0]!r}")
         else:
             unknown = "unknown notification {method}"
             self._odd.say(self._log, LogLevel.debug, unknown, method=printable(method))
@@ -114,8 +112,6 @@ class Subscriptions:
             raise ProtocolViolation(wrongCount(method, params))
         monitor = _named(self.monitors, params)
         tables = params[1:] if since else params[1]
-        if monitor is not None and monitor.canceled:
-            monitor = None
         if monitor is None or not monitor.byRows:
             tables = parsed(tables)
         if monitor is None:
@@ -133,4 +129,6 @@ class Subscriptions:
 
 
 def _named(things: dict[str, Subscription], params: list[Any]) -> Subscription | None:
-    return things.get(params[0]) if params and type(params[0]) is str else None
+    """The one that a notification names; None if the client wants no more of it."""
+    thing = things.get(params[0]) if params and type(params[0]) is str else None
+    return None if thing is None or thing.canceled else thing

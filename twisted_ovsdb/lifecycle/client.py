@@ -117,15 +117,14 @@ class OvsdbClientFactory(ReconnectingClientFactory, Generic[Monitor]):
 
         @return: fires when all is closed.
         """
-        ReconnectingClientFactory.stopTrying(self)
+        # What is told below may connect again: only what is there now is to end.
+        link = self._link
+        closed = self._closed.wait() if self._connecting else None
         self.monitor.detach()
-        if not self._connecting:
-            # Without a connector, only the link tells when the connection is closed.
-            return self._link.close(MonitorStopped()) if self._link else succeed(None)
-        closed = self._closed.wait()
-        if self._link is not None:
-            self._link.close(MonitorStopped())
-        return closed
+        ReconnectingClientFactory.stopTrying(self)
+        linkClosed = succeed(None) if link is None else link.close(MonitorStopped())
+        # Without a connector, only the link tells when the connection is closed.
+        return closed or linkClosed
 
     @property
     def maxDelay(self) -> float:  # type: ignore[override]
@@ -155,10 +154,10 @@ class OvsdbClientFactory(ReconnectingClientFactory, Generic[Monitor]):
         if self._callID is not None:
             self._callID.cancel()  # The user did not wait for it.
             self._callID = None
-        self._hooks.tell(ConnectionHook.attempting, self._sourceOf(connector))
-        # The hook may have stopped the factory.
-        if self._connectTimeout and self._connecting:
+        # Before the hook is told, which may stop the factory.
+        if self._connectTimeout:
             self._attempt = self.clock.callLater(self._connectTimeout, connector.stopConnecting)
+        self._hooks.tell(ConnectionHook.attempting, self._sourceOf(connector))
 
     def buildProtocol(self, addr: IAddress | None) -> OvsdbProtocol | None:
         """@return: None while a session is up: a factory has one server."""
@@ -189,8 +188,7 @@ class OvsdbClientFactory(ReconnectingClientFactory, Generic[Monitor]):
             cause = PeerSilent(f"no connection for {self._connectTimeout:g} s")
         elif not self.continueTrying:
             cause = MonitorStopped()
-        # Of a connection that was made, the link tells why it ended.
-        self._down(connector, cause if self._link is None else None)
+        self._down(connector, cause)
 
     def clientConnectionLost(self, connector: IConnector, reason: Failure) -> None:
         """See L{ClientFactory}."""
@@ -200,7 +198,8 @@ class OvsdbClientFactory(ReconnectingClientFactory, Generic[Monitor]):
     def retry(self, connector: IConnector | None = None) -> None:
         """
         Connect again: at once after a session that was in sync for as long as
-        the present delay, else after that delay, which doubles each time.
+        the present delay, else after that delay, which doubles each time. This
+        does nothing while the factory connects, is connected or waits.
 
         @raise ValueError: if there was no connector yet.
         """
@@ -211,10 +210,9 @@ class OvsdbClientFactory(ReconnectingClientFactory, Generic[Monitor]):
             return
         wait = self._backOff.wait(self._healthyFor)
         self._healthyFor = None
+        # Before the hook is told, which may stop the factory, or connect it.
+        self._callID = self.clock.callLater(wait, self._connectAgain, connector)
         self._hooks.tell(ConnectionHook.waiting, self._sourceOf(connector), wait)
-        # The hook may have stopped the factory, or connected it.
-        if self.continueTrying and not self._connecting and self._callID is None:
-            self._callID = self.clock.callLater(wait, self._connectAgain, connector)
 
     def _sourceOf(self, connector: IConnector) -> str:
         return self.monitor.source or describeAddress(connector.getDestination())
@@ -241,18 +239,16 @@ class OvsdbClientFactory(ReconnectingClientFactory, Generic[Monitor]):
             self._backOff.refused(e)
             raise
 
-    def _down(self, connector: IConnector, failed: BaseException | None = None) -> None:
+    def _down(self, connector: IConnector, failure: BaseException | None = None) -> None:
         if self._inSession():
             return  # It was a connection that buildProtocol refused.
         link, self._link = self._link, None
+        closed, self._closed = self._closed, Waiters()
         self._connecting = False
         self._endAttempt()
         self._healthyFor = None if link is None else link.inSyncFor
-        stopped = not self.continueTrying
-        if failed is not None:
-            self._hooks.tell(ConnectionHook.failed, self._sourceOf(connector), failed)
-        # The hook may have stopped the factory, or connected it.
-        if stopped:
-            self._closed.callback(None)
-        else:
-            self.retry(connector)
+        # Only now: the hook, and callers of stop, may stop the factory or connect it.
+        if link is None and failure is not None:
+            self._hooks.tell(ConnectionHook.failed, self._sourceOf(connector), failure)
+        closed.callback(None)
+        self.retry(connector)

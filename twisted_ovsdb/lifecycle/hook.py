@@ -33,7 +33,9 @@ class ConnectionHook:
     L{waiting}.
 
     The methods are called in the reactor thread. They may stop the factory or
-    the listener. An exception in one of them is logged and has no other effect.
+    the listener, and connect a factory whose connector is disconnected: that is
+    then the next attempt. An exception in one of them is logged and has no other
+    effect.
     The arguments of a method will not change; later versions may have more
     methods. The arguments mean:
 

@@ -14,8 +14,9 @@ from typing import Any, Final
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
-from twisted_ovsdb.connection.failures import handled
+from twisted_ovsdb.connection.failures import forLog
 from twisted_ovsdb.connection.protocol import OvsdbProtocol
 from twisted_ovsdb.connection.watchdog import Watchdog
 from twisted_ovsdb.errors import OvsdbError, SessionLost, SwitchRefused
@@ -87,28 +88,29 @@ class Link:
 
     def _connected(self, _: OvsdbProtocol) -> None:
         self.protocol.whenLost().addCallback(self._lost)
-        Deferred.fromCoroutine(self._open())
+        Deferred.fromCoroutine(self._open()).addErrback(self._failed)
 
     async def _open(self) -> None:
         protocol, settings = self.protocol, self._settings
         watchdog = Watchdog(
             protocol, settings.clock, settings.now, settings.snapshotTimeout, settings.probeInterval
         )
-        try:
-            await self._opening(self)
-        except SessionLost as e:
-            protocol.abort(e.reason)
-        except OvsdbError as e:
-            protocol.abort(e)
-        except Exception as e:
-            bug = "{source}: a bug in the steps that open a connection"
-            self._log.failure(bug, handled(), source=self.source)
-            protocol.abort(e)
+        await self._opening(self)
         # An observer that is told the snapshot may have stopped everything.
         if protocol.lost is None:
             watchdog.synchronized()
             self._syncedAt = settings.now()
             self._hooks.tell(ConnectionHook.synchronized, self.source, self.switch)
+
+    def _failed(self, failure: Failure) -> None:
+        reason = failure.value
+        assert reason is not None
+        if isinstance(reason, SessionLost):
+            reason = reason.reason
+        elif not isinstance(reason, OvsdbError):
+            bug = "{source}: a bug in the steps that open a connection"
+            self._log.failure(bug, forLog(failure), source=self.source)
+        self.protocol.abort(reason)
 
     def _lost(self, reason: BaseException) -> None:
         if self._syncedAt is not None:

@@ -104,7 +104,8 @@ class OvsdbReplicaFactory(OvsdbClientFactory[ReplicaMonitor]):
             snapshot. L{RpcError <twisted_ovsdb.RpcError>} if the server refuses the
             conditions: the former ones hold again. L{OvsdbError
             <twisted_ovsdb.OvsdbError>} if it is too old for conditions, and
-            CancelledError when the replica is stopped.
+            CancelledError when the replica is stopped. To cancel it ends only the
+            wait.
         @raise KeyError: if there is no such table in the replica.
         @raise TypeError: if these are no conditions.
         @raise ValueError: if a condition has no function of OVSDB.

@@ -9,18 +9,11 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Generic, TypeVar
 
-import attrs
-from twisted.application.internet import StreamServerEndpointService
 from twisted.application.service import Service
-from twisted.internet.defer import CancelledError, Deferred, maybeDeferred, succeed
-from twisted.internet.interfaces import (
-    IProtocolFactory,
-    IStreamClientEndpoint,
-    IStreamServerEndpoint,
-)
+from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
+from twisted.internet.interfaces import IStreamClientEndpoint, IStreamServerEndpoint
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from zope.interface import implementer
 
 from twisted_ovsdb.connection.waiters import Waiters
 from twisted_ovsdb.endpoints.connector import EndpointConnector
@@ -93,7 +86,7 @@ class OvsdbReplicaService(OvsdbClientService[OvsdbReplicaFactory]):
     factoryClass = OvsdbReplicaFactory
 
 
-class OvsdbListenService(StreamServerEndpointService):
+class OvsdbListenService(Service):
     """
     Listens for switches that connect to us, from start to stop. It may be
     started again. Several of these services may have the same factory: a
@@ -102,7 +95,7 @@ class OvsdbListenService(StreamServerEndpointService):
     @ivar factory: the listener, for its C{monitors}.
     """
 
-    factory: OvsdbListenerFactory
+    # Twisted's StreamServerEndpointService does not listen again after a stop.
 
     _log = Logger()
 
@@ -116,65 +109,61 @@ class OvsdbListenService(StreamServerEndpointService):
             raise TypeError(f"not a server endpoint, as serverFromRemote makes: {endpoint!r}")
         if not isinstance(factory, OvsdbListenerFactory):
             raise TypeError(f"factory must be an OvsdbListenerFactory, not {factory!r}")
-        StreamServerEndpointService.__init__(self, _LoggingEndpoint(endpoint), factory)
+        self.factory = factory
+        self._endpoint = endpoint
         self._started = False
-        self._closing = False  # the port is being closed
-        self._portClosed: Waiters[None] = Waiters()
+        self._port: Deferred[Any] | None = None  # from the start until it is closed
+        self._stopping = False  # while it closes
+        self._stopped: Waiters[None] = Waiters()
 
     def privilegedStartService(self) -> None:
         """Listen, and accept connections."""
         self._started = True
         self.factory.start()
-        if not self._closing:
-            StreamServerEndpointService.privilegedStartService(self)
+        # An address is free only when the port that had it is closed.
+        if not self._stopping:
+            self._listen()
 
     def startService(self) -> None:
         """The same, unless L{privilegedStartService} was called."""
-        # Twisted's service does not listen again after a stop.
+        Service.startService(self)
         if not self._started:
             self.privilegedStartService()
-        StreamServerEndpointService.startService(self)
 
     def stopService(self) -> Deferred[Any]:
         """Stop to listen, and close all connections. The Deferred fires after that."""
+        Service.stopService(self)
         # First and at once, because observers that write events still run.
         closed = self.factory.stop()
-        started, self._started = self._started, False
-        if started and not self._closing:
-            self._closing = True
-            stopped: Deferred[Any] = StreamServerEndpointService.stopService(self)
-            stopped.addErrback(lambda failure: self._log.failure("cannot close", failure))
-            stopped.addCallback(self._closed)
-        self.running = 0
-        portClosed = self._portClosed.wait() if self._closing else succeed(None)
-        return portClosed.addCallback(lambda _: closed)
+        self._started = False
+        if self._port is None:
+            return closed
+        stopped = self._stopped.wait()
+        if not self._stopping:
+            self._stopping = True
+            self._port.cancel()  # if it does not listen yet
+            self._port.addCallback(_stopListening).addBoth(self._portClosed)
+        return stopped.addCallback(lambda _: closed)
 
-    def _closed(self, _: None) -> None:
-        self._closing = False
-        # The service may have been started again before the port was closed.
+    def _listen(self) -> None:
+        listening = maybeDeferred(self._endpoint.listen, self.factory)
+        self._port = listening.addErrback(self._cannotListen)
+
+    def _cannotListen(self, failure: Failure) -> None:
+        # In one line: Twisted's service would log a traceback.
+        if not failure.check(CancelledError):
+            assert failure.value is not None
+            self._log.error("cannot listen: {reason}", reason=describeReason(failure.value))
+
+    def _portClosed(self, result: Any) -> None:
+        if isinstance(result, Failure):
+            self._log.failure("while a port was closed", result)
+        self._port, self._stopping = None, False
+        # The service may have been started again before it had stopped.
         if self._started:
-            StreamServerEndpointService.privilegedStartService(self)
-            self.running = 1
-        self._portClosed.callback(None)
+            self._listen()
+        self._stopped.callback(None)
 
 
-@implementer(IStreamServerEndpoint)
-@attrs.frozen
-class _LoggingEndpoint:
-    """Logs in one line why it cannot listen. Twisted's service would log a traceback."""
-
-    _endpoint: IStreamServerEndpoint
-
-    _log = Logger()
-
-    def listen(self, protocolFactory: IProtocolFactory) -> Deferred[Any]:
-        """@return: the port, or None if it cannot listen."""
-        listening = maybeDeferred(self._endpoint.listen, protocolFactory)
-        return listening.addErrback(self._cannotListen)
-
-    def _cannotListen(self, failure: Failure) -> Failure | None:
-        if failure.check(CancelledError):
-            return failure
-        assert failure.value is not None
-        self._log.error("cannot listen: {reason}", reason=describeReason(failure.value))
-        return None
+def _stopListening(port: Any) -> Any:
+    return None if port is None else port.stopListening()

@@ -15,6 +15,7 @@ from typing import Final
 
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure
 
 from twisted_ovsdb.connection.failures import letGo
 from twisted_ovsdb.connection.protocol import OvsdbProtocol
@@ -291,7 +292,9 @@ class InterfaceMonitor:
             L{OvsdbError} if the server cannot be monitored: the connection is
             still up, and the caller has to close it. L{ProtocolViolation} if
             the reply is not understood, and L{SessionLost} if the connection
-            is lost: there is no connection to close.
+            is lost: there is no connection to close. If the Deferred is
+            cancelled, the monitor leaves the connection, which is still up.
+            After any of these, the monitor may be attached again.
         @raise RuntimeError: if a connection is attached already.
         """
         return self._attach(protocol, database)
@@ -322,7 +325,8 @@ class InterfaceMonitor:
         )
         self._session = session
         protocol.whenLost().addCallback(self._sessionLost, session)
-        return Deferred.fromCoroutine(session.start(database)).addErrback(letGo)
+        attached = Deferred.fromCoroutine(session.start(database)).addErrback(letGo)
+        return attached.addErrback(self._attachFailed, session)
 
     def detach(self) -> None:
         """
@@ -395,6 +399,12 @@ class InterfaceMonitor:
     def _remembered(self, told: Iterable[OvsInterface]) -> None:
         self._note(self._known.remember(told))
         self._audience.deliver()
+
+    def _attachFailed(self, failure: Failure, session: MonitorSession) -> Failure:
+        # The connection may be up, and the monitor may be attached again.
+        assert failure.value is not None
+        self._sessionLost(failure.value, session)
+        return failure
 
     def _sessionLost(self, reason: BaseException, session: MonitorSession) -> None:
         if self._session is session:

@@ -16,7 +16,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
 from twisted_ovsdb.connection.protocol import OvsdbProtocol
-from twisted_ovsdb.errors import MonitorStopped, SessionLost
+from twisted_ovsdb.errors import MonitorStopped, OvsdbError, SessionLost
 
 Settled = Union[Deferred[None], None]
 """Fires when observers have been told about a message; None if they have been."""
@@ -32,6 +32,7 @@ class Reading:
     def __init__(self, protocol: OvsdbProtocol, clock: IReactorTime) -> None:
         self.protocol = protocol
         self._clock = clock
+        self._monitorId = ""  # since the monitor was asked for
         self._turn: Deferred[None] | None = None
         self._closed = False
 
@@ -61,7 +62,13 @@ class Reading:
         try:
             await self._turn
         except CancelledError as e:
+            canceled, self._closed = not self._closed, True
+            if canceled:  # by the caller of attach
+                ended = self.protocol.monitorCancel(self._monitorId)
+                ended.addErrback(lambda failure: failure.trap(OvsdbError))
             self.protocol.resumeProducing()
+            if canceled:
+                raise
             raise SessionLost(self.protocol.lost or MonitorStopped()) from e
         finally:
             self._turn = None

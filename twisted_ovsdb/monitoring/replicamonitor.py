@@ -14,6 +14,7 @@ from typing import Any
 import attrs
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure
 
 from twisted_ovsdb.connection.failures import letGo
 from twisted_ovsdb.connection.protocol import OvsdbProtocol
@@ -98,7 +99,11 @@ class ReplicaMonitor:
             for name, where in wheres.items()
         }
         self._known.want(wanted)
-        return Deferred.fromCoroutine(self._change(wanted, former))
+        # The caller may cancel the wait, but not the reply: a server that refuses the
+        # conditions once would refuse them at each connection.
+        changed: Deferred[None] = Deferred()
+        Deferred.fromCoroutine(self._change(wanted, former)).chainDeferred(changed)
+        return changed
 
     async def _change(self, wanted: Mapping[str, Rows], former: Mapping[str, Rows]) -> None:
         while True:
@@ -130,7 +135,8 @@ class ReplicaMonitor:
         )
         self._session = session
         protocol.whenLost().addCallback(self._sessionLost, session)
-        return Deferred.fromCoroutine(session.start(database)).addErrback(letGo)
+        attached = Deferred.fromCoroutine(session.start(database)).addErrback(letGo)
+        return attached.addErrback(self._attachFailed, session)
 
     def detach(self) -> None:
         """
@@ -159,6 +165,11 @@ class ReplicaMonitor:
     def _note(self, changes: list[RowChange]) -> None:
         for change in changes:
             self._tracker.note(change)
+
+    def _attachFailed(self, failure: Failure, session: ReplicaSession) -> Failure:
+        # The connection may be up, and the monitor may be attached again.
+        self._sessionLost(failure.value, session)
+        return failure
 
     def _sessionLost(self, reason: object, session: ReplicaSession) -> None:
         if self._session is session:

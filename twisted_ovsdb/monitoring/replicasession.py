@@ -106,7 +106,8 @@ class ReplicaSession(Reading):
         self._asking += 1
         try:
             # With one name for both, updates go on as before.
-            await self.protocol.call("monitor_cond_change", [MONITOR_ID, MONITOR_ID, requests])
+            name = self._monitorId
+            await self.protocol.call("monitor_cond_change", [name, name, requests])
         except RpcError:
             self._has.update(former)
             raise
@@ -134,11 +135,12 @@ class ReplicaSession(Reading):
         tables = self._tables = known.tableSet(schema, dialect)
         since = dialect is MONITOR_COND_SINCE
         lastId = known.lastId
+        self._monitorId = self.protocol._unusedName(MONITOR_ID)
         reader = SinceReader(tables.tables) if since else tables.reader()
         rest = await self.protocol._monitor(
             dialect,
             database,
-            MONITOR_ID,
+            self._monitorId,
             tables.requests(),
             self._updateReceived,
             reader,

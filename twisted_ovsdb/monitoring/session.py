@@ -102,8 +102,14 @@ class MonitorSession(Reading):
             self._tables = self._tables.typed(await self.protocol.getSchema(database))
         tables = self._tables
         reader = tables.reader()
+        self._monitorId = self.protocol._unusedName(MONITOR_ID)
         rest = await self.protocol._monitor(
-            tables.dialect, database, MONITOR_ID, tables.requests(), self._updateReceived, reader
+            tables.dialect,
+            database,
+            self._monitorId,
+            tables.requests(),
+            self._updateReceived,
+            reader,
         )
         self._refuseIfClosed()
         for _ in chain(reader.readRest(rest), self._prepare(reader.rows)):

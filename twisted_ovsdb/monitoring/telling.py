@@ -143,8 +143,8 @@ class Telling(Generic[Step]):
             step = nextStep()
             if step is None:
                 return
-            # Logger.failuresHandled would be slower than all the rest. Also SystemExit
-            # is caught here: the reactor would only log it, and others lose the step.
+            # As Logger.failuresHandled, which would be slower than all the rest. With
+            # SystemExit too: it would not end the reactor, but what is still to be done.
             try:
                 result = tell(step)
                 if result is not None:
