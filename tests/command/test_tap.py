@@ -228,7 +228,7 @@ class CommandTests(TestCase):
     Tests for the command as a child process.
     """
 
-    timeout = 60
+    timeout = 180
 
     def setUp(self) -> None:
         from twisted.internet import reactor

@@ -43,28 +43,28 @@ class Fold:
         self.inSync = False
         self._replay = replay
         self._synchronizedOnce = told is not None
+        self._anew: dict[str, OvsInterface] | None = None
 
-    def repeated(self, atOnce: bool) -> None:
+    def repeated(self) -> None:
         """
-        Everything is told once more.
-
-        @param atOnce: whether there is no Disconnected before it.
+        Everything is told once more. Until the next Synchronized, what is told from
+        here on has to make sense for somebody who begins with nothing.
         """
-        self._replay = True
-        if atOnce:
-            self.inSync = False
+        self._anew = {}
 
     def receive(self, event: Event) -> None:
         """
         Add an event.
         """
         if isinstance(event, Synchronized):
-            assert not self.inSync, "synchronized twice"
+            assert not self.inSync or self._anew is not None, "synchronized twice"
             expected = Cause.RESYNC if self._synchronizedOnce else Cause.INITIAL
             assert event.cause is expected, event
             self.inSync = self._synchronizedOnce = True
             told = {interface.uuid: interface for interface in event.interfaces}
             assert told == self.interfaces, "Synchronized differs from what was told"
+            assert self._anew in (None, told), "Synchronized differs from what was told anew"
+            self._anew = None
         elif isinstance(event, Disconnected):
             assert self.inSync, "disconnected twice"
             self.inSync = False
@@ -78,6 +78,7 @@ class Fold:
         for uuid, told in tuple(self._switches.items()):
             if told == switch:
                 del self._switches[uuid], self.interfaces[uuid]
+        self._anew = None
         # Whatever is told of it next is told as of a new switch.
         self._synchronizedOnce = False
 
@@ -87,7 +88,8 @@ class Fold:
         interface, cause = event.interface, event.cause
         assert interface.kind is not None, "an event of an interface without a kind"
         known = self.interfaces.get(interface.uuid)
-        assert (cause is Cause.UPDATE) == self.inSync, f"{cause} while in sync: {self.inSync}"
+        if self._anew is None or cause is not Cause.REPLAY:
+            assert (cause is Cause.UPDATE) == self.inSync, f"{cause} while in sync: {self.inSync}"
         if known is not None:
             told = self._switches.setdefault(interface.uuid, event.switch)
             assert told == event.switch, f"told of {told}, and now of {event.switch}"
@@ -102,7 +104,7 @@ class Fold:
             assert known.iface_id == interface.iface_id or known.kind is InterfaceKind.BRIDGE
             self.interfaces[interface.uuid] = interface
         elif cause is Cause.REPLAY:
-            assert self._replay, "a replay that was not asked for"
+            assert self._replay or self._anew is not None, "a replay that was not asked for"
             assert known == interface, f"replay of {interface}, known as {known}"
         else:
             assert known is None, f"online twice: {interface}"
@@ -110,3 +112,12 @@ class Fold:
             assert not others, f"{event.switch} before {others} has gone"
             self._switches[interface.uuid] = event.switch
             self.interfaces[interface.uuid] = interface
+        if self._anew is not None:
+            if isinstance(event, InterfaceOffline):
+                assert self._anew.pop(interface.uuid) == interface, "offline of what was not told"
+            else:
+                if isinstance(event, InterfaceChanged):
+                    assert self._anew[interface.uuid] == event.previous
+                elif cause is not Cause.REPLAY:
+                    assert interface.uuid not in self._anew, "online twice"
+                self._anew[interface.uuid] = interface

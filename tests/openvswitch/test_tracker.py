@@ -545,20 +545,24 @@ class RepeatTests(TrackerTestCase):
 
     def test_inSync(self) -> None:
         """
-        The difference that waits is told, then everything that was told before
-        as REPLAY, then Synchronized; also without C{replay}.
+        Everything that was told before is told as REPLAY, and then Synchronized; also
+        without C{replay}. What waits is told after the replay of that interface.
         """
         tracker = self.world.track(replay=False)
         self.inSync(vm(1), vm(2), vm(3))
         drain(tracker)
-        self.world.put(vm(2, ofport=2))
+        self.world.put(vm(2, ofport=2), vm(4))
+        self.world.remove(3)
         tracker.repeat()
         self.assertEqual(
             summaries(drain(tracker)),
             [
-                ("changed", "vm", "tap2", "resync"),
-                ("online", "vm", "tap1", "replay"),
                 ("online", "vm", "tap3", "replay"),
+                ("offline", "vm", "tap3", "update"),
+                ("online", "vm", "tap2", "replay"),
+                ("changed", "vm", "tap2", "update"),
+                ("online", "vm", "tap4", "update"),
+                ("online", "vm", "tap1", "replay"),
                 ("synchronized", "resync"),
             ],
         )
@@ -566,6 +570,64 @@ class RepeatTests(TrackerTestCase):
         self.world.synchronize()
         self.assertEqual(
             summaries(drain(tracker)), [("disconnected", "gone"), ("synchronized", "resync")]
+        )
+
+    def test_lost(self) -> None:
+        """
+        If the session is lost before all is told, Disconnected is told all the same,
+        and everything is told again after the next snapshot.
+        """
+        for told in range(4):
+            self.world = World()
+            tracker = self.world.track(replay=False)
+            self.inSync(vm(1), vm(2), vm(3))
+            drain(tracker)
+            tracker.repeat()
+            drain(tracker, told)
+            self.world.lose()
+            self.assertEqual(summaries(drain(tracker)), [("disconnected", "gone")])
+            self.world.synchronize()
+            self.assertEqual(len(drain(tracker)), 4)
+
+    def test_otherSwitch(self) -> None:
+        """
+        If another switch is there before it is told, Disconnected comes first.
+        """
+        tracker = self.world.track(replay=False)
+        self.inSync(vm(1))
+        drain(tracker)
+        tracker.repeat()
+        self.world.leave("other")
+        self.world.put(vm(2))
+        self.world.synchronize()
+        self.assertEqual(
+            summaries(drain(tracker)),
+            [
+                ("disconnected", "now other"),
+                ("online", "vm", "tap1", "replay"),
+                ("offline", "vm", "tap1", "resync"),
+                ("online", "vm", "tap2", "resync"),
+                ("synchronized", "resync"),
+            ],
+        )
+
+    def test_inTheMiddle(self) -> None:
+        """
+        In the middle of a snapshot that is told, everything is told from its
+        beginning.
+        """
+        tracker = self.world.track(replay=False)
+        self.inSync(vm(1), vm(2), vm(3))
+        drain(tracker, 2)
+        tracker.repeat()
+        self.assertEqual(
+            summaries(drain(tracker)),
+            [
+                ("online", "vm", "tap3", "initial"),
+                ("online", "vm", "tap1", "replay"),
+                ("online", "vm", "tap2", "replay"),
+                ("synchronized", "initial"),
+            ],
         )
 
     def test_inAnOutage(self) -> None:
@@ -747,8 +809,7 @@ class ScheduleTests(SynchronousTestCase):
                 world.leave(str(argument))
             elif what == "repeat":
                 tracker.repeat()
-                # In sync, no Disconnected comes before the replays.
-                fold.repeated(tracker._toldSession == 0)
+                fold.repeated()
             elif what == "lose":
                 world.lose()
             elif what == "synchronize":

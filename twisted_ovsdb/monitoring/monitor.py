@@ -178,8 +178,10 @@ class InterfaceMonitor:
         """
         Tell this observer once more what it was told, as after an outage that
         changed nothing: an online event with the cause REPLAY for each interface,
-        then Synchronized. While the monitor is not in sync, this waits for the
-        next snapshot. Nothing is told before this call returns.
+        then Synchronized. Whoever begins with nothing can add up these events: what
+        changes meanwhile is told after the replay of that interface. While the
+        monitor is not in sync, this waits for the next snapshot. Nothing is told
+        before this call returns.
 
         @raise ValueError: if it is no observer.
         """

@@ -204,6 +204,8 @@ class Tracker:
         self._source, self._identity = present.source, present.identity
         self._recalled = {row.uuid: row for row in told if row.kind is not None}
         self._synchronizedOnce = True
+        if self._repeat:
+            self._unreplayed = self._told()
         if switch != present.switch:  # It was another switch when this was asked for.
             self._source, self._identity = switch, UNIDENTIFIED
             self.leave()
@@ -223,12 +225,12 @@ class Tracker:
 
     def repeat(self) -> None:
         """
-        Tell everything once more, as after an outage that changed nothing: a
-        REPLAY of what was told, and Synchronized.
+        Tell everything once more: a REPLAY of what was told, and Synchronized. Whoever
+        begins with nothing can add up what is told from here on: an interface of which
+        a difference waits is replayed as it was told, before that difference.
         """
         self._repeat = True
-        if self.present.inSync and self._toldSession == self.present.session:
-            self._toldSession = self._snapshotSession = 0
+        self._unreplayed = self._told()
 
     def leave(self) -> None:
         """
@@ -244,8 +246,9 @@ class Tracker:
         else:
             told = self._recalled
         left = {**self._left, **dict(reversed(told.items()))}
+        unreplayed = self._unreplayed if self._repeat else {}
         self._drop()
-        self._left = left
+        self._left, self._unreplayed = left, unreplayed
 
     def _drop(self) -> None:
         """Compare the next snapshot with nothing."""
@@ -304,21 +307,47 @@ class Tracker:
             self._identity = present.identity
         if self._toldSession:
             if present.inSync:
-                if present.session == self._toldSession:
-                    return self._difference(_UPDATE)
-                return self._disconnected()
+                if present.session != self._toldSession:
+                    return self._disconnected()
+                difference = self._difference(_UPDATE)
+                return self._nextRepeated() if difference is None and self._repeat else difference
             return self._difference(_UPDATE) or self._disconnected()
         if self._left:
-            _, told = self._left.popitem()
-            return makeEvent(InterfaceOffline, told, _RESYNC, self._source, self._identity)
+            return self._takeLeft()
         if not present.inSync:
             return None
         if not self.begun:
             self._begin()
         if self._snapshotSession != present.session:
             self._beginSnapshot()
-        cause = _RESYNC if self._synchronizedOnce else _INITIAL
-        return self._difference(cause) or self._nextReplay() or self._synchronized(cause)
+        return self._difference(self._cause()) or self._nextRepeated()
+
+    def _cause(self) -> Cause:
+        return _RESYNC if self._synchronizedOnce else _INITIAL
+
+    def _nextRepeated(self) -> Event:
+        return self._nextReplay() or self._synchronized()
+
+    def _takeLeft(self) -> Event:
+        uuid, told = self._left.popitem()
+        if uuid in self._unreplayed:
+            self._left[uuid] = told
+            return self._replayOf(told)
+        return makeEvent(InterfaceOffline, told, _RESYNC, self._source, self._identity)
+
+    def _replayOf(self, told: OvsInterface) -> Event:
+        """Of an interface that is no longer as it was told."""
+        del self._unreplayed[told.uuid]
+        return makeEvent(InterfaceOnline, told, _REPLAY, self._source, self._identity)
+
+    def _told(self) -> dict[str, None]:
+        """The UUIDs of what was told, backwards."""
+        if not self.begun:
+            return dict.fromkeys([*self._recalled, *self._left])
+        untold = self._fresh.keys() | self._online.keys()
+        rows = reversed(self._interfaces())
+        told = {row.uuid: None for row in rows if row.uuid not in untold}
+        return {**told, **dict.fromkeys(self._offline), **dict.fromkeys(self._left)}
 
     def _farewell(self, reason: ForgetReason) -> Event | None:
         """The next event of a switch that is forgotten. None: there is no other."""
@@ -335,6 +364,12 @@ class Tracker:
     def _difference(self, cause: Cause) -> Event | None:
         present = self.present
         told: Any
+        if self._repeat:
+            waiting = self._offline or self._changed
+            uuid = next(iter(waiting), "")
+            if uuid in self._unreplayed:
+                told = waiting[uuid]
+                return self._replayOf(told)
         if self._offline:
             uuid, told = self._offline.popitem(last=False)
             self._wait(uuid, None, self._seen(uuid))
@@ -369,11 +404,7 @@ class Tracker:
         present = self.present
         self._snapshotSession = present.session
         self.switch, self._source, self._identity = present.switch, present.source, present.identity
-        self._unreplayed = {}
-        if self._replay or self._repeat:
-            untold = self._fresh.keys() | self._online.keys()
-            rows = reversed(self._interfaces())
-            self._unreplayed = {row.uuid: None for row in rows if row.uuid not in untold}
+        self._unreplayed = self._told() if self._replay or self._repeat else {}
 
     def _nextReplay(self) -> Event | None:
         if not self._unreplayed:
@@ -383,7 +414,8 @@ class Tracker:
         now = present.rows[uuid]
         return makeEvent(InterfaceOnline, now, _REPLAY, present.source, present.identity)
 
-    def _synchronized(self, cause: Cause) -> Event:
+    def _synchronized(self) -> Event:
+        cause = self._cause()
         # They are empty, but a dict keeps the memory that it once needed.
         self._fresh, self._unreplayed = {}, {}
         self._toldSession = self.present.session
