@@ -15,7 +15,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Final
 
-from twisted_ovsdb.errors import escaped
+from twisted_ovsdb.errors import OvsdbError, escaped
 from twisted_ovsdb.state.storedrow import checksum
 
 FILE: Final = "state.db"
@@ -63,7 +63,7 @@ _PRAGMAS: Final = (
 )
 
 
-class StateRefused(Exception):
+class StateRefused(OvsdbError):
     """The store cannot be used. The text is one line that says why."""
 
 

@@ -8,6 +8,7 @@ only the thread of L{twisted_ovsdb.state.thread} uses it while the reactor runs.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 from collections.abc import Callable, Iterable
@@ -18,7 +19,7 @@ import attrs
 
 from twisted_ovsdb.events import OvsInterface
 from twisted_ovsdb.state.batch import Batch, Rows, SwitchChanges
-from twisted_ovsdb.state.database import Damaged, isDamage, lock, openDatabase
+from twisted_ovsdb.state.database import FILE, Damaged, isDamage, lock, moveAside, openDatabase
 from twisted_ovsdb.state.position import Position
 from twisted_ovsdb.state.storedrow import checksum, rowOf, textOf
 
@@ -73,6 +74,7 @@ class Store:
         @param time: names a damaged database, which is moved aside.
         @raise StateRefused: if it cannot be used.
         """
+        self._path = folder / FILE
         self._lock = lock(folder)
         try:
             self._connection, self.movedAside = openDatabase(folder, time)
@@ -87,6 +89,12 @@ class Store:
             self._connection.close()
         finally:
             os.close(self._lock)
+
+    def abandon(self, time: str) -> None:
+        """Move the database aside: it turned out to be damaged. Then only L{close} it."""
+        self._connection.close()
+        with contextlib.suppress(OSError):  # the next process finds the damage again
+            moveAside(self._path, time)
 
     def sink(self, name: str) -> StoredSink | None:
         """What is stored of an observer; None if nothing was committed for it."""
