@@ -74,7 +74,7 @@ class StateTestCase(MonitorTestCase):
             thread.waiting.clear()
         if self.state._store is not None:
             self.state._store.close()
-        for call in self.reactor.getDelayedCalls():
+        for call in tuple(self.reactor.getDelayedCalls()):
             call.cancel()
         self.reactor.threads.clear()
         self.reactor.triggers.clear()

@@ -38,6 +38,9 @@ _REPEATED: Final = {
     "bridge": "bridges whose interfaces are told",
 }
 
+FORGET: Final = 30
+"""Days: longer than a host is away for repair, and short enough for clouds that make many."""
+
 _MAY_BE_ZERO: Final = ("connect-timeout", "snapshot-timeout", "probe-interval")
 
 # Columns that --column is mostly used for (ovs-vswitchd.conf.db(5)). Any other is accepted, too.
@@ -136,6 +139,21 @@ class Options(usage.Options):
             "The request that monitors: monitor (RFC 7047), or monitor_cond, which costs fewer"
             " bytes and needs Open vSwitch 2.6 (default: monitor; with --bridges monitor_cond).",
         ],
+        [
+            "state",
+            None,
+            None,
+            "Keep in this folder what was told, so that --events has each event exactly once, also"
+            " if the command is killed or upgraded. It must be a local disk, and belongs to this"
+            " command alone.",
+        ],
+        [
+            "forget",
+            None,
+            FORGET,
+            "With --state: after so many days, in which this command runs and a switch does not"
+            " come back, the switch is forgotten.",
+        ],
         ["max-switches", None, MAX_SWITCHES, "How many switches may connect to --listen."],
         ["max-delay", None, MAX_DELAY, "The longest wait between attempts to connect, in seconds."],
         [
@@ -175,6 +193,8 @@ class Options(usage.Options):
             "method": usage.CompleteList(["monitor", "monitor_cond"]),
             "bridge-names": usage.Completer(descr="shell patterns"),
             "events": usage.CompleteFiles(descr="file of JSON Lines"),
+            "state": usage.CompleteDirs(),
+            "forget": usage.Completer(descr="days"),
             "max-switches": usage.Completer(descr="number"),
             **dict.fromkeys(arguments.TLS_FILES, usage.CompleteFiles("*.pem", descr="PEM file")),
             **dict.fromkeys(("max-delay", *_MAY_BE_ZERO), usage.Completer(descr="seconds")),
@@ -282,6 +302,8 @@ class Options(usage.Options):
             self._reserveStandardOutput()
         else:
             self._escapeOnStandardOutput()
+        self["state"] = arguments.state(self["state"], self["events"])
+        self["forget"] = arguments.days("forget", self["forget"])
         self["rules"] = arguments.rules(self["rules"], self["bridge-names"])
         self["bridges"] = bool(self["bridges"] or self["bridge-patterns"])
         self["method"] = arguments.method(self["method"])

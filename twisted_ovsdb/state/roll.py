@@ -15,6 +15,7 @@ from typing import Protocol
 import attrs
 
 from twisted_ovsdb.events import Disconnected, Event, Synchronized
+from twisted_ovsdb.state.batch import Batch
 
 
 class Known(Protocol):
@@ -37,6 +38,16 @@ class Roll:
 
     def __init__(self, stored: Mapping[str, Known]) -> None:
         self._members = {key: _Member(known.source, known.absent) for key, known in stored.items()}
+
+    def apply(self, batch: Batch) -> None:
+        """Add what was told at the end of an earlier life, and is not stored yet."""
+        if batch.emptied:
+            self._members.clear()
+        for key, changes in batch.switches.items():
+            if changes.forgotten:
+                self.forget(key)
+            elif key not in self._members:
+                self._members[key] = _Member(changes.source, 0)
 
     def __contains__(self, switch: str) -> bool:
         return switch in self._members

@@ -76,9 +76,11 @@ class Sink:
         clock: IReactorTime,
         fate: SinkFate,
         cut: Callable[[], Settle | None] = lambda: _nothing,
+        batch: Batch | None = None,
     ) -> None:
         """
         @param commit: makes a commit.
+        @param batch: what is to be committed first.
         @param cut: is called when a commit is due, before the events for it are
             taken. It returns what is to be done in the thread before the commit;
             None if no commit may be made now.
@@ -87,7 +89,7 @@ class Sink:
         self._clock = clock
         self._fate = fate
         self._cut = cut
-        self._batch = Batch()
+        self._batch = Batch() if batch is None else batch
         self._committing = False  # or waiting to try it again
         self._timer: IDelayedCall | None = None
         self._full = False
@@ -168,15 +170,17 @@ class Sink:
 
     def _due(self) -> None:
         self._timer = None
+        # While this asks, events may be told.
+        self._committing = True
         settle = self._cut()
         if self._over:
             return
         if settle is None:
-            self.changed()
+            self._committing = False
+            self._timer = self._clock.callLater(INTERVAL, self._due)
             return
         batch, self._batch = self._batch, Batch()
         waiting, self._flushing = self._flushing, Waiters()
-        self._committing = True
         self._try(batch, settle, waiting)
 
     def _try(self, batch: Batch, settle: Settle, waiting: Waiters[None]) -> None:
