@@ -9,6 +9,7 @@ an application with an observer that is remembered.
 
 from __future__ import annotations
 
+import contextlib
 import random
 import shutil
 import signal
@@ -16,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -29,7 +31,11 @@ from tests.soak.linefold import Key, LineFold
 from tests.soak.switch import SoakOpenVSwitch, _quietPort
 from tests.soak.waiting import until, wait
 from tools.openvswitch import PrivateOpenVSwitch
-from twisted_ovsdb import OvsInterface
+from twisted_ovsdb import OvsInterface, StateRefused
+from twisted_ovsdb.state.batch import Batch
+from twisted_ovsdb.state.database import FILE
+from twisted_ovsdb.state.store import Store
+from twisted_ovsdb.state.tail import Where, readTail
 
 CHECKOUT: Final = Path(__file__).parent.parent.parent
 
@@ -40,6 +46,41 @@ READY: Final = 60.0
 
 WINDOW: Final = 0.1
 """Seconds before a kill: what was told then may be told again to an observer."""
+
+
+ASIDE: Final = "moved aside"
+WRONG: Final = "wrong"
+
+
+def goesOn(folder: Path, name: str) -> str:
+    """
+    How a process goes on from the state and the lines in this folder.
+    """
+    try:
+        store = Store(folder, "now")
+    except StateRefused:
+        return "refused"
+    try:
+        sink = store.sink(name)
+        if sink is None or sink.position is None:
+            return ASIDE if store.movedAside else "begins anew"
+        batch = Batch()
+        path = folder / "events.jsonl"
+        with path.open("rb") as file:
+            # Where the position is not in the lines, they were copied too early.
+            if readTail(str(path), file.fileno(), sink.position, batch) is not Where.HERE:
+                return WRONG
+        store.commit(name, batch)
+        switches = sink.switches.keys() | batch.switches.keys()
+        rows = {(s, row.uuid): row for s in switches for row in store.told(name, s) or ()}
+        fold = LineFold()
+        fold.add(path.read_text("ascii").split("\n"))
+        same = rows.keys() == fold.online.keys() and all(
+            _same(fold.online[key], row) for key, row in rows.items()
+        )
+        return "the same" if same else WRONG
+    finally:
+        store.close()
 
 
 class Survival:
@@ -64,6 +105,7 @@ class Survival:
         self._process: subprocess.Popen[bytes] | None = None
         self._killed: list[float] = []
         self._offset = 0
+        self._copies: Counter[str] = Counter()
 
     async def run(self) -> list[Figure]:
         """
@@ -137,7 +179,11 @@ class Survival:
                 log = (self.folder / "log").read_text(errors="replace")
                 raise RuntimeError(f"it wrote no {word!r}: {log[-2000:]}")
             await wait(self._reactor, rng.choice((0, rng.uniform(0, 0.1), rng.uniform(0, 1.0))))
+        if self._name != "observer":
+            self._copy(False)
         self._kill()
+        if self._name != "observer":
+            self._copy(True)
 
     def _written(self) -> bytes:
         """
@@ -172,6 +218,29 @@ class Survival:
         if self.path.exists():
             fold.add(self.path.read_text("ascii").split("\n"))
         return fold.online
+
+    def _copy(self, flip: bool) -> None:
+        """
+        Copy the folder, one file after another, as after a loss of power; then the
+        lines. Perhaps flip some bytes. Then what a process goes on from must be what
+        the lines add up to.
+        """
+        state, name = self.folder / "state", "flipped" if flip else "copied"
+        if not self.path.exists() or not (state / FILE).exists():
+            return
+        copy = Path(tempfile.mkdtemp(prefix="copy-", dir=self.folder))
+        for each in (FILE, f"{FILE}-wal"):
+            with contextlib.suppress(FileNotFoundError):
+                shutil.copyfile(state / each, copy / each)
+        shutil.copyfile(self.path, copy / "events.jsonl")
+        if flip:
+            path = self._rng.choice([p for p in copy.glob("state*") if p.stat().st_size])
+            content = bytearray(path.read_bytes())
+            for _ in range(self._rng.choice((1, 3))):
+                content[self._rng.randrange(len(content))] ^= self._rng.randrange(1, 256)
+            path.write_bytes(content)
+        self._copies[f"{name}: {goesOn(copy, str(self.path))}"] += 1
+        shutil.rmtree(copy)
 
     async def _tables(self) -> list[Rows]:
         found: list[Rows] = []
@@ -217,6 +286,12 @@ class Survival:
         else:
             figures.equal("false or repeated events", len(fold.wrong), 0)
             differ += missing
+            for name in ("copied", "flipped"):
+                found = {k: n for k, n in self._copies.items() if k.startswith(name)}
+                figures.tell(f"states that were {name}", sum(found.values()))
+                figures.tell("of them moved aside", found.get(f"{name}: {ASIDE}", 0))
+                wrong = found.get(f"{name}: {WRONG}", 0)
+                figures.equal("of them with other rows than the lines", wrong, 0)
         figures.equal("differences at the end", len(differ), 0)
         self._show([text for text, _, _ in fold.wrong][:3] if self._name != "observer" else [])
         self._show([str((k, fold.online.get(k), expected.get(k))) for k in differ[:3]])
