@@ -159,7 +159,8 @@ class KeptTestCase(SynchronousTestCase):
         """
         What the first lines of the runs say.
         """
-        values = [json.loads(line) for line in self.path.read_bytes().splitlines() if line]
+        lines = self.path.read_bytes().splitlines()
+        values = [json.loads(line) for line in lines if line.endswith(b"}")]
         return [value["resumed"] for value in values if value["event"] == "started"]
 
 
@@ -237,13 +238,34 @@ class RestartTests(KeptTestCase):
 
     def test_firstCommit(self) -> None:
         """
-        A process that is killed before its first commit has told nothing that
-        counts: the next one says that it does not go on.
+        Also the first process may be killed before its first commit: the place
+        where its lines begin is known before them.
         """
+        self.path.write_bytes(b'{"event":"onl')
         self.begin()
         self.online(1)
         self.turn()
         self.crash()
+        self.begin()
+        self.assertEqual(self.told(), [vm(1)])
+        self.assertEqual(self.resumed(), [False, True])
+
+    def test_firstCommitFails(self) -> None:
+        """
+        On a disk that is full from the beginning, the lines are written all the
+        same. If the process is killed then, the next one begins anew, and says so.
+        """
+
+        def fail(*arguments: Any) -> None:
+            raise OSError(28, "No space left on device")
+
+        patched = self.patch(Store, "commit", fail)
+        self.begin()
+        self.online(1)
+        with capturedLogs():
+            self.commit()
+        self.crash()
+        patched.restore()
         self.begin()
         self.assertIsNone(self.told())
         self.assertEqual(self.resumed(), [False, False])
@@ -439,7 +461,7 @@ class RotationTests(KeptTestCase):
         self.assertEqual(self.told(), [vm(1)])
 
 
-class FaultTests(KeptTestCase):
+class StateFaultTests(KeptTestCase):
     """
     What can go wrong.
     """

@@ -9,7 +9,9 @@ the file is on the disk; the lines behind the last commit are read at the next s
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sqlite3
 import stat
 from collections.abc import Callable, Iterable
 from datetime import datetime, timezone
@@ -188,12 +190,18 @@ class KeptEvents(EventsService):
         self._incomplete = False
         if stored is None or stored.position is None:
             self._recorder.roll = Roll({})
+            # If this process is killed before its first commit, its lines count.
+            with contextlib.suppress(OSError, sqlite3.Error):  # the sink tries it again
+                place = partial(_settleMove, descriptor, descriptor)
+                self._state.store.commit(self._events, batch, place)
             return None
         where = readTail(self._events, descriptor, stored.position, batch)
         if where in _FOUND:
             log = self._log.info if where is Where.MOVED else self._log.warn
             log("--events {events}: {found}", events=self._shown, found=_FOUND[where])
-        self._incomplete = where is not Where.HERE or not stored.position.offset
+        # After a rotation, nothing may be in the new file yet.
+        begun = stored.position.offset > 0 or batch.emptied
+        self._incomplete = where is not Where.HERE or not begun
         self._recorder.roll = roll = Roll(stored.switches)
         roll.apply(batch)
         return batch
@@ -399,6 +407,10 @@ def _settle(descriptor: int, position: Position) -> Position:
 
 
 def _settleMove(old: int, new: int) -> Position:
+    """
+    @param old: the file that is complete.
+    @param new: the one that is to be written next.
+    """
     os.fdatasync(old)
     found = os.fstat(new)
     assert stat.S_ISREG(found.st_mode)
