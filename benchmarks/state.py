@@ -38,6 +38,9 @@ BURST: Final = 50
 BURSTS: Final = 20
 """In a second."""
 
+APART: Final = 6
+"""Bursts between two events of a port: 0.3 s."""
+
 SECONDS: Final = 10
 LARGE: Final = 100_000
 
@@ -88,16 +91,24 @@ def churn(port: int, state: bool, seconds: int) -> float:
         options = ("--state", str(folder / "state")) if state else ()
         with command(port, folder, *options) as process, Connection(port) as connection:
             used, began = processorTime(process.pid), time.monotonic()
+            bursts: list[list[str]] = []
             for number in range(seconds * BURSTS):
                 rows = [interfaceRow(n) for n in range(BURST)]
                 results = connection.transact(insertPorts([[row] for row in rows]))
-                uuids = [result["uuid"][1] for result in results[: 2 * BURST]]
-                connection.transact(assignOfports(uuids[::2]))
-                connection.transact(deletePorts(uuids[1::2]))
+                bursts.append([result["uuid"][1] for result in results[: 2 * BURST]])
+                # No two events of a port are in one commit: each is a row that is written.
+                if number >= APART:
+                    connection.transact(assignOfports(bursts[number - APART][::2]))
+                if number >= 2 * APART:
+                    connection.transact(deletePorts(bursts[number - 2 * APART][1::2]))
                 time.sleep(max(0.0, began + (number + 1) / BURSTS - time.monotonic()))
             time.sleep(0.3)
             took = time.monotonic() - began - 0.3
-            return (processorTime(process.pid) - used) / took
+            share = (processorTime(process.pid) - used) / took
+            note(f"state={state}: {seconds * BURSTS * BURST / took:.0f} ports a second")
+            for burst in bursts[-2 * APART :]:
+                connection.transact(deletePorts(burst[1::2]))
+            return share
 
 
 def large(port: int) -> dict[str, Any]:
@@ -109,14 +120,17 @@ def large(port: int) -> dict[str, Any]:
         with command(port, folder, "--state", str(folder / "state")):
             pass
         size = sum(path.stat().st_size for path in (folder / "state").iterdir())
-        began = time.monotonic()
-        store = Store(folder / "state", "now")
-        opened = time.monotonic()
-        rows = store.told(str(folder / "events.jsonl"), f"tcp:127.0.0.1:{port}")
-        read = time.monotonic()
-        store.close()
-        assert rows is not None and len(rows) == LARGE
-        return {"size": size / 1e6, "open": opened - began, "read": read - opened}
+        times: list[tuple[float, float]] = []
+        for _ in range(3):
+            began = time.monotonic()
+            store = Store(folder / "state", "now")
+            opened = time.monotonic()
+            rows = store.told(str(folder / "events.jsonl"), f"tcp:127.0.0.1:{port}")
+            times.append((opened - began, time.monotonic() - opened))
+            store.close()
+            assert rows is not None and len(rows) == LARGE
+        opening, reading = min(times, key=sum)
+        return {"size": size / 1e6, "open": opening, "read": reading}
 
 
 def main(arguments: list[str]) -> None:

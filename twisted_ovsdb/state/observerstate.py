@@ -27,7 +27,7 @@ from twisted_ovsdb.state.batch import Batch
 from twisted_ovsdb.state.database import Damaged, StateRefused, explain
 from twisted_ovsdb.state.remembering import Recorder, Remembered, remembered
 from twisted_ovsdb.state.roll import Roll
-from twisted_ovsdb.state.sink import Settle, Sink, SinkFate
+from twisted_ovsdb.state.sink import SOON, Settle, Sink, SinkFate
 from twisted_ovsdb.state.store import Store
 from twisted_ovsdb.state.thread import DiskThread
 
@@ -159,7 +159,9 @@ class ObserverState:
         if recorder.sink is None:
             stored = self._store.sink(name)
             recorder.roll = Roll({} if stored is None else stored.switches)
-            recorder.sink = Sink(partial(self._commit, name), self._reactor, _Fate(self, recorder))
+            recorder.sink = Sink(
+                partial(self._commit, name), self._reactor, _Fate(self, recorder), interval=SOON
+            )
 
     def _failed(self, failure: Failure) -> None:
         fault = failure.value
