@@ -28,7 +28,7 @@ nitpick_ignore_regex = [
     # Other packages' names: the documentation is built without a network.
     (r"py:.*", r"(twisted|collections\.abc|zope|OpenSSL|SSL)\..*"),
     (r"py:.*", r"I(?!Ovsdb)[A-Z]\w+"),
-    (r"py:.*", r"UserError|NotConnectingError|EndpointAddress"),
+    (r"py:.*", r"UserError|NotConnectingError|EndpointAddress|os\.PathLike"),
     # Modules inside the folders are not public: they have no page.
     (r"py:.*", r"twisted_ovsdb\.(?!testing\.)\w+\.\w+\.\w+"),
 ]

@@ -59,6 +59,8 @@ from twisted_ovsdb.monitoring.monitor import InterfaceMonitor
 from twisted_ovsdb.observers.base import OvsdbEventObserver
 from twisted_ovsdb.observers.filters import onlyBridges, onlyKinds, withoutReplays
 from twisted_ovsdb.openvswitch.classify import ClassificationRules
+from twisted_ovsdb.state.database import StateRefused
+from twisted_ovsdb.state.observerstate import ObserverState
 from twisted_ovsdb.wire.notation import NamedUUID, decode, encode, encodeRow
 
 __all__ = [
@@ -84,6 +86,7 @@ __all__ = [
     "MonitorStopped",
     "NamedUUID",
     "NotLeader",
+    "ObserverState",
     "OvsInterface",
     "OvsdbError",
     "OvsdbEventObserver",
@@ -101,6 +104,7 @@ __all__ = [
     "Rows",
     "RpcError",
     "SessionLost",
+    "StateRefused",
     "SwitchChanged",
     "SwitchForgotten",
     "SwitchIdentity",

@@ -41,10 +41,12 @@ class ForgetReason(enum.Enum):
 
     @cvar AGE: it has not been connected for a long time.
     @cvar LIMIT: another switch needed its place.
+    @cvar ENDPOINT: its endpoint is no longer given to a command with C{--state}.
     """
 
     AGE = "age"
     LIMIT = "limit"
+    ENDPOINT = "endpoint"
 
 
 @attrs.frozen

@@ -12,6 +12,7 @@ from functools import partial
 from twisted.application.service import IService, MultiService
 
 from twisted_ovsdb.command.endingobserver import EndingObserver
+from twisted_ovsdb.command.keptevents import KeptEvents, StateService
 from twisted_ovsdb.command.options import Options
 from twisted_ovsdb.command.output import (
     EventsService,
@@ -36,12 +37,10 @@ def makeService(options: Options) -> IService:
     """
     services = MultiService()
     observers: list[IOvsdbEventObserver] = [*map(EndingObserver, options["observers"])]
-    files = [EventsService(path, options.failure) for path in options["events"]]
-    for each in files:
-        services.addService(each)
-        observers.append(each.observer)
+    files = _files(options, services)
     if files:
         services.addService(HangUpService(files))
+    observers += [each.observer for each in files]
     if not observers:
         several = len(options["endpoints"]) > 1 or options["listen"]
         observers.append(LoggingObserver(nameSource=bool(several)))
@@ -82,9 +81,28 @@ def makeService(options: Options) -> IService:
         for place in options["listen"]:
             services.addService(OvsdbListenService(place, listener))
         monitored.append(listener)
-    for each in files:
-        each.replay = partial(_replay, monitored, each.observer)
+    for each, observer in zip(files, observers[len(options["observers"]) :], strict=False):
+        each.replay = partial(_replay, monitored, observer)
+        if isinstance(each, KeptEvents):
+            each.replayOf = partial(_replayOf, monitored, observer)
     return services
+
+
+def _files(options: Options, services: MultiService) -> list[EventsService]:
+    if options["state"] is None:
+        files = [EventsService(path, options.failure) for path in options["events"]]
+        for each in files:
+            services.addService(each)
+        return files
+    state = StateService(options["state"], options["forget"], options.failure)
+    services.addService(state)
+    sources = [text for text, _, _ in options["endpoints"]]
+    kept: list[EventsService] = []
+    for path in options["events"]:
+        each = KeptEvents(path, state, sources, bool(options["listen"]), options.failure)
+        each.setServiceParent(state)  # type: ignore[no-untyped-call]
+        kept.append(each)
+    return kept
 
 
 def _replay(
@@ -92,3 +110,17 @@ def _replay(
 ) -> None:
     for each in monitored:
         each.replayTo(observer)
+
+
+def _replayOf(
+    monitored: list[OvsdbMonitorFactory | OvsdbListenerFactory],
+    observer: IOvsdbEventObserver,
+    switch: str,
+) -> None:
+    for each in monitored:
+        monitors = (
+            [each.monitor] if isinstance(each, OvsdbMonitorFactory) else [*each.monitors.values()]
+        )
+        for monitor in monitors:
+            if monitor.switch == switch:
+                monitor.replayTo(observer)

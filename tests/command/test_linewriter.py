@@ -18,7 +18,8 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface.verify import verifyObject
 
-from twisted_ovsdb.command.linewriter import BUFFER, RETRY, Fate, LineWriter, Position
+from twisted_ovsdb.command.linewriter import BUFFER, RETRY, Fate, LineWriter
+from twisted_ovsdb.state.position import Position
 
 LARGE = 200_000
 """More than a pipe holds (64 KiB)."""

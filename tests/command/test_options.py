@@ -65,6 +65,12 @@ PLAIN = f"{HERE}.HERE"
 
 # Arguments, and what the one line has to name.
 REFUSED: list[tuple[list[str], list[str]]] = [
+    (["--state", "s"], ["--state s: --events FILE must be given too"]),
+    (["--state", "s", "--events", "-"], ["--state s: --events must be a file"]),
+    (["--state", "s", "--events", "/dev/stderr"], ["--state s: --events must be a file"]),
+    (["--state", "", "--events", "e"], ["--state '': must be the path of a folder"]),
+    (["--forget", "-1"], ["--forget -1: must be a number of days not below zero"]),
+    (["--forget", "week"], ["--forget week: must be a number of days"]),
     (["--endpoint", "tcp:"], ["--endpoint tcp:: has no host", "unix:/var/run"]),
     (["--endpoint", "tcp:host:0"], ["--endpoint tcp:host:0: '0' is not a port"]),
     (["--endpoint", "foo:bar"], ["--endpoint foo:bar", "'foo'"]),

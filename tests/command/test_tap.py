@@ -27,8 +27,9 @@ import twisted_ovsdb
 from tests.command.test_options import HERE, REFUSED, RecordingObserver, parse
 from twisted_ovsdb import tap
 from twisted_ovsdb.command.endingobserver import EndingObserver
+from twisted_ovsdb.command.keptevents import KeptEvents, StateService
 from twisted_ovsdb.command.output import EventsService, HangUpService
-from twisted_ovsdb.lifecycle.service import OvsdbMonitorService
+from twisted_ovsdb.lifecycle.service import OvsdbListenService, OvsdbMonitorService
 from twisted_ovsdb.observers.log import LoggingObserver
 from twisted_ovsdb.openvswitch.classify import ClassificationRules
 from twisted_ovsdb.openvswitch.rows import COLUMNS
@@ -57,6 +58,51 @@ class MakeServiceTests(SynchronousTestCase):
         self.assertEqual(len(hangUp), bool(events))
         self.assertEqual(len(monitors) + len(events) + len(hangUp), len(list(services)))
         return monitors, events
+
+    def test_state(self) -> None:
+        """
+        With C{--state} the files are services of the store, which is not touched
+        here, and the observers remember, also behind a filter. A new file gets
+        everything of every switch, or of one.
+        """
+        folder = Path(self.mktemp())
+        for more in ([], ["--bridge", "br-int"]):
+            services = tap.makeService(
+                parse(
+                    "--state",
+                    str(folder),
+                    "--events",
+                    self.mktemp(),
+                    "--listen",
+                    "ptcp:6641",
+                    *more,
+                )
+            )
+            assert isinstance(services, MultiService)
+            state, _, listening = services
+            assert isinstance(state, StateService)
+            assert isinstance(listening, OvsdbListenService)
+            (file,) = state
+            assert isinstance(file, KeptEvents)
+            replayed: list[str] = []
+            for key in ("sw1", "sw2"):
+                monitor = listening.factory._settings.makeMonitor(key, True)
+                listening.factory.monitors[key] = monitor
+                self.patch(
+                    monitor, "replayTo", lambda observer, key=key, to=replayed: to.append(key)
+                )
+            file.replay()
+            file.replayOf("sw2")
+            self.assertEqual(replayed, ["sw1", "sw2", "sw2"])
+        self.assertFalse(folder.exists())
+
+    def test_replayBehindFilter(self) -> None:
+        """
+        A new file gets everything also with a filter in front of it.
+        """
+        [monitor], [events] = self.make("--events", self.mktemp(), "--bridge", "br-int")
+        events.replay()
+        self.assertTrue(monitor.factory.monitor._audience.deliveries[0].tracker._repeat)
 
     def observers(self, service: OvsdbMonitorService) -> list[object]:
         """

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from typing import Any, cast
 
+import attrs
 from twisted.internet.defer import Deferred
 
 from tests.fakes.monitorcase import MonitorTestCase
@@ -18,6 +19,8 @@ from tests.fakes.observers import Busy, Recorder
 from tests.fakes.rows import interface, jsonRow, plain, uuid, vm, vmRow
 from twisted_ovsdb.events import OvsInterface, Synchronized
 from twisted_ovsdb.interfaces import IOvsdbEventObserver
+from twisted_ovsdb.observers.filters import withoutReplays
+from twisted_ovsdb.openvswitch.views import View
 
 
 class ObserverTests(MonitorTestCase):
@@ -75,6 +78,37 @@ class ObserverTests(MonitorTestCase):
         self.assertRaises(TypeError, self.monitor.addObserver, object())
         self.assertRaises(ValueError, self.monitor.addObserver, self.observer)
         self.assertRaises(ValueError, self.monitor.removeObserver, Recorder())
+
+    def test_remembers(self) -> None:
+        """
+        An observer may know itself what it was told before, also behind other
+        views. To say it once more is a mistake.
+        """
+
+        @attrs.frozen(eq=False)
+        class Remembering(View):
+            """
+            Was told of one interface, on a switch of this key.
+            """
+
+            @property
+            def told(self) -> Any:
+                return lambda switch: [vm(1)] if switch == "tcp:test" else None
+
+        for wrap in (lambda o: o, withoutReplays):
+            observer = Recorder()
+            self.monitor = self.makeMonitor([wrap(Remembering(observer))])
+            self.synchronize({2: vmRow("tap2")})
+            self.assertEqual(
+                observer.take(),
+                [
+                    ("offline", "vm", "tap1", "resync"),
+                    ("online", "vm", "tap2", "resync"),
+                    ("synchronized", "resync"),
+                ],
+            )
+        with self.assertRaisesRegex(ValueError, "told= is given too"):
+            self.monitor.addObserver(Remembering(Recorder()), told=[])
 
     def test_equalObservers(self) -> None:
         """

@@ -7,6 +7,9 @@ Tests for L{twisted_ovsdb.openvswitch.tracker}.
 
 from __future__ import annotations
 
+from types import MappingProxyType
+
+import attrs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -14,6 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.fakes.fold import Fold
 from tests.fakes.observers import summaries
 from tests.fakes.rows import interface, jsonRow, plain, uuid, vm, vmRow
+from twisted_ovsdb.datum import EMPTY, Datum
 from twisted_ovsdb.events import (
     UNIDENTIFIED,
     Cause,
@@ -25,7 +29,13 @@ from twisted_ovsdb.events import (
     SwitchIdentity,
     Synchronized,
 )
-from twisted_ovsdb.openvswitch.tracker import Present, Tracker, Transition, transition
+from twisted_ovsdb.openvswitch.tracker import (
+    Present,
+    Tracker,
+    Transition,
+    sameAsTold,
+    transition,
+)
 
 TUNNEL = interface(1, jsonRow("tap1", "vxlan", options={"remote_ip": "10.0.0.1"}))
 
@@ -693,6 +703,41 @@ class RecallTests(TrackerTestCase):
         self.world.synchronize()
         self.assertEqual(self.tracker.waiting, 0)
         self.assertEqual(self.told(), [("synchronized", "resync")])
+
+    def test_otherColumns(self) -> None:
+        """
+        A column that is monitored now and was not then, or the other way round, is a
+        change only if it has another value than its default.
+        """
+
+        def row(**extra: Datum) -> OvsInterface:
+            return attrs.evolve(vm(1), extra=MappingProxyType(extra))
+
+        nobody = "00000000-0000-0000-0000-000000000000"
+        for value in ("", 0, 0.0, False, None, EMPTY, nobody):
+            for told, now in ((row(), row(x=value)), (row(x=value), row())):
+                self.assertTrue(sameAsTold(told, now), value)
+        different: list[tuple[OvsInterface, OvsInterface | None]] = [
+            (row(), row(x="up")),
+            (row(x="up"), row()),
+            (row(x=""), row(x=0, y=1)),
+            (row(x=None), row(x="up")),
+            (row(x=None, y="up"), row(x="up")),
+            (row(x=1), row(x=2, y="")),
+            (row(), attrs.evolve(row(x=""), ofport=1)),
+            (row(), None),
+        ]
+        for told, other in different:
+            self.assertFalse(sameAsTold(told, other), (told, other))
+        self.tracker = self.world.track(replay=False)
+        self.tracker.recall("tcp:test", [vm(1), vm(2)])
+        up = attrs.evolve(vm(2), extra=MappingProxyType({"x": "up"}))
+        self.world.put(row(x=None), up)
+        self.assertEqual(self.tracker.waiting, 1)
+        self.world.synchronize()
+        self.assertEqual(
+            self.told(), [("changed", "vm", "tap2", "resync"), ("synchronized", "resync")]
+        )
 
     def test_toldNothing(self) -> None:
         """

@@ -23,6 +23,7 @@ from tests.soak.figures import Figure, markdown
 from tests.soak.growth import growth
 from tests.soak.halfopen import halfOpen
 from tests.soak.slowness import slowObserver
+from tests.soak.survival import Survival
 from tools.openvswitch import missing
 
 KILLS: Final = 200
@@ -35,6 +36,16 @@ async def chaos(reactor: Any, seed: int) -> list[Figure]:
     All faults, under churn.
     """
     return await Chaos(reactor, KILLS, FAULTS, TRANSACTIONS, seed).run()
+
+
+async def survival(reactor: Any, seed: int) -> list[Figure]:
+    """
+    The monitor is killed.
+    """
+    figures: list[Figure] = []
+    for name, kills, switches in (("command", 110, 1), ("listen", 60, 3), ("observer", 30, 1)):
+        figures += await Survival(reactor, name, kills, seed, switches).run()
+    return figures
 
 
 async def growthAlone(reactor: Any, seed: int) -> list[Figure]:
@@ -54,6 +65,7 @@ async def growthAlone(reactor: Any, seed: int) -> list[Figure]:
 
 SECTIONS: Final[dict[str, Callable[[Any, int], Awaitable[list[Figure]]]]] = {
     "chaos": chaos,
+    "survival": survival,
     "half-open": halfOpen,
     "growth": growth,
     "slow-observer": slowObserver,

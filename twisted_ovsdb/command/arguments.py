@@ -113,6 +113,23 @@ def events(paths: Iterable[str], daemon: bool) -> list[str]:
     return [path for _, path in found.values()]
 
 
+def state(folder: str | None, events: list[str]) -> str | None:
+    """
+    Check the folder of the state. It is opened later, by the process that uses it.
+
+    @param events: the files of events, as L{events} returns them.
+    """
+    if folder is None:
+        return None
+    if not folder or "\0" in folder:
+        raise UsageError(f"--state {folder!r}: must be the path of a folder")
+    if not events:
+        raise UsageError(f"--state {folder}: --events FILE must be given too")
+    if any(inherited(path) is not None for path in events):
+        raise UsageError(f"--state {folder}: --events must be a file, not standard output")
+    return os.path.abspath(folder)
+
+
 def column(name: str) -> str:
     """Check the name of a column. The server says later whether there is one."""
     # RFC 7047, section 3.1: an <id>.

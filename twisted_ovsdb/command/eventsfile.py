@@ -35,7 +35,7 @@ def inherited(path: str) -> int | None:
     return int(numbered.group(1)) if numbered else _NAMED.get(path)
 
 
-def openEvents(path: str) -> int:
+def openEvents(path: str, how: int = os.O_WRONLY) -> int:
     """
     Open a file to append to it.
 
@@ -44,6 +44,7 @@ def openEvents(path: str) -> int:
     the reader never comes again, and it is noticed when it goes.
 
     @param path: a path, or C{-} for standard output.
+    @param how: C{os.O_RDWR} if a regular file is to be read too.
     @return: a descriptor; the caller closes it.
     @raise OSError: if it cannot be opened.
     """
@@ -53,7 +54,7 @@ def openEvents(path: str) -> int:
     if _isPipe(path):
         # Not to be created: in /tmp, Linux may then refuse the pipe of another user.
         return os.open(path, _HOW | os.O_RDWR)
-    return os.open(path, _HOW | os.O_WRONLY | os.O_APPEND | os.O_CREAT, MODE)
+    return os.open(path, _HOW | how | os.O_APPEND | os.O_CREAT, MODE)
 
 
 def _openInherited(number: int) -> int:
@@ -67,6 +68,16 @@ def _openInherited(number: int) -> int:
 
 def _link(descriptor: int) -> str:
     return f"/proc/self/fd/{descriptor}"
+
+
+def isRegular(path: str) -> bool:
+    """Whether the file at this path is a regular one, or will be when it is made."""
+    if inherited(path) is not None:
+        return False
+    try:
+        return stat.S_ISREG(os.stat(path).st_mode)
+    except FileNotFoundError:
+        return True
 
 
 def _isPipe(path: str) -> bool:

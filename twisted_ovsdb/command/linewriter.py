@@ -20,7 +20,6 @@ import stat
 from collections.abc import Callable
 from typing import Any, Final
 
-import attrs
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall, IReadDescriptor, IWriteDescriptor
 from twisted.internet.main import CONNECTION_LOST
@@ -28,6 +27,7 @@ from zope.interface import implementer
 
 from twisted_ovsdb.connection.waiters import Waiters
 from twisted_ovsdb.monitoring.turn import Turn
+from twisted_ovsdb.state.position import Position
 
 BUFFER: Final = 1 << 20
 """Bytes that may wait to be written before the caller has to wait too."""
@@ -39,21 +39,6 @@ RETRY: Final = 5.0
 """Seconds between two attempts to write to a full disk."""
 
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT)
-
-
-@attrs.frozen
-class Position:
-    """
-    A place in a regular file, at the end of a line.
-
-    @ivar device: st_dev of the file.
-    @ivar inode: st_ino of the file.
-    @ivar offset: the bytes before this place.
-    """
-
-    device: int
-    inode: int
-    offset: int
 
 
 class Fate:

@@ -146,17 +146,26 @@ class Options(usage.Options):
             " bytes and needs Open vSwitch 2.6 (default: monitor; with --bridges monitor_cond).",
         ],
         [
-            "max-switches",
+            "state",
             None,
-            MAX_SWITCHES,
-            "How many switches that connect to --listen may be known. For another one, the one"
-            " that is absent for longest is forgotten.",
+            None,
+            "Keep in this folder what was told, so that --events has each event exactly once, also"
+            " if the command is killed or upgraded. It must be a local disk, and belongs to this"
+            " command alone.",
         ],
         [
             "forget",
             None,
             FORGET_DAYS,
-            "After so many days without a connection, a switch of --listen is forgotten; 0: never.",
+            "After so many days without a connection, a switch of --listen is forgotten, and with"
+            " --state any switch; 0: never.",
+        ],
+        [
+            "max-switches",
+            None,
+            MAX_SWITCHES,
+            "How many switches that connect to --listen may be known. For another one, the one"
+            " that is absent for longest is forgotten.",
         ],
         ["max-delay", None, MAX_DELAY, "The longest wait between attempts to connect, in seconds."],
         [
@@ -197,6 +206,7 @@ class Options(usage.Options):
             "method": usage.CompleteList(["monitor", "monitor_cond"]),
             "bridge-names": usage.Completer(descr="shell patterns"),
             "events": usage.CompleteFiles(descr="file of JSON Lines"),
+            "state": usage.CompleteDirs(),
             "max-switches": usage.Completer(descr="number"),
             "forget": usage.Completer(descr="days"),
             **dict.fromkeys(arguments.TLS_FILES, usage.CompleteFiles("*.pem", descr="PEM file")),
@@ -306,6 +316,7 @@ class Options(usage.Options):
             self._reserveStandardOutput()
         else:
             self._escapeOnStandardOutput()
+        self["state"] = arguments.state(self["state"], self["events"])
         self["rules"] = arguments.rules(self["rules"], self["bridge-names"])
         self["bridges"] = bool(self["bridges"] or self["bridge-patterns"])
         self["method"] = arguments.method(self["method"])

@@ -33,6 +33,7 @@ from twisted_ovsdb.command.eventsfile import (
 )
 from twisted_ovsdb.command.linewriter import Fate, LineWriter
 from twisted_ovsdb.errors import escaped
+from twisted_ovsdb.interfaces import IOvsdbEventObserver
 from twisted_ovsdb.observers.jsonlines import JSONLinesObserver, lineOf, timesOf
 
 LOOK: Final = 2.0
@@ -53,10 +54,14 @@ def standardErrorLog() -> ILogObserver:
     return textFileLogObserver(sys.__stderr__)
 
 
-def startedLine(now: datetime) -> bytes:
-    """The first line of a run and of each new file."""
+def startedLine(now: datetime, resumed: bool = False) -> bytes:
+    """
+    The first line of a run and of each new file.
+
+    @param resumed: whether the lines go on from what was told before.
+    """
     value: dict[str, Any] = {"event": "started", "version": __version__, "run": RUN}
-    return lineOf({**value, "resumed": False, **timesOf(now)})
+    return lineOf({**value, "resumed": resumed, **timesOf(now)})
 
 
 class EventsService(Service, Fate):
@@ -81,14 +86,14 @@ class EventsService(Service, Fate):
         self._old: LineWriter | None = None  # of a file that was moved
         self._looking: IDelayedCall | None = None
         self._complaint = ""  # why the file cannot be opened again
-        self.observer = JSONLinesObserver(self._write)
+        self.observer: IOvsdbEventObserver = JSONLinesObserver(self._write)
         self.replay: Callable[[], object] = lambda: None
 
     def startService(self) -> None:
         """Open the file. Before this, twistd forks and drops its privileges."""
         Service.startService(self)
         try:
-            self._writer = self._openWriter()
+            self._writer = self._begin(openEvents(self._events))
         except OSError as e:
             reason = f"--events {self._shown}: cannot be opened: {e.strerror}"
             raise self._fail(reason) from e
@@ -117,19 +122,10 @@ class EventsService(Service, Fate):
         emptied = writer.emptied
         if not emptied and not isAnother(self._events, writer.fileno()):
             return
-        try:
-            new = self._openWriter()
-        except OSError as e:
-            if str(e) != self._complaint:
-                self._complaint = str(e)
-                self._log.error(
-                    "--events {events}: cannot be opened again: {reason}; the file that is open"
-                    " gets the lines",
-                    events=self._shown,
-                    reason=str(e.strerror),
-                )
+        descriptor = self._openAgain()
+        if descriptor is None:
             return
-        self._complaint = ""
+        new = self._begin(descriptor)
         self._writer, self._old = new, writer
         writer.letGo()
         self._log.info("--events {events}: opened again", events=self._shown)
@@ -143,12 +139,30 @@ class EventsService(Service, Fate):
             drained.addBoth(lambda _: self._closeOld())
         self.replay()
 
-    def _openWriter(self) -> LineWriter:
-        descriptor = openEvents(self._events)
+    def _openAgain(self, how: int = os.O_WRONLY) -> int | None:
+        try:
+            descriptor = openEvents(self._events, how)
+        except OSError as e:
+            self._complain(str(e.strerror))
+            return None
+        self._complaint = ""
+        return descriptor
+
+    def _complain(self, reason: str) -> None:
+        if reason != self._complaint:
+            self._complaint = reason
+            self._log.error(
+                "--events {events}: cannot be opened again: {reason}; the file that is open"
+                " gets the lines",
+                events=self._shown,
+                reason=reason,
+            )
+
+    def _begin(self, descriptor: int, resumed: bool = False) -> LineWriter:
         writer = LineWriter(descriptor, _reactor(), self)
         if isTorn(descriptor):
             writer.write(b"\n")
-        writer.write(startedLine(datetime.now(timezone.utc)))
+        writer.write(startedLine(datetime.now(timezone.utc), resumed))
         writer.flush()
         return writer
 
@@ -162,7 +176,7 @@ class EventsService(Service, Fate):
     def _closeOld(self) -> None:
         old, self._old = self._old, None
         if old is not None:
-            _closeWriter(old)
+            closeWriter(old)
 
     def _close(self) -> None:
         for writer in (self._old, self._writer):
@@ -177,7 +191,7 @@ class EventsService(Service, Fate):
         self._closeOld()
         writer, self._writer = self._writer, None
         if writer is not None:
-            _closeWriter(writer)
+            closeWriter(writer)
 
     # What a writer tells
 
@@ -230,7 +244,7 @@ class HangUpService(Service):
             each.reopen()
 
 
-def _closeWriter(writer: LineWriter) -> None:
+def closeWriter(writer: LineWriter) -> None:
     writer.close()
     os.close(writer.fileno())
 

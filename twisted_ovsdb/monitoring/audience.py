@@ -130,10 +130,14 @@ class Audience:
         """See L{InterfaceMonitor.addObserver}."""
         if self._of(observer) is not None:
             raise ValueError(f"{observer!r} is an observer already")
-        behind, wants, replays = through(observer)
-        tracker = Tracker(self._present, self._replay and replays, wants)
+        seen = through(observer)
+        if told is None:
+            told = seen.told
+        elif seen.told is not None:
+            raise ValueError(f"{observer!r} remembers what it was told; told= is given too")
+        tracker = Tracker(self._present, self._replay and seen.replays, seen.wants)
         self.deliveries.append(
-            Delivery(behind, tracker, self._clock, told, self._onRemembered, observer)
+            Delivery(seen.observer, tracker, self._clock, told, self._onRemembered, observer)
         )
         if self._present.inSync:
             self._beginning.take(self.start)

@@ -160,7 +160,9 @@ class InterfaceMonitor:
             is logged once.
         @raise TypeError: if C{observer} is not an observer, or
             C{told} is neither a function nor interfaces.
-        @raise ValueError: if it has been added already.
+        @raise ValueError: if it has been added already, or if C{told} is given for
+            an observer of an L{ObserverState <twisted_ovsdb.ObserverState>}, which
+            knows it.
         """
         checkBridges(observer, self._known.bridges)
         self._audience.add(observer, told)

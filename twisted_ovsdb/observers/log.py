@@ -23,6 +23,7 @@ from twisted_ovsdb.parameters import checkFlags
 _FORGOTTEN: Final = {
     events.ForgetReason.AGE: "not connected for too long (--forget)",
     events.ForgetReason.LIMIT: "another switch needed its place (--max-switches)",
+    events.ForgetReason.ENDPOINT: "its endpoint is not given any more",
 }
 
 

@@ -15,8 +15,11 @@ from __future__ import annotations
 import enum
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
+import attrs
+
+from twisted_ovsdb.datum import Datum
 from twisted_ovsdb.events import (
     UNIDENTIFIED,
     Cause,
@@ -51,6 +54,8 @@ _INITIAL, _UPDATE = Cause.INITIAL, Cause.UPDATE
 _RESYNC, _REPLAY = Cause.RESYNC, Cause.REPLAY
 _BRIDGE = InterfaceKind.BRIDGE
 
+_NO_UUID: Final = "00000000-0000-0000-0000-000000000000"
+
 
 def transition(told: OvsInterface | None, now: OvsInterface | None) -> Transition | None:
     """
@@ -75,6 +80,29 @@ def transition(told: OvsInterface | None, now: OvsInterface | None) -> Transitio
         # A bridge is no VM's port, whatever its row says.
         return _CHANGED if now.kind is _BRIDGE else _OFFLINE
     return _CHANGED
+
+
+def sameAsTold(told: OvsInterface, now: OvsInterface | None) -> bool:
+    """
+    Whether an interface is as an observer was told in an earlier process, which may
+    have monitored other columns. Where only one of the two has a column, it is as
+    if the other had the default value of it.
+    """
+    if now is None or told == now:
+        return now is not None
+    if told.extra.keys() == now.extra.keys():
+        return False
+    different = told.extra.keys() ^ now.extra.keys()
+    if not all(_isDefault({**told.extra, **now.extra}[column]) for column in different):
+        return False
+    common: dict[str, Datum] = {c: v for c, v in told.extra.items() if c in now.extra}
+    common |= {c: v for c, v in now.extra.items() if c in different}
+    return attrs.evolve(told, extra=common) == now
+
+
+def _isDefault(value: Datum) -> bool:
+    """Whether this is what a column has that nobody has set (RFC 7047, section 5.2.1)."""
+    return not value or value == _NO_UUID
 
 
 class Present:
@@ -186,7 +214,7 @@ class Tracker:
         if not self.begun:
             told = self._recalled
             new = sum(row.uuid not in told for row in self._interfaces())
-            gone = sum(before != self._seen(uuid) for uuid, before in told.items())
+            gone = sum(not sameAsTold(row, self._seen(uuid)) for uuid, row in told.items())
             return len(self._left) + new + gone
         waiting = len(self._offline) + len(self._changed) + len(self._online) + len(self._fresh)
         return len(self._left) + waiting
@@ -396,7 +424,7 @@ class Tracker:
         for uuid, before in told.items():
             self._fresh.pop(uuid, None)
             now = self._seen(uuid)
-            if before != now:
+            if not sameAsTold(before, now):
                 self._wait(uuid, before, now)
 
     def _beginSnapshot(self) -> None:

@@ -54,6 +54,11 @@ class View:
         """Whether it asks on which bridge an interface is."""
         return False
 
+    @property
+    def told(self) -> Any:
+        """What it was told before, as C{addObserver} takes it; None if that is not known."""
+        return None
+
     def eventReceived(self, event: Event) -> ObserverResult:
         """
         Pass on what the observer wants. A monitor does not call this, but looks
@@ -81,23 +86,36 @@ class View:
         return event if now else None
 
 
-def through(observer: Observer) -> tuple[Observer, Wants | None, bool]:
+@attrs.frozen
+class Seen:
     """
-    Look through the views in front of an observer.
+    What the views in front of an observer say.
 
-    @return: the observer behind them; what it wants, None if everything; and
-        whether it wants replays.
+    @ivar observer: the observer behind them.
+    @ivar wants: what it wants; None if everything.
+    @ivar replays: whether it wants replays.
+    @ivar told: what it was told before; None if that is not known.
     """
+
+    observer: Observer
+    wants: Wants | None
+    replays: bool
+    told: Any
+
+
+def through(observer: Observer) -> Seen:
+    """Look through the views in front of an observer."""
     wants: list[Wants] = []
-    replays = True
+    replays, told = True, None
     while isinstance(observer, View):
         if type(observer).wants is not View.wants:
             wants.append(observer.wants)
         replays = replays and observer.replays
+        told = observer.told if told is None else told
         observer = observer.observer
     if not wants:
-        return observer, None, replays
-    return observer, lambda interface: all(want(interface) for want in wants), replays
+        return Seen(observer, None, replays, told)
+    return Seen(observer, lambda interface: all(want(interface) for want in wants), replays, told)
 
 
 def checkBridges(observer: Observer, known: bool) -> None:

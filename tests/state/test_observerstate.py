@@ -1,0 +1,509 @@
+# Copyright (c) The twisted_ovsdb authors.
+# See LICENSE for details.
+
+"""
+Tests for L{twisted_ovsdb.state.observerstate} and L{twisted_ovsdb.state.remembering}.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from twisted.internet import reactor
+from twisted.logger import capturedLogs
+from twisted.trial.unittest import TestCase
+from zope.interface.verify import verifyObject
+
+from tests.fakes.disk import DiskReactor, FakeThread
+from tests.fakes.monitorcase import MonitorTestCase
+from tests.fakes.observers import Busy, Recorder
+from tests.fakes.rows import vm, vmRow
+from tests.state.test_store import online
+from twisted_ovsdb import ObserverState, StateRefused, onlyKinds, withoutReplays
+from twisted_ovsdb.events import (
+    Cause,
+    InterfaceChanged,
+    InterfaceOffline,
+    InterfaceOnline,
+    SwitchIdentity,
+)
+from twisted_ovsdb.interfaces import IOvsdbEventObserver
+from twisted_ovsdb.state.database import FILE
+from twisted_ovsdb.state.sink import INTERVAL
+from twisted_ovsdb.state.store import Store
+
+
+class FakeState(ObserverState):
+    """
+    A state whose thread runs when the test says so.
+    """
+
+    threadFactory = FakeThread
+
+
+class StateTestCase(MonitorTestCase):
+    """
+    A monitor, and a state that its observer is remembered in.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.folder = Path(self.mktemp())
+        self.reactor = DiskReactor()
+        self.addCleanup(self.crash)
+        self.begin()
+
+    def begin(self, observer: Any = None, wrap: Any = lambda o: o, **options: Any) -> None:
+        """
+        A process begins.
+        """
+        self.state = FakeState(self.folder, self.reactor)
+        self.observer = Recorder() if observer is None else observer
+        remembered = self.state.remember("flows", wrap(self.observer))
+        self.remembered = remembered
+        self.clock = self.reactor
+        self.monitor = self.makeMonitor([remembered], **options)
+
+    def crash(self) -> None:
+        """
+        The process is killed: what is not committed is lost.
+        """
+        for thread in self.reactor.threads:
+            thread.waiting.clear()
+        if self.state._store is not None:
+            self.state._store.close()
+        for call in tuple(self.reactor.getDelayedCalls()):
+            call.cancel()
+        self.reactor.threads.clear()
+        self.reactor.triggers.clear()
+
+    def work(self, seconds: float = INTERVAL) -> None:
+        """
+        Time passes, and the thread works.
+        """
+        self.reactor.work()
+        self.reactor.advance(seconds)
+        self.reactor.work()
+
+    def take(self) -> list[tuple[str, ...]]:
+        """
+        What the observer was told.
+        """
+        self.reactor.work()
+        return self.observer.take()
+
+
+class RestartTests(StateTestCase):
+    """
+    What an observer is told after the end of the process.
+    """
+
+    def test_restart(self) -> None:
+        """
+        After a crash the observer is told what is different: what has vanished,
+        what has changed, what is new, and the rest once more.
+        """
+        self.assertFalse(self.folder.exists())
+        self.synchronize({n: vmRow(f"tap{n}") for n in (1, 2, 3)})
+        self.assertEqual(self.observer.events, [])
+        self.assertEqual(self.take()[-1], ("synchronized", "initial"))
+        self.update({2: {"new": vmRow("tap2", ofport=2), "old": {"ofport": ["set", []]}}})
+        self.work()
+        self.crash()
+        self.begin()
+        self.synchronize({2: vmRow("tap2", ofport=3), 3: vmRow("tap3"), 4: vmRow("tap4")})
+        self.reactor.work()
+        offline, changed = self.observer.events[:2]
+        assert isinstance(offline, InterfaceOffline) and isinstance(changed, InterfaceChanged)
+        self.assertEqual(offline.interface, vm(1))
+        self.assertEqual(changed.previous, vm(2, ofport=2))
+        self.assertEqual(
+            self.take(),
+            [
+                ("offline", "vm", "tap1", "resync"),
+                ("changed", "vm", "tap2", "resync"),
+                ("online", "vm", "tap4", "resync"),
+                ("online", "vm", "tap3", "replay"),
+                ("synchronized", "resync"),
+            ],
+        )
+
+    def test_notCommitted(self) -> None:
+        """
+        What was told in the last moments is told again, and never left out.
+        """
+        self.synchronize({1: vmRow("tap1")})
+        self.work()
+        self.update({1: {"old": vmRow("tap1")}, 2: {"new": vmRow("tap2")}})
+        self.assertEqual(len(self.take()), 4)
+        self.crash()
+        self.begin()
+        self.synchronize({2: vmRow("tap2")})
+        self.assertEqual(
+            self.take(),
+            [
+                ("offline", "vm", "tap1", "resync"),
+                ("online", "vm", "tap2", "resync"),
+                ("synchronized", "resync"),
+            ],
+        )
+
+    def test_inTime(self) -> None:
+        """
+        An event is given to the thread for the disk within a tenth of a second.
+        """
+        self.synchronize({1: vmRow("tap1")})
+        self.work()
+        self.update({2: {"new": vmRow("tap2")}})
+        self.reactor.advance(INTERVAL)
+        self.reactor.work()
+        store = self.state._store
+        assert store is not None
+        self.assertEqual(store.told("flows", "tcp:test"), [vm(1), vm(2)])
+
+    def test_endOfReactor(self) -> None:
+        """
+        When the reactor stops, what was told is committed, and another process may
+        use the folder.
+        """
+        self.synchronize({1: vmRow("tap1")})
+        self.reactor.work()
+        self.monitor.detach()
+        (trigger,) = self.reactor.triggers
+        closed = trigger()
+        self.assertNoResult(closed)
+        self.reactor.work()
+        self.successResultOf(closed)
+        self.assertEqual((self.reactor.triggers, self.reactor.getDelayedCalls()), ([], []))
+        store = Store(self.folder, "now")
+        self.assertEqual(store.told("flows", "tcp:test"), [vm(1)])
+        store.close()
+        # It may be used again.
+        self.successResultOf(self.state.close())
+        opened = self.state.open()
+        self.reactor.work()
+        self.successResultOf(opened)
+        self.successResultOf(self.state.open())
+
+    def test_views(self) -> None:
+        """
+        Views may stand before or behind what remembers: what they hide was not
+        told. Another view later is a difference.
+        """
+        tunnel = {**vmRow("t"), "type": "vxlan", "options": ["map", [["remote_ip", "1.2.3.4"]]]}
+        tunnel["external_ids"] = ["map", []]
+        self.begin(wrap=lambda o: onlyKinds(o, "vm"))
+        self.synchronize({1: vmRow("tap1"), 2: tunnel})
+        self.assertEqual(len(self.take()), 2)
+        self.work()
+        self.crash()
+        self.begin(wrap=lambda o: withoutReplays(onlyKinds(o, "vm", "tunnel")))
+        self.synchronize({1: vmRow("tap1"), 2: tunnel})
+        self.assertEqual(
+            self.take(), [("online", "tunnel", "t", "resync"), ("synchronized", "resync")]
+        )
+        self.work()
+        self.crash()
+        self.begin()
+        self.monitor = self.makeMonitor([onlyKinds(self.remembered, "tunnel")])
+        self.synchronize({1: vmRow("tap1"), 2: tunnel})
+        self.assertEqual(
+            self.take()[:2],
+            [("offline", "vm", "tap1", "resync"), ("online", "tunnel", "t", "replay")],
+        )
+
+    def test_again(self) -> None:
+        """
+        An observer that was removed goes on from what it was told when it is added
+        again.
+        """
+        self.synchronize({1: vmRow("tap1")})
+        self.take()
+        self.monitor.removeObserver(self.remembered)
+        self.update({1: {"old": vmRow("tap1")}})
+        self.monitor.addObserver(self.remembered)
+        self.reactor.advance(0)
+        self.assertEqual(
+            self.take(), [("offline", "vm", "tap1", "resync"), ("synchronized", "resync")]
+        )
+
+    def test_names(self) -> None:
+        """
+        Several observers, and several monitors, are kept apart.
+        """
+        other = Recorder()
+        second = self.state.remember("other", other)
+        self.monitor.addObserver(second)
+        self.synchronize({1: vmRow("tap1")})
+        self.work()
+        self.crash()
+        self.begin()
+        second = self.state.remember("third", other)
+        self.monitor.addObserver(second)
+        other.take()
+        self.synchronize({})
+        self.assertEqual(
+            self.take(), [("offline", "vm", "tap1", "resync"), ("synchronized", "resync")]
+        )
+        self.assertEqual(other.take(), [("synchronized", "initial")])
+
+
+class ToldTests(StateTestCase):
+    """
+    When an event counts as told.
+    """
+
+    def told(self) -> Any:
+        """
+        What was committed.
+        """
+        self.work()
+        store = self.state._store
+        assert store is not None
+        return store.told("flows", "tcp:test")
+
+    def test_busy(self) -> None:
+        """
+        An event counts when the Deferred of the observer has fired.
+        """
+        busy = Busy()
+        self.begin(busy)
+        self.synchronize({1: vmRow("tap1"), 2: vmRow("tap2")})
+        self.reactor.work()
+        self.assertIsNone(self.told())
+        busy.free()
+        self.assertEqual(self.told(), [vm(1)])
+        busy.freeAll()
+        self.assertEqual(self.told(), [vm(1), vm(2)])
+
+    def test_removedWhileBusy(self) -> None:
+        """
+        An event that is cancelled because the observer is removed does not count.
+        """
+        self.begin(Busy())
+        self.synchronize({1: vmRow("tap1")})
+        self.reactor.work()
+        self.monitor.removeObserver(self.remembered)
+        self.assertIsNone(self.told())
+
+    def test_failures(self) -> None:
+        """
+        An event counts also if the observer fails: it is not told again.
+        """
+
+        def fail(event: Any) -> Any:
+            raise ZeroDivisionError
+
+        async def failLater(event: Any) -> None:
+            raise ZeroDivisionError
+
+        for function in (fail, failLater, lambda event: 5):
+            self.crash()
+            observer: Any = Recorder()
+            observer.eventReceived = function
+            self.begin(observer)
+            self.synchronize({1: vmRow("tap1")})
+            self.reactor.work()
+            self.assertEqual(self.told(), [vm(1)])
+            # Of the interface, and of Synchronized.
+            self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError, TypeError)), 2)
+
+    def test_otherSwitch(self) -> None:
+        """
+        If another switch is behind the endpoint than in an earlier life, everything
+        that was told of that one goes offline, under its key, and then the other
+        one is told.
+        """
+        store = Store(self.folder, "now")
+        batch = online(vm(1), vm(2))
+        batch.switches["old"] = batch.switches.pop("tcp:a")
+        batch.switches["old"].source = "tcp:test"
+        store.commit("flows", batch)
+        store.close()
+        self.synchronize({3: vmRow("tap3")})
+        self.reactor.work()
+        events = self.observer.events
+        self.assertEqual([e.switch for e in events], ["old", "old", "tcp:test", "tcp:test"])
+        self.assertEqual(
+            self.take(),
+            [
+                ("offline", "vm", "tap1", "resync"),
+                ("offline", "vm", "tap2", "resync"),
+                ("online", "vm", "tap3", "initial"),
+                ("synchronized", "initial"),
+            ],
+        )
+        self.work()
+        found = self.state._store
+        assert found is not None
+        self.assertIsNone(found.told("flows", "old"))
+        self.assertEqual(found.told("flows", "tcp:test"), [vm(3)])
+
+    def test_identityChanges(self) -> None:
+        """
+        A switch that becomes another one in this life has told everything offline
+        itself: it is dropped without a word.
+        """
+        self.synchronize({})
+        self.reactor.work()
+        receive: Any = self.monitor._audience.deliveries[0].observer.eventReceived
+        a, b = SwitchIdentity("A"), SwitchIdentity("B")
+        receive(InterfaceOnline(vm(1), Cause.UPDATE, "tcp:x", identity=a))
+        receive(InterfaceOffline(vm(1), Cause.RESYNC, "tcp:x", identity=a))
+        self.observer.take()
+        receive(InterfaceOnline(vm(2), Cause.RESYNC, "tcp:x", identity=b))
+        self.assertEqual(self.take(), [("online", "vm", "tap2", "resync")])
+        self.work()
+        store = self.state._store
+        assert store is not None
+        self.assertEqual(store.told("flows", "B"), [vm(2)])
+        self.assertIsNone(store.told("flows", "A"))
+
+
+class FaultTests(StateTestCase):
+    """
+    What can go wrong.
+    """
+
+    def lines(self, logs: Any) -> list[str]:
+        """
+        The lines of the log.
+        """
+        return [log["log_format"].format(**log) for log in logs]
+
+    def test_F92_inUse(self) -> None:
+        """
+        While another process uses the folder, observers are told everything as
+        INITIAL, and one line says that nothing is kept.
+        """
+        store = Store(self.folder, "now")
+        self.addCleanup(store.close)
+        with capturedLogs() as logs:
+            self.synchronize({1: vmRow("tap1")})
+            self.assertEqual(self.take()[-1], ("synchronized", "initial"))
+            self.work()
+        (line,) = self.lines(logs)
+        self.assertIn("cannot be used: another process uses it", line)
+        opened = self.state.open()
+        self.reactor.work()
+        self.failureResultOf(opened, StateRefused)
+        self.assertEqual(self.reactor.triggers, [])
+
+    def test_F90_damaged(self) -> None:
+        """
+        A damaged database is moved aside with a warning, and the next snapshot is
+        INITIAL.
+        """
+        self.folder.mkdir()
+        (self.folder / FILE).write_bytes(b"x" * 1000)
+        with capturedLogs() as logs:
+            self.synchronize({1: vmRow("tap1")})
+            self.assertEqual(self.take()[-1], ("synchronized", "initial"))
+        (line,) = self.lines(logs)
+        self.assertIn("is damaged: it is now", line)
+        self.assertTrue(any(".corrupt-" in name for name in os.listdir(self.folder)))
+        self.work()
+        self.crash()
+        self.begin()
+        self.synchronize({1: vmRow("tap1")})
+        self.assertEqual(self.take()[-1], ("synchronized", "resync"))
+
+    def test_F90_damagedLater(self) -> None:
+        """
+        If the damage shows while the database is used, the log says that nothing is
+        kept from now on, and it is moved aside for the next process.
+        """
+        self.synchronize({1: vmRow("tap1")})
+        self.take()
+        self.work()
+        store = self.state._store
+        assert store is not None
+        store._connection.execute("DROP TABLE told")
+        self.update({2: {"new": vmRow("tap2")}})
+        with capturedLogs() as logs:
+            self.work()
+        (line,) = self.lines(logs)
+        self.assertIn("no such table", line)
+        self.update({2: {"old": vmRow("tap2")}})
+        self.work()
+        self.assertEqual(len(self.take()), 2)
+        self.crash()
+        self.begin()
+        self.synchronize({1: vmRow("tap1")})
+        self.assertEqual(self.take()[-1], ("synchronized", "initial"))
+
+    def test_F93_full(self) -> None:
+        """
+        On a full disk one line says so, and one that there is room again.
+        """
+        self.synchronize({1: vmRow("tap1")})
+        self.take()
+        self.work()
+        store = self.state._store
+        assert store is not None
+        connection = store._connection
+        (pages,) = connection.execute("PRAGMA page_count").fetchone()
+        connection.execute(f"PRAGMA max_page_count = {pages}")
+        with capturedLogs() as logs:
+            self.update({n: {"new": vmRow(f"tap{n}", "x" * 200)} for n in range(2, 100)})
+            self.work()
+            self.work(5)
+            connection.execute("PRAGMA max_page_count = 10000")
+            self.work(5)
+        full, again = self.lines(logs)
+        self.assertIn("database or disk is full; trying again", full)
+        self.assertIn("there is room again", again)
+        self.assertEqual(len(store.told("flows", "tcp:test") or ()), 99)
+
+    def test_mistakes(self) -> None:
+        """
+        A wrong value raises where it is made.
+        """
+        folder: Any = 5
+        self.assertRaises(TypeError, ObserverState, folder)
+        name: Any = 5
+        self.assertRaises(TypeError, self.state.remember, name, Recorder())
+        self.assertRaises(TypeError, self.state.remember, "x", object())
+        self.assertRaises(ValueError, self.state.remember, "", Recorder())
+        self.assertRaises(ValueError, self.state.remember, "flows", Recorder())
+        with self.assertRaisesRegex(ValueError, "told= is given too"):
+            self.monitor.addObserver(self.state.remember("x", Recorder()), told=[])
+
+    def test_interface(self) -> None:
+        """
+        What remembers is an observer.
+        """
+        verifyObject(IOvsdbEventObserver, self.remembered)
+        self.assertIn("Recorder", repr(self.remembered))
+        self.assertIn("flows", repr(ObserverState("/var/lib/flows")))
+        self.assertIsNone(self.remembered.eventReceived(InterfaceOnline(vm(1), Cause.UPDATE, "s")))
+
+
+class ThreadTests(TestCase):
+    """
+    The real thread.
+    """
+
+    async def test_realThread(self) -> None:
+        """
+        With the real reactor, the store is used in a thread, and everything is
+        closed at the end.
+        """
+        folder = Path(self.mktemp())
+        state = ObserverState(folder, reactor)
+        observer = Recorder()
+        remembered: Any = state.remember("x", observer)
+        self.assertIsNone(await remembered.told("tcp:a"))
+        remembered.eventReceived(InterfaceOnline(vm(1), Cause.INITIAL, "tcp:a"))
+        await state.close()
+        other = ObserverState(folder, reactor)
+        again: Any = other.remember("x", observer)
+        self.assertEqual(await again.told("tcp:a"), [vm(1)])
+        third = ObserverState(folder)
+        with self.assertRaisesRegex(StateRefused, "another process uses it"):
+            await third.open()
+        await other.close()
+        await third.open()
+        await third.close()

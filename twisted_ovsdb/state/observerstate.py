@@ -1,0 +1,274 @@
+# Copyright (c) The twisted_ovsdb authors.
+# See LICENSE for details.
+
+"""
+What an application's observers were told, kept over the end of the process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from datetime import datetime, timezone
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from twisted_ovsdb.connection.waiters import Waiters
+from twisted_ovsdb.errors import escaped
+from twisted_ovsdb.events import OvsInterface
+from twisted_ovsdb.interfaces import IOvsdbEventObserver, Observer, asObserver
+from twisted_ovsdb.parameters import checkTexts
+from twisted_ovsdb.state.batch import Batch
+from twisted_ovsdb.state.database import Damaged, StateRefused, explain
+from twisted_ovsdb.state.remembering import Recorder, Remembered, remembered
+from twisted_ovsdb.state.roll import Roll
+from twisted_ovsdb.state.sink import SOON, Settle, Sink, SinkFate
+from twisted_ovsdb.state.store import Store
+from twisted_ovsdb.state.thread import DiskThread
+
+
+def moment() -> str:
+    """The time, as it is part of the name of a file."""
+    return datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S.%fZ")
+
+
+class ObserverState:
+    """
+    Keeps what observers were told in a folder, so that they are told exactly what
+    is different after the process was stopped, killed or upgraded.
+
+    The store is opened when the first observer is about to be told something, or by
+    L{open}, and closed when the reactor stops. Until then, nothing is done with the
+    folder: the process may become a daemon, or another user, before.
+    """
+
+    threadFactory: ClassVar[type[Any]] = DiskThread
+
+    _log = Logger()
+
+    def __init__(self, folder: str | os.PathLike[str], reactor: Any = None) -> None:
+        """
+        @param folder: belongs to this process alone. It is made if it does not
+            exist; the folder that it is in must exist.
+        @param reactor: schedules calls, and runs what comes from a thread; by
+            default the global reactor.
+        @raise TypeError: if C{folder} is no path.
+        """
+        if not isinstance(folder, (str, os.PathLike)):
+            raise TypeError(f"folder must be a path, not {folder!r}")
+        # A daemon changes its directory.
+        self._folder = Path(os.path.abspath(folder))
+        self._shown = escaped(str(self._folder))
+        self._givenReactor = reactor
+        self._thread: Any = None
+        self._store: Store | None = None
+        self._refused: StateRefused | None = None
+        self._opening: Waiters[None] = Waiters()
+        self._recorders: dict[str, Recorder] = {}
+        self._trigger: Any = None
+
+    def __repr__(self) -> str:
+        return f"<ObserverState {self._shown}>"
+
+    def remember(self, name: str, observer: Observer) -> IOvsdbEventObserver:
+        """
+        Make an observer remember what it is told.
+
+        @param name: names the observer in this folder, now and in later processes.
+        @param observer: the observer. It may be in views such as L{onlyKinds
+            <twisted_ovsdb.onlyKinds>}.
+        @return: what to give to C{addObserver} or a constructor in its place, also
+            of several factories, and to C{removeObserver}.
+        @raise TypeError: if the name is no text, or this is not an observer.
+        @raise ValueError: if the name is taken, or empty.
+        """
+        checkTexts(name=name)
+        if not name:
+            raise ValueError("name must not be empty")
+        if name in self._recorders:
+            raise ValueError(f"{name!r} is remembered already")
+
+        def make(behind: IOvsdbEventObserver) -> Remembered:
+            recorder = Recorder(asObserver(behind), partial(self._recall, name))
+            self._recorders[name] = recorder
+            return Remembered(recorder, partial(self._told, name))
+
+        return remembered(asObserver(observer), make)
+
+    def open(self) -> Deferred[None]:
+        """
+        Open the store now. Without this, it is opened when it is needed.
+
+        @return: fires when the store is open. L{StateRefused} if it cannot be used:
+            another process uses it, a newer version wrote it, or the disk refuses.
+            Observers are then told everything as INITIAL, and nothing is kept.
+        """
+        if self._store is not None:
+            return succeed(None)
+        opened = self._opening.wait()
+        if len(self._opening) == 1:
+            self._start()
+        return opened
+
+    def close(self) -> Deferred[None]:
+        """
+        Commit what waits, and close the store. This is done when the reactor stops.
+
+        @return: fires when it is closed, and another process may use the folder. On
+            a disk that takes no commit this waits for no commit.
+        """
+        return Deferred.fromCoroutine(self._close())
+
+    # How it is opened and closed
+
+    @property
+    def _reactor(self) -> Any:
+        if self._givenReactor is None:
+            from twisted.internet import reactor
+
+            self._givenReactor = reactor
+        return self._givenReactor
+
+    def _start(self) -> None:
+        self._thread = self.threadFactory(self._reactor)
+        self._thread.start()
+        self._trigger = self._reactor.addSystemEventTrigger("during", "shutdown", self.close)
+        self._thread.run(Store, self._folder, moment()).addCallbacks(self._opened, self._failed)
+
+    def _opened(self, store: Store) -> None:
+        self._store = store
+        if store.movedAside is not None:
+            self._log.warn(
+                "the state in {folder} is damaged: it is now {aside}, and observers are told"
+                " everything as INITIAL",
+                folder=self._shown,
+                aside=escaped(store.movedAside),
+            )
+        for name in self._recorders:
+            self._attach(name)
+        self._opening.callback(None)
+
+    def _attach(self, name: str) -> None:
+        assert self._store is not None
+        recorder = self._recorders[name]
+        if recorder.sink is None:
+            stored = self._store.sink(name)
+            recorder.roll = Roll({} if stored is None else stored.switches)
+            recorder.sink = Sink(
+                partial(self._commit, name), self._reactor, _Fate(self, recorder), interval=SOON
+            )
+
+    def _failed(self, failure: Failure) -> None:
+        fault = failure.value
+        assert isinstance(fault, Exception)
+        self._stopThread()
+        if not isinstance(fault, StateRefused):
+            fault = StateRefused(explain(fault))
+        self._opening.errback(fault)
+
+    def _stopThread(self) -> None:
+        trigger, self._trigger = self._trigger, None
+        if trigger is not None:
+            with contextlib.suppress(ValueError):  # it runs now
+                self._reactor.removeSystemEventTrigger(trigger)
+        self._thread.stop()
+
+    async def _close(self) -> None:
+        if self._store is None:
+            return
+        for recorder in self._recorders.values():
+            sink, recorder.sink = recorder.sink, None
+            if sink is not None:
+                await sink.finish()
+        store, self._store = self._store, None
+        if store is not None:
+            await self._thread.run(store.close)
+            self._stopThread()
+
+    # What an observer asks for
+
+    async def _ready(self) -> Store | None:
+        """The store; None if it cannot be used, which is logged once."""
+        if self._store is None and self._refused is None:
+            try:
+                await self.open()
+            except StateRefused as e:
+                if self._refused is None:
+                    self._refused = e
+                    self._log.error(
+                        "the state in {folder} cannot be used: {reason}; observers are told"
+                        " everything as INITIAL, and nothing is kept",
+                        folder=self._shown,
+                        reason=str(e),
+                    )
+        return self._store
+
+    def _told(self, name: str, switch: str) -> Deferred[list[OvsInterface] | None]:
+        return Deferred.fromCoroutine(self._askTold(name, switch))
+
+    async def _askTold(self, name: str, switch: str) -> list[OvsInterface] | None:
+        store = await self._ready()
+        if store is None:
+            return None
+        self._attach(name)
+        recorder = self._recorders[name]
+        if recorder.sink is not None and recorder.sink.batch:
+            # The observer was removed, and was added again.
+            await recorder.sink.flush()
+        recorder.roll.met(switch)
+        return await self._recall(name, switch)
+
+    def _recall(self, name: str, switch: str) -> Deferred[list[OvsInterface] | None]:
+        assert self._store is not None
+        found: Deferred[list[OvsInterface] | None] = self._thread.run(
+            self._store.told, name, switch
+        )
+        return found
+
+    def _commit(self, name: str, batch: Batch, settle: Settle) -> Deferred[None]:
+        assert self._store is not None
+        done: Deferred[None] = self._thread.run(self._store.commit, name, batch, settle)
+        return done.addErrback(self._abandon)
+
+    def _abandon(self, failure: Failure) -> Failure:
+        """A database that is damaged is no more to be read."""
+        if failure.check(Damaged) and self._store is not None:
+            self._thread.run(self._store.abandon, moment())
+        return failure
+
+
+class _Fate(SinkFate):
+    """Logs what happens to the commits of one observer."""
+
+    def __init__(self, state: ObserverState, recorder: Recorder) -> None:
+        self._state = state
+        self._recorder = recorder
+
+    def full(self, reason: str) -> None:
+        """See L{SinkFate.full}."""
+        self._state._log.error(
+            "the state in {folder}: {reason}; trying again until there is room",
+            folder=self._state._shown,
+            reason=reason,
+        )
+
+    def goesOn(self) -> None:
+        """See L{SinkFate.goesOn}."""
+        self._state._log.error(
+            "the state in {folder}: there is room again", folder=self._state._shown
+        )
+
+    def failed(self, reason: str) -> None:
+        """See L{SinkFate.failed}."""
+        self._recorder.sink = None
+        self._state._log.error(
+            "the state in {folder}: {reason}; what {observer} is told from now on is not kept",
+            folder=self._state._shown,
+            reason=reason,
+            observer=self._recorder,
+        )

@@ -1,0 +1,138 @@
+# Copyright (c) The twisted_ovsdb authors.
+# See LICENSE for details.
+
+"""
+An observer that remembers what it was told: it stands before the observer, notes
+each event when that has been told, and says at the beginning what was told before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import attrs
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from twisted_ovsdb.events import Cause, Event, InterfaceOffline, OvsInterface, SwitchIdentity
+from twisted_ovsdb.interfaces import IOvsdbEventObserver, ObserverResult
+from twisted_ovsdb.openvswitch.views import View
+from twisted_ovsdb.state.roll import Roll
+from twisted_ovsdb.state.sink import Sink
+
+Recall = Callable[[str], Deferred["list[OvsInterface] | None"]]
+"""What was told of a switch, by its key; None if nothing was."""
+
+
+@implementer(IOvsdbEventObserver)
+class Recorder:
+    """
+    Tells an observer, and notes what it was told. An event counts as told when
+    C{eventReceived} has returned and its Deferred has fired.
+
+    @ivar sink: notes the events; None while nothing is kept.
+    @ivar roll: the switches that are told of.
+    """
+
+    _log = Logger()
+
+    def __init__(self, observer: IOvsdbEventObserver, recall: Recall) -> None:
+        """
+        @param recall: tells what was told of a switch that another one has replaced.
+        """
+        self._observer = observer
+        self._recall = recall
+        self.sink: Sink | None = None
+        self.roll = Roll({})
+
+    def __repr__(self) -> str:
+        return f"<{self._observer!r}, remembered>"
+
+    def eventReceived(self, event: Event) -> ObserverResult:
+        """Tell the event, and note it."""
+        sink = self.sink
+        if sink is None:
+            return self._observer.eventReceived(event)
+        replaced = self.roll.note(event)
+        if replaced:
+            return Deferred.fromCoroutine(self._replace(sink, replaced, event))
+        return self._tell(sink, event)
+
+    def _tell(self, sink: Sink, event: Event) -> ObserverResult:
+        try:
+            result: Any = self._observer.eventReceived(event)
+        except Exception:
+            # It counts as delivered.
+            sink.note(event)
+            raise
+        if result is None:
+            return sink.note(event)
+        if not isinstance(result, Awaitable):
+            sink.note(event)
+            return result  # type: ignore[no-any-return]
+        return Deferred.fromCoroutine(self._ended(sink, event, result))
+
+    async def _ended(self, sink: Sink, event: Event, result: Awaitable[object]) -> None:
+        try:
+            await result
+        except CancelledError:
+            # The observer was removed before it had ended.
+            raise
+        except Exception:
+            sink.note(event)
+            raise
+        full = sink.note(event)
+        if full is not None:
+            await full
+
+    async def _replace(self, sink: Sink, replaced: list[str], event: Event) -> None:
+        """
+        Another switch has taken the place of these, as after a changed system-id:
+        no interface of theirs survives.
+        """
+        for switch in replaced:
+            # In this life, everything was told offline when the other one came.
+            rows = None if self.roll.wasMet(switch) else await self._recall(switch)
+            for row in rows or ():
+                identity = SwitchIdentity(None if switch == event.source else switch)
+                gone = InterfaceOffline(row, Cause.RESYNC, event.source, identity=identity)
+                try:
+                    await _wait(self._tell(sink, gone))
+                except Exception:
+                    self._log.failure(
+                        "observer {observer} failed on {event}", observer=self, event=gone
+                    )
+            self.roll.forget(switch)
+            sink.batch.forget(switch)
+        await _wait(self._tell(sink, event))
+
+
+async def _wait(result: ObserverResult) -> None:
+    if result is not None:
+        await result
+
+
+@attrs.frozen(eq=False)
+class Remembered(View):
+    """An observer that an L{ObserverState <twisted_ovsdb.ObserverState>} remembers."""
+
+    _told: Callable[[str], Deferred[Any]] = attrs.field(repr=False)
+
+    @property
+    def told(self) -> Any:
+        """A function of the key of the switch."""
+        return self._told
+
+
+def remembered(
+    observer: Any, make: Callable[[IOvsdbEventObserver], Remembered]
+) -> IOvsdbEventObserver:
+    """
+    Make an observer remember, behind the views that stand before it: what they hide
+    was not told.
+    """
+    if isinstance(observer, View):
+        return attrs.evolve(observer, observer=remembered(observer.observer, make))
+    return make(observer)
