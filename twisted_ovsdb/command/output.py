@@ -245,6 +245,7 @@ class HangUpService(Service):
 
 
 def closeWriter(writer: LineWriter) -> None:
+    """Write nothing more, and close the file."""
     writer.close()
     os.close(writer.fileno())
 
