@@ -674,6 +674,7 @@ class ForgetTests(KeptTestCase):
         self.online(1, source="sw1", identity=one)
         self.online(1, source="sw2", identity=two)
         self.tell(SwitchForgotten(ForgetReason.LIMIT, "sw1", identity=one))
+        self.turn()
         self.assertEqual(self.forgotten(), ["sw1"])
         self.crash()
         self.begin((), listens=True, days=0)

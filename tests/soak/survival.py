@@ -62,7 +62,9 @@ def goesOn(folder: Path, name: str) -> str:
         return "refused"
     try:
         sink = store.sink(name)
-        if sink is None or sink.position is None:
+        # A copy is another file: before the first lines are committed, nothing in it tells
+        # that it is the one that was written to.
+        if sink is None or sink.position is None or not sink.position.offset:
             return ASIDE if store.movedAside else "begins anew"
         batch = Batch()
         path = folder / "events.jsonl"
