@@ -217,14 +217,16 @@ class InterfaceMonitor:
 
     def interfaceByOfport(self, bridge: str, ofport: int) -> OvsInterface | None:
         """
-        @param bridge: the name of a bridge: an OpenFlow port number means nothing
-            without it.
+        Find an interface by its OpenFlow port.
+
         After a port has moved to another bridge, it has the number of its former
         bridge there, until ovs-vswitchd has given it another one. If two interfaces
         have one number in this time, the answer is the one that was there before. A
         monitor that has begun in this time does not know which one that is; its answer
         is None.
 
+        @param bridge: the name of a bridge: an OpenFlow port number means nothing
+            without it.
         @param ofport: the OpenFlow port number. No port has the number -1, which a row
             has if its port failed.
         @return: the interface that has this OpenFlow port; None if there is none,
