@@ -11,6 +11,7 @@ differs is printed.
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -62,15 +63,26 @@ class Ports:
         self._known = present
 
 
+PARSER = argparse.ArgumentParser(description="Print the ports that come to bridges and leave them.")
+PARSER.add_argument("server", metavar="SERVER", nargs="?", default=SERVER)
+
+
 async def main(reactor: Any, server: str = SERVER) -> None:
     """
     Print until the program is ended.
     """
+    try:
+        endpoint = clientFromRemote(reactor, server)
+    except ValueError as e:
+        PARSER.error(str(e))
     globalLogBeginner.beginLoggingTo([textFileLogObserver(sys.stderr)], redirectStandardIO=False)
     ports = Ports(lambda line: print(line, flush=True))
-    OvsdbReplicaService(clientFromRemote(reactor, server), ports.factory).startService()
+    service = OvsdbReplicaService(endpoint, ports.factory)
+    service.startService()
+    reactor.addSystemEventTrigger("before", "shutdown", service.stopService)
     await Deferred()
 
 
 if __name__ == "__main__":
-    task.react(lambda *args: ensureDeferred(main(*args)), sys.argv[1:])
+    given = PARSER.parse_args()
+    task.react(lambda *args: ensureDeferred(main(*args)), [given.server])

@@ -54,7 +54,9 @@ def main(paths: list[str]) -> None:
         with open(path, encoding="ascii") as file:
             lines += file.read().split("\n")
     for (switch, _), interface in sorted(fold(lines).items()):
-        print(switch, interface["kind"], interface["name"], interface["ofport"])
+        # With --bridges: a port number means nothing without its bridge.
+        place = [interface["bridge"]] if interface.get("bridge") else []
+        print(switch, interface["kind"], interface["name"], *place, interface["ofport"])
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ server sends only what has happened meanwhile (monitor_cond_since).
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -69,16 +70,26 @@ class LogicalPorts:
         return row["logical_port"]
 
 
+PARSER = argparse.ArgumentParser(description="Print when a logical port of OVN goes up or down.")
+PARSER.add_argument("server", metavar="SERVER", nargs="?", default=SERVER)
+
+
 async def main(reactor: Any, server: str = SERVER) -> None:
     """
     Print until the program is ended.
     """
+    try:
+        members = [clientFromRemote(reactor, member) for member in server.split(",")]
+    except ValueError as e:
+        PARSER.error(str(e))
     globalLogBeginner.beginLoggingTo([textFileLogObserver(sys.stderr)], redirectStandardIO=False)
-    members = [clientFromRemote(reactor, member) for member in server.split(",")]
     ports = LogicalPorts(lambda line: print(line, flush=True), len(members))
-    OvsdbReplicaService(ClusterEndpoint(members), ports.factory).startService()
+    service = OvsdbReplicaService(ClusterEndpoint(members), ports.factory)
+    service.startService()
+    reactor.addSystemEventTrigger("before", "shutdown", service.stopService)
     await Deferred()
 
 
 if __name__ == "__main__":
-    task.react(lambda *args: ensureDeferred(main(*args)), sys.argv[1:])
+    given = PARSER.parse_args()
+    task.react(lambda *args: ensureDeferred(main(*args)), [given.server])

@@ -14,7 +14,7 @@ its OpenFlow port a moment later: C{wait_for_vm.py} does.
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import Any, NoReturn
 
 from twisted.internet import task
 from twisted.internet.defer import ensureDeferred
@@ -101,13 +101,25 @@ async def removePort(protocol: OvsdbProtocol, bridge: str, name: str) -> None:
         raise ValueError(f"there is no port {name} on a bridge {bridge}")
 
 
+def fail(text: str) -> NoReturn:
+    """
+    End because of a wrong argument.
+    """
+    print(text, file=sys.stderr)
+    raise SystemExit(2)
+
+
 async def main(reactor: Any, what: str, bridge: str, name: str, *more: str) -> None:
     """
     Add or remove a port.
     """
     server = more[-1] if len(more) == (2 if what == "add" else 1) else SERVER
     try:
-        protocol = await connectProtocol(clientFromRemote(reactor, server), OvsdbProtocol())
+        endpoint = clientFromRemote(reactor, server)
+    except ValueError as e:
+        fail(str(e))
+    try:
+        protocol = await connectProtocol(endpoint, OvsdbProtocol())
     except ConnectError as e:
         raise SystemExit(f"{server}: {e}") from None
     try:
@@ -124,5 +136,5 @@ async def main(reactor: Any, what: str, bridge: str, name: str, *more: str) -> N
 if __name__ == "__main__":
     counts = {"add": (5, 6), "remove": (4, 5)}
     if len(sys.argv) < 2 or len(sys.argv) not in counts.get(sys.argv[1], ()):
-        raise SystemExit("usage: port.py add BRIDGE PORT IFACE_ID | remove BRIDGE PORT [SERVER]")
+        fail("usage: port.py add BRIDGE PORT IFACE_ID [SERVER] | remove BRIDGE PORT [SERVER]")
     task.react(lambda *args: ensureDeferred(main(*args)), sys.argv[1:])

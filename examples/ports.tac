@@ -2,7 +2,8 @@
 # See LICENSE for details.
 
 """
-An application for twistd: it logs each VM that gets its OpenFlow port.
+An application for twistd: it logs each VM that gets its OpenFlow port,
+and the bridge, without which the number means nothing.
 
     twistd -ny examples/ports.tac
 """
@@ -27,11 +28,15 @@ class Ports(OvsdbEventObserver):
     def vmOnline(self, event):
         if event.interface.ready:
             self.log.info(
-                "plug {vm} at {port}", vm=event.interface.iface_id, port=event.interface.ofport
+                "plug {vm} at {bridge} {port}",
+                vm=event.interface.iface_id,
+                bridge=event.interface.bridge,
+                port=event.interface.ofport,
             )
 
     def vmChanged(self, event):
-        if event.interface.ofport != event.previous.ofport:
+        now, before = event.interface, event.previous
+        if (now.bridge, now.ofport, now.ready) != (before.bridge, before.ofport, before.ready):
             self.vmOnline(event)
 
     def vmOffline(self, event):
@@ -40,5 +45,6 @@ class Ports(OvsdbEventObserver):
 
 server = os.environ.get("OVSDB", "unix:/var/run/openvswitch/db.sock")
 application = Application("ports")
-service = OvsdbMonitorService(clientFromRemote(reactor, server), OvsdbMonitorFactory([Ports()]))
+factory = OvsdbMonitorFactory([Ports()], bridges=True)
+service = OvsdbMonitorService(clientFromRemote(reactor, server), factory)
 service.setServiceParent(application)

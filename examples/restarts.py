@@ -15,6 +15,7 @@ program that has an OpenFlow connection needs none of this: that connection brea
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -32,6 +33,8 @@ from twisted_ovsdb import (
     RowChange,
     clientFromRemote,
 )
+
+SERVER = "tcp:127.0.0.1:6640"
 
 RETRY = 2.0
 """Seconds between two attempts to connect."""
@@ -80,12 +83,19 @@ def uptime(row: Mapping[str, Any] | None) -> int | None:
     return int(text.split(",")[5]) if text else None
 
 
-async def main(reactor: Any, server: str = "tcp:127.0.0.1:6640") -> None:
+PARSER = argparse.ArgumentParser(description="Say when ovs-vswitchd has restarted.")
+PARSER.add_argument("server", metavar="SERVER", nargs="?", default=SERVER)
+
+
+async def main(reactor: Any, server: str = SERVER) -> None:
     """
     Print a line after each restart, until Ctrl-C.
     """
+    try:
+        endpoint = clientFromRemote(reactor, server)
+    except ValueError as e:
+        PARSER.error(str(e))
     restarts = Restarts(lambda text: print(text, flush=True))
-    endpoint = clientFromRemote(reactor, server)
     while True:
         try:
             protocol = await connectProtocol(endpoint, OvsdbProtocol())
@@ -98,6 +108,7 @@ async def main(reactor: Any, server: str = "tcp:127.0.0.1:6640") -> None:
 
 
 if __name__ == "__main__":
+    given = PARSER.parse_args()
     log = textFileLogObserver(sys.stderr)
     globalLogBeginner.beginLoggingTo([log], redirectStandardIO=False)
-    task.react(lambda *args: ensureDeferred(main(*args)), sys.argv[1:])
+    task.react(lambda *args: ensureDeferred(main(*args)), [given.server])

@@ -14,6 +14,7 @@ twistd, this is C{twistd --reactor asyncio}.
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import sys
 from typing import Any
@@ -29,6 +30,12 @@ from twisted_ovsdb import (
     OvsdbMonitorFactory,
     clientFromRemote,
 )
+
+SERVER = "tcp:127.0.0.1:6640"
+
+PARSER = argparse.ArgumentParser(description="Wait in asyncio until VMs are ready.")
+PARSER.add_argument("server", metavar="SERVER", nargs="?", default=SERVER)
+PARSER.add_argument("count", metavar="COUNT", nargs="?", default=1, type=int)
 
 
 class Queued(OvsdbEventObserver):
@@ -59,22 +66,27 @@ async def plug(factory: OvsdbMonitorFactory, queue: asyncio.Queue[str], count: i
         print(interface.name, "is ready at", interface.ofport, flush=True)
 
 
-async def main(reactor: Any, server: str = "tcp:127.0.0.1:6640", count: str = "1") -> None:
+async def main(reactor: Any, server: str = SERVER, count: int = 1) -> None:
     """
     Code of Twisted: it awaits a coroutine of asyncio as a Deferred.
     """
+    try:
+        endpoint = clientFromRemote(reactor, server)
+    except ValueError as e:
+        PARSER.error(str(e))
     queue: asyncio.Queue[str] = asyncio.Queue(10)
     factory = OvsdbMonitorFactory([Queued(queue)])
-    EndpointConnector(clientFromRemote(reactor, server), factory).connect()
-    await Deferred.fromFuture(asyncio.ensure_future(plug(factory, queue, int(count))))
+    EndpointConnector(endpoint, factory).connect()
+    await Deferred.fromFuture(asyncio.ensure_future(plug(factory, queue, count)))
     await factory.stop()
 
 
 if __name__ == "__main__":
+    given = PARSER.parse_args()
     loop = asyncio.new_event_loop()
     # Otherwise ensure_future would take another loop before this one runs.
     asyncio.set_event_loop(loop)
     asyncioreactor.install(loop)
     log = textFileLogObserver(sys.stderr)
     globalLogBeginner.beginLoggingTo([log], redirectStandardIO=False)
-    task.react(lambda *args: ensureDeferred(main(*args)), sys.argv[1:])
+    task.react(lambda *args: ensureDeferred(main(*args)), [given.server, given.count])

@@ -280,7 +280,7 @@ class JQTests(SynchronousTestCase):
         server = MemoryServer()
         server.addBridge("br-int")
         server.addPort("br-int", "tap1", iface_id="vm-1", ofport=1)
-        connectedFactory(server, JSONLinesObserver(lines.append))
+        connectedFactory(server, JSONLinesObserver(lines.append), bridges=True)
         server.addPort("br-int", "tap2", iface_id="vm-2")
         server.assignOfport("tap2", 2)
         server.setInterface("tap2", options={"key": "1"})
@@ -296,7 +296,7 @@ class JQTests(SynchronousTestCase):
             done = subprocess.run(
                 [jq, "-r", program[1]], input=b"".join(lines), capture_output=True, check=True
             )
-            self.assertEqual(done.stdout, b"vm-1\t1\nvm-2\t2\n")
+            self.assertEqual(done.stdout, b"vm-1\tbr-int\t1\nvm-2\tbr-int\t2\n")
 
 
 class CommandTests(SynchronousTestCase):

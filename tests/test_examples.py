@@ -18,6 +18,7 @@ from twisted.internet.defer import Deferred, ensureDeferred, maybeDeferred
 from twisted.internet.endpoints import connectProtocol, serverFromString
 from twisted.internet.error import ProcessTerminated
 from twisted.internet.protocol import ProcessProtocol
+from twisted.logger import capturedLogs
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
@@ -114,6 +115,13 @@ class Program(ProcessProtocol):
                 del self._wanted[0]
                 waiting.callback(line)
 
+    @property
+    def unread(self) -> str:
+        """
+        The lines that L{line} has not taken.
+        """
+        return "\n".join(self._lines)
+
     async def end(self, signalName: str | None = None) -> int | None:
         """
         Wait until the program ends.
@@ -148,22 +156,28 @@ def vswitchdRuns(server: MemoryServer, seconds: int) -> None:
 class FlowTable:
     """
     The flows of a switch, as the instructions of flows.py make them.
+
+    @ivar flows: the cookie of each match, by bridge and match.
+    @ivar lines: the instructions.
     """
 
     def __init__(self) -> None:
-        self.flows: dict[str, str] = {}  # the cookie of each match
+        self.flows: dict[tuple[str, str], str] = {}
+        self.lines: list[str] = []
 
     def write(self, text: str) -> None:
         """
         Carry out an instruction.
         """
+        self.lines.append(text)
         what, _, arguments = text.partition(" cookie=")
+        what, _, bridge = what.partition(" ")
         if what == "add-flow":
             cookie, _, match = arguments.removesuffix(",actions=normal").partition(",")
-            self.flows[match] = cookie
+            self.flows[bridge, match] = cookie
         elif what == "del-flows":
-            cookie = arguments.removesuffix("/-1")
-            self.flows = {m: c for m, c in self.flows.items() if c != cookie}
+            gone = (bridge, arguments.removesuffix("/-1"))
+            self.flows = {m: c for m, c in self.flows.items() if (m[0], c) != gone}
 
 
 class FlowsTests(SynchronousTestCase):
@@ -172,11 +186,17 @@ class FlowsTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        self.flows = load(EXAMPLES / "flows.py").Flows
+        self.module = load(EXAMPLES / "flows.py")
         self.server, self.table = MemoryServer(), FlowTable()
         self.server.addBridge("br-int")
+        self.server.addBridge("br-ex")
         for number in (1, 2):
             self.server.addPort("br-int", f"tap{number}", iface_id=f"vm-{number}", ofport=number)
+        self.factory = connectedFactory(self.server, bridges=True)
+        self.factory.addObserver(
+            self.module.Flows(self.factory.interfaceByOfport, self.table.write)
+        )
+        self.server.advance(0)
 
     def ofports(self, **ofports: int) -> None:
         """
@@ -194,19 +214,26 @@ class FlowsTests(SynchronousTestCase):
             )
         )
 
-    def assertFlows(self, *ofports: int) -> None:
+    def assertFlows(self, *ofports: int, **others: int) -> None:
         """
-        Assert that the switch has the flows of exactly these ports.
+        Assert that the switch has the flows of exactly these ports of br-int, and that
+        each has the cookie of the VM that has the port.
+
+        @param others: the ports of other VMs, which are on br-ex, by their names.
         """
-        expected = {f"in_port={ofport}" for ofport in ofports}
+        expected = {("br-int", f"in_port={ofport}") for ofport in ofports}
+        expected |= {("br-ex", f"in_port={ofport}") for ofport in others.values()}
         self.assertEqual(set(self.table.flows), expected)
+        for name, ofport in others.items():
+            vm = self.factory.interfaceByName(name)
+            cookie = self.module.cookie(vm)
+            self.assertEqual(self.table.flows["br-ex", f"in_port={ofport}"], cookie)
 
     def test_swap(self) -> None:
         """
         Two VMs exchange their ports in one transaction, and while the program is
         not connected.
         """
-        connectedFactory(self.server, self.flows(self.table.write))
         self.assertFlows(1, 2)
         self.ofports(tap1=2, tap2=1)
         self.assertFlows(1, 2)
@@ -225,13 +252,48 @@ class FlowsTests(SynchronousTestCase):
         A port of another bridge may have the same number: its flows stay when the
         first one goes.
         """
-        connectedFactory(self.server, self.flows(self.table.write))
         mac = {"attached-mac": "52:54:00:00:00:01"}
-        self.server.addBridge("br-ex")
         self.server.addPort("br-ex", "tap3", iface_id="vm-3", ofport=1, external_ids=mac)
         self.server.deletePort("tap1")
-        remaining = {"in_port=1,dl_src=52:54:00:00:00:01", "in_port=2"}
+        remaining = {("br-ex", "in_port=1,dl_src=52:54:00:00:00:01"), ("br-int", "in_port=2")}
         self.assertEqual(set(self.table.flows), remaining)
+
+    def test_moved(self) -> None:
+        """
+        A port moves to another bridge and keeps its number: ovs-vswitchd does so if the
+        number is free there.
+        """
+        self.table.lines.clear()
+        self.server.movePort("tap1", "br-ex")
+        self.assertFlows(2, tap1=1)
+        self.assertEqual(
+            [line.split(" cookie")[0] for line in self.table.lines],
+            ["del-flows br-int", "add-flow br-ex"],
+        )
+
+    def test_movedToTaken(self) -> None:
+        """
+        Until a port that has moved gets another number, the flow of the VM that has the
+        number stays as it is.
+        """
+        self.server.addPort("br-ex", "tap3", iface_id="vm-3", ofport=1)
+        self.assertFlows(1, 2, tap3=1)
+        self.server.movePort("tap1", "br-ex")
+        self.assertFlows(2, tap3=1)
+        self.server.assignOfport("tap1", 2)
+        self.assertFlows(2, tap1=2, tap3=1)
+
+    def test_heir(self) -> None:
+        """
+        If the VM that has the number goes, the one that has moved keeps the number, and
+        no event says so.
+        """
+        self.server.addPort("br-ex", "tap3", iface_id="vm-3", ofport=1)
+        self.server.movePort("tap1", "br-ex")
+        self.server.deletePort("tap3")
+        self.assertFlows(2, tap1=1)
+        self.server.setInterface("tap1", error="broken")
+        self.assertFlows(2)
 
 
 class RestartsTests(SynchronousTestCase):
@@ -311,20 +373,24 @@ class ExamplesTests(TestCase):
         program = self.start(sys.executable, str(EXAMPLES / "flows.py"), self.where)
         await program.line(",in_port=1,actions=normal")
         await program.line("in sync: flows for 1 VMs")
+        self.server.addBridge("br-ex")
+        self.server.movePort("tap1", "br-ex")
+        await program.line("del-flows br-int cookie=")
+        await program.line("add-flow br-ex cookie=")
         mac = {"attached-mac": "52:54:00:00:00:02"}
         self.server.addPort("br-int", "tap2", iface_id="vm-2", external_ids=mac)
         self.server.assignOfport("tap2", 2)
         line = await program.line(",in_port=2,dl_src=52:54:00:00:00:02,actions=normal")
-        cookie = line.split(",")[0].removeprefix("add-flow ")
+        cookie = line.split(",")[0].removeprefix("add-flow br-int ")
         self.server.assignOfport("tap2", 3)
-        await program.line(f"del-flows {cookie}/-1")
-        await program.line(f"add-flow {cookie},in_port=3")
+        await program.line(f"del-flows br-int {cookie}/-1")
+        await program.line(f"add-flow br-int {cookie},in_port=3")
         # The connection breaks, and the program comes back at once.
         self.server.restart()
         line = await program.line("flows")
         self.assertEqual(line, "in sync: flows for 2 VMs")
         self.server.deletePort("tap2")
-        await program.line(f"del-flows {cookie}/-1")
+        await program.line(f"del-flows br-int {cookie}/-1")
         await program.end("INT")
 
     async def test_waitForVM(self) -> None:
@@ -340,21 +406,41 @@ class ExamplesTests(TestCase):
 
     async def test_waitForVMTimeout(self) -> None:
         """
-        If the VM is not ready in time, wait_for_vm.py says so and ends with
+        If the VM is not ready in time, wait_for_vm.py says so and why, and ends with
         status 1.
         """
+        self.server.addPort("br-int", "tap1", iface_id="vm-1", ofport=-1, error="no device")
         script = str(EXAMPLES / "wait_for_vm.py")
-        program = self.start(sys.executable, script, "vm-9", self.where, "0.01")
-        await program.line("vm-9 is not ready after 0.01 s")
+        program = self.start(sys.executable, script, "vm-1", self.where, "0.5")
+        await program.line("iface-id vm-1 is not ready after 0.5 s: tap1: no device")
         self.assertEqual(await program.end(), 1)
 
-    async def test_waitForVMUsage(self) -> None:
+    async def test_usage(self) -> None:
         """
-        wait_for_vm.py without an iface-id says what it needs.
+        Wrong arguments are one clear line and status 2, and C{--help} is help.
         """
-        program = self.start(sys.executable, str(EXAMPLES / "wait_for_vm.py"))
-        await program.line("usage: wait_for_vm.py IFACE_ID")
-        self.assertEqual(await program.end(), 1)
+        server, remote = ("tcp:127.0.0.1", "more"), "pony:4: Unknown endpoint type"
+        for name, arguments, status, line in (
+            ("flows.py", ["pony:4"], 2, remote),
+            ("flows.py", server, 2, "unrecognized arguments: more"),
+            ("bridge_ports.py", ["-h"], 0, "usage: bridge_ports.py [-h] [SERVER]"),
+            ("bridge_ports.py", ["pony:4"], 2, remote),
+            ("bridge_ports.py", server, 2, "unrecognized arguments: more"),
+            ("ovn_ports.py", ["tcp:127.0.0.1,pony:4"], 2, remote),
+            ("restarts.py", ["pony:4"], 2, remote),
+            ("with_asyncio.py", ["pony:4"], 2, remote),
+            ("with_asyncio.py", ["tcp:127.0.0.1", "x"], 2, "argument COUNT: invalid int"),
+            ("wait_for_vm.py", [], 2, "arguments are required: IFACE_ID"),
+            ("wait_for_vm.py", ["--help"], 0, "usage: wait_for_vm.py [-h] IFACE_ID"),
+            ("wait_for_vm.py", ["vm-1", "pony:4"], 2, remote),
+            ("wait_for_vm.py", ["vm-1", "tcp:127.0.0.1", "nan"], 2, "timeout must be a number"),
+            ("port.py", ["remove"], 2, "usage: port.py add BRIDGE PORT IFACE_ID [SERVER] |"),
+            ("port.py", ["remove", "br-int", "tap1", "pony:4"], 2, remote),
+        ):
+            program = self.start(sys.executable, str(EXAMPLES / name), *arguments)
+            await program.line(line)
+            self.assertEqual(await program.end(), status, name)
+            self.assertNotIn("Traceback", program.unread)
 
     async def test_asyncio(self) -> None:
         """
@@ -401,7 +487,7 @@ class ExamplesTests(TestCase):
             )
             await program.line("in sync")
             self.server.assignOfport(name, 3)
-            self.assertIn(f"plug {ifaceId} at 3", await program.line("plug"))
+            self.assertIn(f"plug {ifaceId} at br-int 3", await program.line("plug"))
             self.server.setInterface(name, options={"key": "1"})
             self.server.deletePort(name)
             self.assertIn(f"unplug {ifaceId}", await program.line("plug"))
@@ -472,13 +558,16 @@ class ExamplesTests(TestCase):
         self.server.deletePort("tap1")
         line = await program.line("leaves")
         self.assertEqual(line, "update: tap1 leaves br-int")
-        await program.end("INT")
+        # It ends in good order: its own end is no trouble to log.
+        await program.end("TERM")
+        self.assertNotIn("trying again", program.unread)
 
     async def test_foldEvents(self) -> None:
         """
         fold_events.py prints what is online at the end of the files.
         """
         row = '{"uuid":"u%d","kind":"vm","name":"tap%d","ofport":1}'
+        onBridge = row.replace("{", '{"bridge":"br-int",')
         parts = (
             '{"event":"online","switch":"s","interface":%s}' % (row % (9, 9)),
             '{"event":"sta',
@@ -489,6 +578,7 @@ class ExamplesTests(TestCase):
             '{"event":"offline","switch":"s","interface":%s}' % (row % (3, 3)),
             '{"event":"online","switch":"gone","interface":%s}' % (row % (4, 4)),
             '{"event":"forgotten","switch":"gone"}',
+            '{"event":"online","switch":"u","interface":%s}' % (onBridge % (5, 5)),
             '{"event":"synchronized","switch":"s"}',
         )
         paths = [self.mktemp(), self.mktemp()]
@@ -497,6 +587,7 @@ class ExamplesTests(TestCase):
         program = self.start(sys.executable, str(EXAMPLES / "fold_events.py"), *paths)
         self.assertEqual(await program.line("tap1"), "s vm tap1 1")
         self.assertEqual(await program.line("tap2"), "t vm tap2 1")
+        self.assertEqual(await program.line("tap5"), "u vm tap5 br-int 1")
         self.assertEqual(await program.end(), 0)
 
     async def test_observerModule(self) -> None:
@@ -517,6 +608,21 @@ class ExamplesTests(TestCase):
         self.server.deletePort("tap1")
         await program.line("VMs ready: 1")
         self.assertIn(await program.end("INT"), (0, signal.SIGINT))
+
+    def test_observerModuleBridges(self) -> None:
+        """
+        If the bridges are known, it says on which bridge the VMs are.
+        """
+        observer = load(EXAMPLES / "observer_module.py").ReadyVMs()
+        self.server.addBridge("br-ex")
+        self.server.addPort("br-int", "tap1", iface_id="vm-1", ofport=1)
+        with capturedLogs() as logs:
+            connectedFactory(self.server, observer, bridges=True)
+            self.server.movePort("tap1", "br-ex")
+            self.server.deletePort("tap1")
+        lines = [log["log_format"].format(**log) for log in logs if "VMs" in log["log_format"]]
+        expected = ["VMs ready: 1 (br-int 1)", "VMs ready: 1 (br-ex 1)", "VMs ready: 0"]
+        self.assertEqual(lines, expected)
 
 
 class AllTests(SynchronousTestCase):

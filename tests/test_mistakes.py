@@ -19,6 +19,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted_ovsdb import (
     ClassificationRules,
     ClusterEndpoint,
+    DatabaseReplica,
+    DatabaseSchema,
     EndpointConnector,
     InterfaceKind,
     InterfaceMonitor,
@@ -29,6 +31,7 @@ from twisted_ovsdb import (
     OvsdbMonitorService,
     OvsdbProtocol,
     OvsInterface,
+    Rows,
     TLSOptions,
     clientFromRemote,
     onlyBridges,
@@ -197,6 +200,10 @@ class MistakesTests(SynchronousTestCase):
             ({"hook": print}, "hook must be an instance of ConnectionHook"),
             ({"clock": Clock}, "clock must be a reactor or a Clock()"),
             ({"source": 0}, "source must be a text"),
+            ({"members": 1.5}, "members must be a whole number above zero, not 1.5"),
+            ({"members": 0}, "members must be a whole number above zero, not 0"),
+            ({"members": True}, "members must be a whole number above zero, not True"),
+            ({"method": ["monitor"]}, "method must be one of monitor, monitor_cond, not ['mon"),
         ):
             self.assertSays(words, lambda options=options: factory(**options))
         self.assertSays("ifaceId must be a text", factory().whenReady, 5)
@@ -206,6 +213,40 @@ class MistakesTests(SynchronousTestCase):
             self.assertSays(words, factory().whenReady, "vm", seconds)
         self.assertSays("ifaceId must be a text", factory().interfacesByIfaceId, 5)
         self.assertSays("name must be a text", factory().interfaceByName, ANY)
+        for bridges in (True, False):
+            known = factory(bridges=bridges)
+            self.assertSays("ofport must be an integer", known.interfaceByOfport, "br0", "3")
+            self.assertSays("ofport must be an integer", known.interfaceByOfport, "br0", True)
+            self.assertSays("bridge must be a text", known.interfaceByOfport, 3, "br0")
+            wrong: Any
+            for wrong in (b"br0", 7, ["br0"]):
+                self.assertSays("bridge must be a text", known.interfaces, None, wrong)
+
+    def test_tables(self) -> None:
+        """
+        A text in the place of names of tables or of columns, and no column.
+        """
+        schema = DatabaseSchema.parse({"name": "D", "tables": {"T": {"columns": {}}}})
+        for tables in ("T", {"T": "s"}):
+            self.assertSays("a list of names is needed", DatabaseReplica, schema, tables)
+        self.assertSays("columns must be a list of at least one name, not []", Rows, [])
+
+    def test_within(self) -> None:
+        """
+        The observer within a view was not added: the error says what to pass.
+        """
+        ports, other = Ports(), Ports()
+        view = withoutReplays(onlyKinds(ports, "vm"))
+        known, listener = factory([view]), OvsdbListenerFactory([view], clock=Clock())
+        words = "is within withoutReplays(...): pass what that returned"
+        for method in (known.replayTo, known.removeObserver, listener.replayTo):
+            self.assertSays(words, method, ports)
+            self.assertSays(words, method, view.observer)
+            self.assertSays("is no observer", method, other)
+        self.assertSays(
+            "maxSwitches must be a whole number above zero",
+            lambda: OvsdbListenerFactory(maxSwitches=1.5),  # type: ignore[arg-type]
+        )
 
     def test_ownMonitor(self) -> None:
         """

@@ -26,6 +26,20 @@ def checkNotNegative(**values: float) -> None:
             raise ValueError(f"{keyword} must be a number from zero up, not {value!r}")
 
 
+def checkCounts(**values: int) -> None:
+    """@raise ValueError: if one of these is not a whole number above zero."""
+    for keyword, value in values.items():
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise ValueError(f"{keyword} must be a whole number above zero, not {value!r}")
+
+
+def checkIntegers(**values: int) -> None:
+    """@raise TypeError: if one of these is not an integer."""
+    for keyword, value in values.items():
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise TypeError(f"{keyword} must be an integer, not {value!r}")
+
+
 def checkFlags(**values: bool) -> None:
     """@raise TypeError: if one of these is neither True nor False."""
     for keyword, value in values.items():

@@ -12,13 +12,43 @@ import random
 import time
 
 from twisted.internet.error import ConnectionDone
+from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.logger import capturedLogs
 from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
 
 from tests.endpoints.test_connector import ADDRESS
 from tests.fakes.factorycase import FactoryTestCase
-from twisted_ovsdb import InterfaceMonitor, OvsdbMonitorFactory
+from twisted_ovsdb import (
+    EndpointConnector,
+    InterfaceMonitor,
+    OvsdbMonitorFactory,
+    OvsdbReplicaFactory,
+)
+from twisted_ovsdb.testing import MemoryServer
+
+
+class InSyncTests(SynchronousTestCase):
+    """
+    Whether what a factory knows is what the server has.
+    """
+
+    def test_inSync(self) -> None:
+        """
+        It is from the end of a snapshot until the session is lost.
+        """
+        server, clock = MemoryServer(), Clock()
+        interfaces = OvsdbMonitorFactory(clock=clock)
+        rows = OvsdbReplicaFactory("Open_vSwitch", ["Bridge"], lambda *told: None, clock=clock)
+        for factory in (interfaces, rows):
+            known: OvsdbMonitorFactory | OvsdbReplicaFactory = factory
+            self.assertFalse(known.inSync)
+            EndpointConnector(server.endpoint, known).connect()
+            server.advance(0)
+            self.assertTrue(known.inSync)
+        server.kill()
+        self.assertEqual((interfaces.inSync, rows.inSync), (False, False))
 
 
 class NoConnectorTests(FactoryTestCase):

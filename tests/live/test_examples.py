@@ -13,7 +13,8 @@ from typing import Any
 from twisted.internet.threads import deferToThread
 
 from tests.fakes.documented import CHECKOUT, load
-from tests.live.support import LiveTestCase, Recorder, connect
+from tests.live.bridgescase import BridgesTestCase
+from tests.live.support import Recorder, connect
 from twisted_ovsdb import DatabaseReplica, OvsdbMonitorFactory
 from twisted_ovsdb.database.tables import RowChange
 
@@ -35,7 +36,7 @@ def example(name: str) -> Any:
     return load(CHECKOUT / "examples" / name)
 
 
-class FlowsTestCase(LiveTestCase):
+class FlowsTestCase(BridgesTestCase):
     """
     Runs flows.py, and gives the switch what it prints.
     """
@@ -46,43 +47,43 @@ class FlowsTestCase(LiveTestCase):
         """
         await self.vsctl(SCENE)
         self.written: list[str] = []
-        self.flows = example("flows.py").Flows(self.written.append)
-        factory = self.watch()
+        factory = self.watch(bridges=True)
+        self.flows = example("flows.py").Flows(factory.interfaceByOfport, self.written.append)
         factory.addObserver(self.flows)
         await self.observer.untilSynchronized()
         await self.assertInstalled(tap1=11, tap2=12)
         return factory
 
-    async def ofctl(self, command: str, *arguments: str) -> str:
+    async def ofctl(self, command: str, bridge: str, *arguments: str) -> str:
         """
-        Run ovs-ofctl on the bridge.
+        Run ovs-ofctl on a bridge.
         """
-        bridge = f"unix:{self.ovs.folder}/br-int.mgmt"
-        return await deferToThread(self.ovs.run, "ovs-ofctl", command, bridge, *arguments)
+        place = f"unix:{self.ovs.folder}/{bridge}.mgmt"
+        return await deferToThread(self.ovs.run, "ovs-ofctl", command, place, *arguments)
 
-    async def installed(self) -> dict[int, int]:
+    async def installed(self, bridge: str = "br-int") -> dict[int, int]:
         """
-        The cookies of the flows in the switch, by the port that they match.
+        The cookies of the flows in a bridge, by the port that they match.
         """
-        text = await self.ofctl("dump-flows")
+        text = await self.ofctl("dump-flows", bridge)
         found = re.findall(r"cookie=(0x\w+),.*in_port=\"?(\w+)\"?", text)
-        ofports = {i.name: i.ofport for i in (await self.table()).values()}
+        ofports = {i.name: i.ofport for i in (await self.placed()).values()}
         return {ofports.get(port) or int(port): int(cookie, 16) for cookie, port in found}
 
-    async def assertInstalled(self, **ofports: int) -> None:
+    async def assertInstalled(self, bridge: str = "br-int", **ofports: int) -> None:
         """
-        Carry out the instructions. Assert that the switch has a flow for each of
+        Carry out the instructions. Assert that the bridge has a flow for each of
         these VMs, at this OpenFlow port, and no others.
         """
-        await self.assertFoldEqualsTable()
+        await self.assertPlaced()
         while self.written:
-            command, arguments = self.written.pop(0).split(" ", 1)
+            command, *arguments = self.written.pop(0).split(" ")
             if command != "in":  # sync
-                await self.ofctl(command, arguments)
-        table = {i.name: i for i in (await self.table()).values()}
+                await self.ofctl(command, *arguments)
+        table = {i.name: i for i in (await self.placed()).values()}
         cookie = example("flows.py").cookie
         wanted = {ofport: int(cookie(table[name]), 16) for name, ofport in ofports.items()}
-        self.assertEqual(await self.installed(), wanted)
+        self.assertEqual(await self.installed(bridge), wanted)
 
 
 class FlowsTests(FlowsTestCase):
@@ -108,6 +109,28 @@ class FlowsTests(FlowsTestCase):
         await self.assertInstalled(tap1=11, tap2=12)
         await self.vsctl("del-port tap1")
         await self.assertInstalled(tap2=12)
+
+    async def test_moved(self) -> None:
+        """
+        A VM moves to another bridge, on which another one has its number, and back to
+        the first, on which the number is free. No flow is lost.
+        """
+        await self.begin()
+        await self.vsctl(
+            "add-br br-ex -- add-port br-ex tap3"
+            " -- set Interface tap3 external_ids:iface-id=port-3 ofport_request=11"
+        )
+        await self.assertInstalled("br-ex", tap3=11)
+        port = (await self.vsctl("get Port tap1 _uuid")).strip()
+        await self.vsctl(f"remove Bridge br-int ports {port} -- add Bridge br-ex ports {port}")
+        await self.assertInstalled("br-int", tap2=12)
+        (tap1,) = [row for row in (await self.placed()).values() if row.name == "tap1"]
+        assert tap1.ofport is not None
+        self.assertNotIn(tap1.ofport, (11, -1))
+        await self.assertInstalled("br-ex", tap1=tap1.ofport, tap3=11)
+        await self.vsctl(f"remove Bridge br-ex ports {port} -- add Bridge br-int ports {port}")
+        await self.assertInstalled("br-ex", tap3=11)
+        await self.assertInstalled("br-int", tap1=11, tap2=12)
 
 
 class RestartTests(FlowsTestCase):

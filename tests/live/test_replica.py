@@ -38,6 +38,7 @@ from twisted_ovsdb import (
     OvsdbReplicaFactory,
     RowChange,
     Rows,
+    RpcError,
 )
 from twisted_ovsdb.database.knowntables import KnownTables
 from twisted_ovsdb.database.monitorcondsince import NO_TRANSACTION
@@ -185,6 +186,48 @@ class SwitchTests(TestCase):
         cause, told = (await changes.takeSome(1))[0]
         self.assertEqual(sorted(told), [(None, "a"), (None, "tap1")])
         self.assertEqual(len(factory.replica["Port"]), 3)
+
+    async def test_conditionOfValue(self) -> None:
+        """
+        Values of a replica's rows are values of conditions: texts that are references,
+        sets and maps. A value that does not fit leaves the former conditions.
+        """
+        factory = OvsdbReplicaFactory(
+            "Open_vSwitch",
+            {"Bridge": ["name", "ports", "fail_mode", "external_ids"], "Port": ["name"]},
+            lambda *told: None,
+        )
+        await self.vsctl(
+            "add-br a -- add-br b -- add-port b tap1"
+            " -- set Bridge b external_ids:x=y -- set-fail-mode b secure"
+        )
+        self.connect(factory)
+        await factory.whenSynchronized()
+
+        def names(table: str) -> list[Any]:
+            return sorted(row["name"] for row in factory.replica[table].values())
+
+        (tap1,) = [u for u, row in factory.replica["Port"].items() if row["name"] == "tap1"]
+        (b,) = [row for row in factory.replica["Bridge"].values() if row["name"] == "b"]
+        await factory.changeConditions({"Port": [["_uuid", "==", tap1]]})
+        self.assertEqual(names("Port"), ["tap1"])
+        for where in (
+            [["ports", "includes", tap1]],
+            [["ports", "==", b["ports"]]],
+            [["external_ids", "includes", b["external_ids"]]],
+            [["fail_mode", "==", b["fail_mode"]]],
+        ):
+            await factory.changeConditions({"Bridge": [False]})
+            self.assertEqual(names("Bridge"), [])
+            await factory.changeConditions({"Bridge": where})
+            self.assertEqual(names("Bridge"), ["b"])
+        await factory.changeConditions({"Bridge": [["fail_mode", "==", None]]})
+        self.assertEqual(names("Bridge"), ["a"])
+        for wrong in (["ports", "includes", "tap1"], ["name", "<", "b"]):
+            with self.assertRaises(RpcError) as raised:
+                await factory.changeConditions({"Bridge": [wrong]})
+            self.assertIn("Bridge", str(raised.exception))
+        self.assertEqual(names("Bridge"), ["a"])
 
 
 class SouthboundTests(TestCase):

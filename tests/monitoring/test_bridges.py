@@ -136,6 +136,54 @@ class EventsTests(BridgesTestCase):
         self.assertEqual(self.named(factory.interfaceByOfport("br-ex", 7)), "tap1")
         self.assertIsNone(factory.interfaceByOfport("br-int", 7))
 
+    def test_byOfportWhileMoving(self) -> None:
+        """
+        A port that has moved has its old number until it gets another one. The number
+        means the port that had it on this bridge before, also if that has no kind,
+        and if nothing was asked before the move.
+        """
+        factory = self.connect(Recorder())
+        self.server.addPort("br-ex", "eth0", ofport=5)
+        self.server.addPort("br-int", "tap5", iface_id="vm-5", ofport=5)
+        self.server.movePort("tap5", "br-ex")
+        self.assertIsNone(factory.interfaceByOfport("br-ex", 5))
+        self.server.movePort("tap1", "br-ex")
+        self.assertEqual(self.named(factory.interfaceByOfport("br-ex", 1)), "tap2")
+        # Moved there and back again: it has gone last.
+        self.server.movePort("tap2", "br-int")
+        self.server.movePort("tap2", "br-ex")
+        self.assertEqual(self.named(factory.interfaceByOfport("br-ex", 1)), "tap1")
+        self.server.assignOfport("tap2", 2)
+        self.server.assignOfport("tap2", 1)
+        self.assertEqual(self.named(factory.interfaceByOfport("br-ex", 1)), "tap2")
+        self.server.deletePort("tap2")
+        self.assertEqual(self.named(factory.interfaceByOfport("br-ex", 1)), "tap1")
+
+    def test_byOfportUnknown(self) -> None:
+        """
+        Who begins while two ports have one number does not know which one it means,
+        in whichever order they come. Later it does.
+        """
+        self.server.movePort("tap1", "br-ex")
+        for name, bridge in (("tap4", "br-ex"), ("tap3", "br-int")):
+            self.server.addPort(bridge, name, iface_id=name, ofport=4)
+        self.server.movePort("tap3", "br-ex")
+        factory = self.connect(Recorder())
+        self.assertIsNone(factory.interfaceByOfport("br-ex", 1))
+        self.assertIsNone(factory.interfaceByOfport("br-ex", 4))
+        self.server.assignOfport("tap1", 2)
+        self.server.assignOfport("tap3", 3)
+        names = [self.named(factory.interfaceByOfport("br-ex", n)) for n in (1, 2, 3, 4)]
+        self.assertEqual(names, ["tap2", "tap1", "tap3", "tap4"])
+
+    def test_byOfportFailed(self) -> None:
+        """
+        The -1 of ports that failed is no OpenFlow port.
+        """
+        factory = self.connect(Recorder())
+        self.server.addPort("br-int", "bad", iface_id="vm-9", ofport=-1, error="no device")
+        self.assertIsNone(factory.interfaceByOfport("br-int", -1))
+
     def named(self, interface: Any) -> str:
         """
         The name of an interface.
@@ -155,8 +203,13 @@ class EventsTests(BridgesTestCase):
         lines = [log["log_format"].format(**log) for log in logs]
         warnings = [line for line in lines if "too old for monitor_cond" in line]
         self.assertEqual(len(warnings), 1, lines)
+        self.assertIn("each new port costs as many bytes as its bridge has ports", warnings[0])
         (tap1,) = factory.interfaces("vm", bridge="br-int")
         self.assertEqual(tap1.name, "tap1")
+        with capturedLogs() as logs:
+            connectedFactory(self.server, Recorder(), method="monitor_cond")
+        (line,) = [log["log_format"].format(**log) for log in logs if "cost" in log]
+        self.assertIn("each change costs the whole row of the interface", line)
 
     def test_methods(self) -> None:
         """
@@ -259,6 +312,7 @@ class ViewsTests(BridgesTestCase):
         """
         wrong: Any = 5
         self.assertRaises(ValueError, onlyBridges, Recorder())
+        self.assertRaises(ValueError, onlyBridges, Recorder(), "br-int", "")
         self.assertRaises(TypeError, onlyBridges, Recorder(), wrong)
         self.assertRaises(TypeError, onlyBridges, wrong, "br-int")
 

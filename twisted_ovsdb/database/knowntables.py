@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from twisted_ovsdb.database.conditions import requested
 from twisted_ovsdb.database.dialects import Dialect
 from twisted_ovsdb.database.monitor import MONITOR
 from twisted_ovsdb.database.monitorcondsince import NO_TRANSACTION
@@ -45,8 +46,8 @@ class KnownTables:
         """
         The wanted tables, to be read by this schema in this dialect.
 
-        @raise OvsdbError: if the schema lacks a table or a column, or if there
-            are conditions and the dialect has none.
+        @raise OvsdbError: if the schema lacks a table or a column, if there are
+            conditions and the dialect has none, or if a condition does not fit.
         """
         tables: dict[str, MonitoredTable] = {}
         asked: dict[str, Any] = {}
@@ -60,7 +61,9 @@ class KnownTables:
                     f"table {name}: this server does not know monitor_cond, which conditions need"
                 )
             reader = TableRows(table, [column.name for column in columns])
-            tables[name] = MonitoredTable(reader, self._replicas[name], rows.request)
+            tables[name] = MonitoredTable(
+                reader, self._replicas[name], requested(table, rows.where)
+            )
             asked[name] = (columns, rows.where)
         self._asked = asked
         return TableSet(dialect, tables)

@@ -71,15 +71,18 @@ class DatabaseReplica:
         @param conditional: C{monitor_cond} (ovsdb-server(7), section 4.1.12,
             Open vSwitch 2.6 and newer) in place of C{monitor}.
         @raise KeyError: if the schema has no such table or column.
+        @raise TypeError: if a text stands in the place of a list of names.
         """
         self.schema = schema
         self.conditional = conditional
         monitored: dict[str, MonitoredTable] = {}
+        _refuseText(tables)
         for name in schema.tables if tables is None else tables:
             if name not in schema.tables:
                 raise KeyError(f"database {printable(schema.name)} has no table {name}")
             table = schema.tables[name]
             chosen = tables[name] if isinstance(tables, Mapping) else table.columns
+            _refuseText(chosen)
             monitored[name] = MonitoredTable(TableRows(table, chosen), Replica[Row]())
         self._tableSet = TableSet(MONITOR_COND if conditional else MONITOR, monitored)
         self.tables: Mapping[str, Mapping[str, Row]] = MappingProxyType(
@@ -125,6 +128,12 @@ class DatabaseReplica:
             for name, rows in self._tableSet.readUpdate(tables).items()
             for change in self._tableSet.tables[name].replica.apply(rows)
         ]
+
+
+def _refuseText(names: object) -> None:
+    """Its characters would be taken for names."""
+    if isinstance(names, (str, bytes)):
+        raise TypeError(f"a list of names is needed, not {describe(names)}")
 
 
 class TableRows:

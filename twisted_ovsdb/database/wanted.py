@@ -57,7 +57,7 @@ def _names(columns: Iterable[str] | None) -> tuple[str, ...] | None:
         return None
     names = () if isinstance(columns, str) else tuple(columns)
     if not names or not all(isinstance(name, str) for name in names):
-        raise TypeError(f"columns must be a list of names, not {columns!r}")
+        raise TypeError(f"columns must be a list of at least one name, not {columns!r}")
     return tuple(dict.fromkeys(names))
 
 

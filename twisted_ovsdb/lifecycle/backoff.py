@@ -11,7 +11,7 @@ import random
 from typing import Final
 
 from twisted_ovsdb.errors import NotLeader, OvsdbError, ProtocolViolation, RpcError, SessionLost
-from twisted_ovsdb.parameters import checkPositive
+from twisted_ovsdb.parameters import checkCounts, checkPositive
 
 INITIAL_DELAY: Final = 1.0
 """Seconds: a restart of ovsdb-server takes much less."""
@@ -35,9 +35,11 @@ class BackOff:
         """
         @param members: how many servers there are to try one after another;
             there is a wait only when all have been tried.
-        @raise ValueError: if one of the two is not above zero.
+        @raise ValueError: if one of the two is not above zero, or C{members} is no
+            whole number.
         """
-        checkPositive(maxDelay=maximum, members=members)
+        checkPositive(maxDelay=maximum)
+        checkCounts(members=members)
         self.maximum = maximum
         self._initial = min(INITIAL_DELAY, maximum)
         self._members = members

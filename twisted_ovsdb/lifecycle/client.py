@@ -46,6 +46,10 @@ class ConnectionMonitor(Protocol):
     source: str
 
     @property
+    def inSync(self) -> bool:
+        """Whether what is known is what the server has."""
+
+    @property
     def switch(self) -> str:
         """Which server it is, for hooks."""
 
@@ -125,6 +129,11 @@ class OvsdbClientFactory(ReconnectingClientFactory, Generic[Monitor]):
         linkClosed = succeed(None) if link is None else link.close(MonitorStopped())
         # Without a connector, only the link tells when the connection is closed.
         return closed or linkClosed
+
+    @property
+    def inSync(self) -> bool:
+        """Whether what is known is what the server has now. It is not in an outage."""
+        return self.monitor.inSync
 
     @property
     def maxDelay(self) -> float:  # type: ignore[override]

@@ -31,7 +31,8 @@ from twisted_ovsdb.lifecycle.strangers import IDENTIFY_TIMEOUT, Strangers
 from twisted_ovsdb.lifecycle.trouble import SwitchLog
 from twisted_ovsdb.monitoring.monitor import InterfaceMonitor
 from twisted_ovsdb.openvswitch.classify import ClassificationRules
-from twisted_ovsdb.parameters import checkFlags, checkNotNegative, checkPositive
+from twisted_ovsdb.openvswitch.views import notAdded
+from twisted_ovsdb.parameters import checkCounts, checkFlags, checkNotNegative
 from twisted_ovsdb.wire.jsonstream import DEFAULT_MAX_LENGTH
 
 MAX_SWITCHES: Final = 1000
@@ -92,7 +93,7 @@ class OvsdbListenerFactory(ServerFactory):
 
         @raise ValueError: if a value is wrong; the text names the parameter.
         """
-        checkPositive(maxSwitches=maxSwitches)
+        checkCounts(maxSwitches=maxSwitches)
         checkNotNegative(forgetAfter=forgetAfter)
         checkFlags(pin=pin)
         clock, now = timeSource(clock)
@@ -141,7 +142,7 @@ class OvsdbListenerFactory(ServerFactory):
         @raise ValueError: if it is no observer.
         """
         if not any(observer is known for known in self._settings.observers):
-            raise ValueError(f"{observer!r} is no observer")
+            raise notAdded(observer, self._settings.observers)
         for monitor in self.monitors.values():
             monitor.replayTo(observer)
 

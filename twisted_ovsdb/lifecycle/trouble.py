@@ -93,7 +93,7 @@ class ServerLog(ConnectionHook):
         if self._failures == 1:
             self._since = now
             self._log.warn(
-                "{source}: {reason}{hint}; trying again until it answers",
+                "{source}: {reason}{hint}; trying again",
                 source=printable(source),
                 reason=reason,
                 hint=self._hint,

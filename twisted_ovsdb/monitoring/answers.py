@@ -16,6 +16,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted_ovsdb.errors import printable
 from twisted_ovsdb.events import InterfaceKind, OvsInterface
 from twisted_ovsdb.openvswitch.tracker import Present
+from twisted_ovsdb.ovsinterface import saysNothing
 from twisted_ovsdb.parameters import checkNotNegative
 
 
@@ -68,6 +69,60 @@ class Index:
 
     def _keyOf(self, row: OvsInterface | None) -> Hashable:
         return None if row is None or row.kind is None else self._key(row)
+
+
+def _bridgeAndOfport(row: OvsInterface) -> tuple[str, int] | None:
+    if row.bridge is None or row.ofport is None or saysNothing(row.ofport):
+        return None
+    return row.bridge, row.ofport
+
+
+class OfportIndex(Index):
+    """
+    The interfaces by bridge and OpenFlow port, also those that have no kind.
+
+    A port that has moved to another bridge has the number of its former bridge until
+    ovs-vswitchd gives it another one. In this time, two interfaces may have one bridge
+    and one number, and the one that has moved is not what the number means. It cannot
+    be told from a row which one that is, so moves are noted from the beginning.
+    """
+
+    def __init__(self, rows: Mapping[str, OvsInterface]) -> None:
+        super().__init__(rows, _bridgeAndOfport)
+        self._moved: dict[str, None] = {}  # UUIDs, in the order of the moves
+
+    @property
+    def made(self) -> bool:
+        """True: L{note} does something from the beginning."""
+        return True
+
+    def note(self, uuid: str, before: OvsInterface | None, now: OvsInterface | None) -> None:
+        """See L{Index.note}."""
+        if before is not None:
+            if now is None or now.ofport != before.ofport:
+                self._moved.pop(uuid, None)
+            elif now.bridge != before.bridge:
+                self._moved.pop(uuid, None)
+                self._moved[uuid] = None
+        super().note(uuid, before, now)
+
+    def find(self, bridge: str, ofport: int) -> OvsInterface | None:
+        """
+        @return: the interface that has this OpenFlow port of this bridge; None if
+            there is none, if it has no kind, or if more than one has not moved.
+        """
+        claims = {row.uuid: row for row in self.get((bridge, ofport))}
+        holders = [row for row in claims.values() if row.uuid not in self._moved]
+        if not holders and claims:
+            # ovs-vswitchd may have given one the number of before, which shows no change.
+            holders = [next(claims[uuid] for uuid in self._moved if uuid in claims)]
+        if len(holders) != 1 or holders[0].kind is None:
+            return None
+        return holders[0]
+
+    def _keyOf(self, row: OvsInterface | None) -> Hashable:
+        # A number may be that of an interface without a kind.
+        return None if row is None else self._key(row)
 
 
 def _isReadyVM(interface: OvsInterface) -> bool:

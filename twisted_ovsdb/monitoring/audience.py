@@ -22,7 +22,7 @@ from twisted_ovsdb.monitoring.earlier import Told
 from twisted_ovsdb.monitoring.telling import DELIVERY_SLICE
 from twisted_ovsdb.monitoring.turn import Turn
 from twisted_ovsdb.openvswitch.tracker import Present, Tracker
-from twisted_ovsdb.openvswitch.views import through
+from twisted_ovsdb.openvswitch.views import notAdded, through
 from twisted_ovsdb.parameters import checkClock, checkFlags
 
 Note = Callable[[str, "OvsInterface | None", "OvsInterface | None"], None]
@@ -144,17 +144,13 @@ class Audience:
 
     def remove(self, observer: Observer) -> None:
         """See L{InterfaceMonitor.removeObserver}."""
-        delivery = self._of(observer)
-        if delivery is None:
-            raise ValueError(f"{observer!r} is no observer")
+        delivery = self._found(observer)
         self.deliveries.remove(delivery)
         delivery.close()
 
     def replayTo(self, observer: Observer) -> None:
         """See L{InterfaceMonitor.replayTo}."""
-        delivery = self._of(observer)
-        if delivery is None:
-            raise ValueError(f"{observer!r} is no observer")
+        delivery = self._found(observer)
         delivery.tracker.repeat()
         if self._present.inSync:
             self._beginning.take(self.start)
@@ -183,6 +179,12 @@ class Audience:
 
     def _of(self, observer: Observer) -> Delivery | None:
         return next((d for d in self.deliveries if d.isOf(observer)), None)
+
+    def _found(self, observer: Observer) -> Delivery:
+        delivery = self._of(observer)
+        if delivery is None:
+            raise notAdded(observer, [delivery.added for delivery in self.deliveries])
+        return delivery
 
     def events(self) -> AsyncGenerator[Event, None]:
         """See L{InterfaceMonitor.events}."""

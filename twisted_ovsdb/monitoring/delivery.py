@@ -36,6 +36,7 @@ class Delivery(Telling[Event]):
 
     @ivar observer: the observer, or its adapter.
     @ivar tracker: what the observer was told, and what waits for it.
+    @ivar added: what was added: the observer, or the views in front of it.
     """
 
     observer: IOvsdbEventObserver
@@ -58,7 +59,8 @@ class Delivery(Telling[Event]):
         """
         adapted = asObserver(observer)
         super().__init__(adapted, adapted.eventReceived, tracker.nextEvent, clock, "eventReceived")
-        self._added = (observer, adapted) if added is None else (added,)
+        self.added = observer if added is None else added
+        self._adapted = adapted if self.added is observer else self.added
         self.tracker = tracker
         self._askTold = None if told is None else askTold(told)
         self._onRemembered = onRemembered
@@ -67,7 +69,7 @@ class Delivery(Telling[Event]):
     def isOf(self, observer: Observer) -> bool:
         """Whether this observer was added, or its adapter is told."""
         # By identity: two observers may be equal.
-        return any(observer is added for added in self._added)
+        return observer is self.added or observer is self._adapted
 
     def forget(self, reason: ForgetReason) -> Deferred[None]:
         """

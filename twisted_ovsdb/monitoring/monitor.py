@@ -25,7 +25,7 @@ from twisted_ovsdb.database.monitorcond import MONITOR_COND
 from twisted_ovsdb.errors import MonitorStopped
 from twisted_ovsdb.events import Event, ForgetReason, InterfaceKind, OvsInterface, SwitchIdentity
 from twisted_ovsdb.interfaces import Observer, asObservers
-from twisted_ovsdb.monitoring.answers import Index, Readiness
+from twisted_ovsdb.monitoring.answers import Index, OfportIndex, Readiness
 from twisted_ovsdb.monitoring.audience import Audience
 from twisted_ovsdb.monitoring.earlier import Told
 from twisted_ovsdb.monitoring.kindless import KindlessLog
@@ -37,14 +37,7 @@ from twisted_ovsdb.openvswitch.known import Changes, KnownSwitch
 from twisted_ovsdb.openvswitch.rows import TABLE
 from twisted_ovsdb.openvswitch.views import checkBridges
 from twisted_ovsdb.ovsinterface import kindOf
-
-
-def _text(parameter: str, value: str) -> str:
-    """Otherwise an index would have nothing under it, for ever and in silence."""
-    if not isinstance(value, str):
-        raise TypeError(f"{parameter} must be a text, not {value!r}")
-    return value
-
+from twisted_ovsdb.parameters import checkIntegers, checkTexts
 
 DIALECTS: Final = {dialect.method: dialect for dialect in (MONITOR, MONITOR_COND)}
 """What C{method} may be."""
@@ -52,12 +45,8 @@ DIALECTS: Final = {dialect.method: dialect for dialect in (MONITOR, MONITOR_COND
 
 def checkMethod(method: str | None) -> None:
     """@raise ValueError: if there is no such request."""
-    if method is not None and method not in DIALECTS:
+    if method is not None and method not in tuple(DIALECTS):
         raise ValueError(f"method must be one of {', '.join(DIALECTS)}, not {method!r}")
-
-
-def _bridgeAndOfport(row: OvsInterface) -> tuple[str, int] | None:
-    return None if row.bridge is None or row.ofport is None else (row.bridge, row.ofport)
 
 
 class InterfaceMonitor:
@@ -102,11 +91,13 @@ class InterfaceMonitor:
         self._synchronized: Waiters[tuple[OvsInterface, ...]] = Waiters()
         self._byName = Index(present.rows, attrgetter("name"))
         self._byIfaceId = Index(present.rows, attrgetter("iface_id"))
-        self._byOfport = Index(present.rows, _bridgeAndOfport)
-        self._indexes = (self._byName, self._byIfaceId, self._byOfport)
+        self._byOfport = OfportIndex(present.rows)
+        self._indexes: tuple[Index, ...] = (self._byName, self._byIfaceId)
+        if bridges:
+            self._indexes += (self._byOfport,)
         self._kindless = KindlessLog(rules, clock)
         self._readiness = Readiness(present, self._byIfaceId, clock)
-        self._oddities = OdditiesLog(present)
+        self._oddities = OdditiesLog(present, bridges)
         self._wasInSync = False  # since it was made, or forgotten
         for observer in asObservers(observers):
             self.addObserver(observer)
@@ -185,6 +176,8 @@ class InterfaceMonitor:
         monitor is not in sync, this waits for the next snapshot. Nothing is told
         before this call returns.
 
+        @param observer: what was added: of an observer within C{onlyBridges} or its
+            kin, what that returned.
         @raise ValueError: if it is no observer.
         """
         self._audience.replayTo(observer)
@@ -213,10 +206,12 @@ class InterfaceMonitor:
         @param bridge: only interfaces on the bridge of this name.
         @raise ValueError: if there is no such kind; for a bridge, if the monitor
             does not ask for bridges.
+        @raise TypeError: if the bridge is no text.
         """
         wanted = None if kind is None else kindOf(kind)
         found = self._present.interfaces()
         if bridge is not None:
+            checkTexts(bridge=bridge)
             self._requireBridges()
         return tuple(
             row
@@ -226,14 +221,27 @@ class InterfaceMonitor:
 
     def interfaceByOfport(self, bridge: str, ofport: int) -> OvsInterface | None:
         """
+        Find an interface by its OpenFlow port.
+
+        After a port has moved to another bridge, it has the number of its former
+        bridge there, until ovs-vswitchd has given it another one. If two interfaces
+        have one number in this time, the answer is the one that was there before. A
+        monitor that has begun in this time does not know which one that is; its answer
+        is None.
+
         @param bridge: the name of a bridge: an OpenFlow port number means nothing
             without it.
+        @param ofport: the OpenFlow port number. No port has the number -1, which a row
+            has if its port failed.
         @return: the interface that has this OpenFlow port; None if there is none,
             or it has no kind. In an outage, as it was last known.
         @raise ValueError: if the monitor does not ask for bridges.
+        @raise TypeError: if the bridge is no text, or the number no integer.
         """
+        checkTexts(bridge=bridge)
+        checkIntegers(ofport=ofport)
         self._requireBridges()
-        return next(iter(self._byOfport.get((bridge, ofport))), None)
+        return self._byOfport.find(bridge, ofport)
 
     def _requireBridges(self) -> None:
         if not self._known.bridges:
@@ -244,7 +252,8 @@ class InterfaceMonitor:
         @return: the interface of this name; None if there is none, or it has
             no kind. In an outage, as it was last known.
         """
-        return next(iter(self._byName.get(_text("name", name))), None)
+        checkTexts(name=name)
+        return next(iter(self._byName.get(name)), None)
 
     def interfacesByIfaceId(self, ifaceId: str) -> tuple[OvsInterface, ...]:
         """
@@ -252,7 +261,8 @@ class InterfaceMonitor:
             C{external_ids:iface-id}: usually one, and two while a VM's port
             moves to another interface. In an outage, as they were last known.
         """
-        return self._byIfaceId.get(_text("ifaceId", ifaceId))
+        checkTexts(ifaceId=ifaceId)
+        return self._byIfaceId.get(ifaceId)
 
     def whenSynchronized(self) -> Deferred[tuple[OvsInterface, ...]]:
         """
@@ -280,7 +290,8 @@ class InterfaceMonitor:
         """
         if timeout is not None and not isinstance(timeout, (int, float)):
             raise TypeError(f"timeout must be a number of seconds or None, not {timeout!r}")
-        return self._readiness.wait(_text("ifaceId", ifaceId), timeout)
+        checkTexts(ifaceId=ifaceId)
+        return self._readiness.wait(ifaceId, timeout)
 
     # The connection
 

@@ -25,8 +25,14 @@ class OdditiesLog:
 
     _log = Logger()
 
-    def __init__(self, present: Present) -> None:
+    def __init__(self, present: Present, bridges: bool) -> None:
+        """@param bridges: whether the tables Bridge and Port are monitored too."""
         self._present = present
+        self._cost = (
+            "each new port costs as many bytes as its bridge has ports"
+            if bridges
+            else "each change costs the whole row of the interface"
+        )
         self._lacking: dict[str, frozenset[str]] = {}  # by table
         self._fellBack = False
         self._torn: set[str] = set()  # names of interfaces
@@ -53,10 +59,10 @@ class OdditiesLog:
         if not self._fellBack:
             self._fellBack = True
             self._log.warn(
-                "{source}: the server is too old for {method}; monitor is used, with which each"
-                " new port costs as many bytes as its bridge has ports",
+                "{source}: the server is too old for {method}; monitor is used, with which {cost}",
                 source=printable(self._present.source),
                 method=method,
+                cost=self._cost,
             )
 
     def torn(self, torn: Mapping[str, tuple[str, ...]]) -> None:

@@ -15,6 +15,7 @@ from typing import Any, Final
 from twisted.internet.interfaces import IReactorTime
 
 from twisted_ovsdb.connection.protocol import OvsdbProtocol
+from twisted_ovsdb.database.conditions import refusedFor, requested
 from twisted_ovsdb.database.dialects import Dialect
 from twisted_ovsdb.database.knowntables import KnownTables
 from twisted_ovsdb.database.monitor import MONITOR
@@ -96,11 +97,11 @@ class ReplicaSession(Reading):
         other = {name: rows for name, rows in wanted.items() if self._has[name] != rows}
         if not other:
             return
+        assert self._schema is not None
+        tables = self._schema.tables
+        wheres = {name: requested(tables[name], rows.where) for name, rows in other.items()}
         # Without conditions, a request means every row.
-        requests = {
-            name: [{"where": [True] if rows.request is None else rows.request}]
-            for name, rows in other.items()
-        }
+        requests = {n: [{"where": [True] if w is None else w}] for n, w in wheres.items()}
         former = {name: self._has[name] for name in other}
         self._has.update(other)
         self._asking += 1
@@ -108,13 +109,12 @@ class ReplicaSession(Reading):
             # With one name for both, updates go on as before.
             name = self._monitorId
             await self.protocol.call("monitor_cond_change", [name, name, requests])
-        except RpcError:
+        except RpcError as refusal:
             self._has.update(former)
-            raise
+            raise refusedFor(refusal, other) from None
         finally:
             self._asking -= 1
         if not self._asking and self._has == self._known.wanted:
-            assert self._schema is not None
             self._known.agreed(self._schema, self.dialect)
 
     async def _firstChanges(self, database: str, schema: DatabaseSchema) -> list[RowChange]:
@@ -137,15 +137,18 @@ class ReplicaSession(Reading):
         lastId = known.lastId
         self._monitorId = self.protocol._unusedName(MONITOR_ID)
         reader = SinceReader(tables.tables) if since else tables.reader()
-        rest = await self.protocol._monitor(
-            dialect,
-            database,
-            self._monitorId,
-            tables.requests(),
-            self._updateReceived,
-            reader,
-            lastId if since else None,
-        )
+        try:
+            rest = await self.protocol._monitor(
+                dialect,
+                database,
+                self._monitorId,
+                tables.requests(),
+                self._updateReceived,
+                reader,
+                lastId if since else None,
+            )
+        except RpcError as refusal:
+            raise refusedFor(refusal, tables.tables) from None
         self._refuseIfClosed()
         found, now = False, NO_TRANSACTION
         if isinstance(reader, SinceReader):

@@ -71,8 +71,8 @@ def onlyKinds(observer: Observer, *kinds: InterfaceKind | str) -> OnlyKinds:
     another kind goes offline for it.
 
     C{Synchronized.interfaces} has only these interfaces, too; Disconnected and
-    SwitchForgotten are passed on as they are. C{removeObserver} takes what this
-    returns, not the observer within.
+    SwitchForgotten are passed on as they are. C{removeObserver} and C{replayTo} take
+    what this returns, not the observer within.
 
     @param kinds: the kinds, or their names, at least one.
     @raise TypeError: if C{observer} is not an observer.
@@ -95,7 +95,7 @@ def onlyBridges(observer: Observer, *bridges: str) -> OnlyBridges:
 
     @param bridges: names, or shell patterns (fnmatchcase), at least one.
     @raise TypeError: if C{observer} is not an observer, or a bridge is no text.
-    @raise ValueError: if no bridge is given.
+    @raise ValueError: if no bridge is given, or an empty name.
     """
     adapted = asObserver(observer)
     if not bridges:
@@ -103,6 +103,10 @@ def onlyBridges(observer: Observer, *bridges: str) -> OnlyBridges:
     for bridge in bridges:
         if not isinstance(bridge, str):
             raise TypeError(f"a bridge is given by its name, not {bridge!r}")
+        if not bridge:
+            raise ValueError(
+                "no bridge has an empty name: the observer would be told of no interface"
+            )
     return OnlyBridges(adapted, bridges)
 
 
@@ -112,7 +116,7 @@ def withoutReplays(observer: Observer) -> WithoutReplays:
     interfaces that an outage left unchanged. Other observers of the same
     factory are told.
 
-    C{removeObserver} takes what this returns, not the observer within.
+    C{removeObserver} and C{replayTo} take what this returns, not the observer within.
 
     @raise TypeError: if C{observer} is not an observer.
     """

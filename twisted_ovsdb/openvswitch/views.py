@@ -9,6 +9,7 @@ goes offline in its place in the order: before others come online.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import attrs
@@ -116,6 +117,24 @@ def through(observer: Observer) -> Seen:
     if not wants:
         return Seen(observer, None, replays, told)
     return Seen(observer, lambda interface: all(want(interface) for want in wants), replays, told)
+
+
+def notAdded(observer: object, added: Iterable[Observer]) -> ValueError:
+    """
+    The error for an observer that is none. It often is the one within a view: what
+    L{onlyKinds <twisted_ovsdb.onlyKinds>} and its kin return is the observer.
+    """
+    for outer in added:
+        within: object = outer
+        while isinstance(within, View):
+            within = within.observer
+            if within is observer:
+                name = type(outer).__name__
+                function = name[:1].lower() + name[1:]
+                return ValueError(
+                    f"{observer!r} is within {function}(...): pass what that returned"
+                )
+    return ValueError(f"{observer!r} is no observer")
 
 
 def checkBridges(observer: Observer, known: bool) -> None:
