@@ -256,7 +256,7 @@ class SwallowTests(SynchronousTestCase):
             (b'{"a":1}{"b"{', "'{' behind a string"),
             (b'{"a":[}', "'}' behind '['"),
             (b'{"a":[[]}', "'}' closes no such bracket"),
-            (b'{"a":{"b":1]', "']' closes no such bracket"),
+            (b'{"a":{"b":{}]', "']' closes no such bracket"),
             (b'{"a":{}{', "'{' behind '}'"),
             (b'{"a":"b""', "a string behind a string"),
             (b'{"a":"b" x "', "a string behind a string"),
