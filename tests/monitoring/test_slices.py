@@ -132,13 +132,18 @@ class SliceTests(SynchronousTestCase):
 
     def test_update(self) -> None:
         """
-        A large update is told in slices too, and completely before the next
-        update.
+        A large update is read and told in slices too, and completely before the
+        next update. Nothing of it is told before it is read.
         """
         self.receive(reply(1, {}))
         news = {n: {"new": row} for n, row in self.rows().items()}
         gone = {n: {"old": row} for n, row in self.rows().items()}
         self.receive(update(news) + update(gone))
+        self.assertTrue(self.paused())
+        for _ in range(2):
+            self.turns(1)
+            self.assertEqual(len(self.observer.events), 1)
+        self.turns(1)
         self.assertEqual(len(self.observer.events), 1 + 2)
         self.turns()
         self.assertEqual(
@@ -146,6 +151,57 @@ class SliceTests(SynchronousTestCase):
             ["synchronized"] + ["online"] * 10 + ["offline"] * 10,
         )
         self.assertFalse(self.paused())
+
+    def test_F84_wrongUpdate(self) -> None:
+        """
+        A fault in a later slice of an update ends the session, and nothing of the update
+        is told.
+        """
+        self.receive(reply(1, {}))
+        news: dict[int, Any] = {n: {"new": row} for n, row in self.rows().items()}
+        self.receive(update({**news, 11: {"new": {"name": 5}}}))
+        self.assertIsNone(self.protocol.lost)
+        self.turns()
+        self.assertIn("column type: missing", str(self.protocol.lost))
+        told = [event[0] for event in self.observer.take()]
+        self.assertEqual(told, ["synchronized", "disconnected"])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_F84_lostWhileUpdating(self) -> None:
+        """
+        If the session is lost or left while an update is read, nothing of the update is
+        told, and no delayed call is left.
+        """
+        news = {n: {"new": row} for n, row in self.rows().items()}
+        for leave in (
+            lambda: self.protocol.connectionLost(Failure(ConnectionLost())),
+            lambda: self.protocol.abort(ConnectionLost()),
+            lambda: self.monitor.detach(),
+        ):
+            self.receive(reply(1, {}))
+            self.receive(update(news))
+            self.turns(1)
+            leave()
+            self.turns()
+            told = [event[0] for event in self.observer.take()]
+            self.assertEqual(told, ["synchronized", "disconnected"])
+            self.assertEqual(self.clock.getDelayedCalls(), [])
+            self.connect()
+
+    def test_F84_bugWhileUpdating(self) -> None:
+        """
+        A bug in a later slice is logged, and ends the session.
+        """
+        self.receive(reply(1, {}))
+
+        def failing(rows: Any) -> Any:
+            raise ZeroDivisionError
+
+        self.patch(self.monitor._known, "update", failing)
+        self.receive(update({n: {"new": row} for n, row in self.rows().items()}))
+        self.turns()
+        self.assertIsInstance(self.protocol.lost, ZeroDivisionError)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
     def test_busyObserverDoesNotPause(self) -> None:
         """

@@ -19,6 +19,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from twisted_ovsdb.errors import ProtocolViolation
 from twisted_ovsdb.wire.jsonstream import DEFAULT_MAX_LENGTH, JSONStream
 from twisted_ovsdb.wire.strictjson import decodeObject
+from twisted_ovsdb.wire.tokens import MAX_DEPTH, Tokens
 
 PROPERTY = settings(
     derandomize=True,
@@ -207,10 +208,136 @@ class TableTests(SynchronousTestCase):
             self.check(what, b'{"a":1}' + data, ("[{'a': 1}]", None))
 
 
+BROKEN_OFF: list[tuple[str, bytes]] = [
+    ("a brace", b"{"),
+    ("a brace and a comma", b"{,"),
+    ("a name", b'{"id"'),
+    ("a member", b'{"id":1'),
+    ("a string", b'{"id":"x"'),
+    ("half a string", b'{"id":null,"meth'),
+    ("half a string behind an escape", rb'{"id":"\\\"'),
+    ("a bracket", b'{"a":['),
+    ("an array", b'{"a":[1,[]]'),
+    ("an update without its last brace", b'{"id":null,"method":"update","params":["m",{}]'),
+    ("an update without its last two", b'{"id":null,"method":"update","params":["m",{}'),
+    ("a colon", b'{"id":'),
+    ("a comma in an array", b'{"id":[1,'),
+]
+"""A message that breaks off, and does not end before the next one begins."""
+
+
+class SwallowTests(SynchronousTestCase):
+    """
+    A message that was broken off does not swallow the messages behind it.
+    """
+
+    def test_F80_nextMessages(self) -> None:
+        """
+        Behind a message that broke off, the next message is a fault, or the one after
+        that; however the stream is cut.
+        """
+        whole = b'{"id":null,"method":"update","params":["m",{"T":{"U":{"new":{"n":"a:b"}}}}]}'
+        for what, begun in BROKEN_OFF:
+            data = begun + whole * 2
+            found = outcome([data])
+            assert found[1] is not None, what
+            self.assertRegex(found[1], "^not JSON: .+ behind .+", what)
+            for chunks in cuttings(data):
+                self.assertEqual(outcome(chunks), found, f"{what}: {chunks[:3]}")
+
+    def test_F80_atOnce(self) -> None:
+        """
+        A token that cannot stand where it stands is a fault when it arrives, not when the
+        message ends.
+        """
+        for data, says in (
+            (b"{,", "',' behind '{'"),
+            (b"{{", "'{' behind '{'"),
+            (b'{"a":1}{"b"{', "'{' behind a string"),
+            (b'{"a":[}', "'}' behind '['"),
+            (b'{"a":[[]}', "'}' closes no such bracket"),
+            (b'{"a":{"b":{}]', "']' closes no such bracket"),
+            (b'{"a":{}{', "'{' behind '}'"),
+            (b'{"a":"b""', "a string behind a string"),
+            (b'{"a":"b" x "', "a string behind a string"),
+            (b'{"a"::', "':' behind ':'"),
+            (b'{"a":1,:', "':' behind ','"),
+        ):
+            for chunks in cuttings(data):
+                self.assertEqual(outcome(chunks)[1], f"not JSON: {says}", data)
+            for chunks in cuttings(data[:-1]):
+                self.assertIsNone(outcome(chunks)[1], data)
+
+
+class ValuesTests(SynchronousTestCase):
+    """
+    What a message becomes when it is parsed has a limit too.
+    """
+
+    def test_F81_values(self) -> None:
+        """
+        A message has at most so many values, in one chunk and in several; one more is a
+        fault before it is parsed.
+        """
+        for count, fault in ((9_997, None), (9_998, "a message has more than 10000 values")):
+            # The braces and brackets of the message, and the first element.
+            data = b'{"a":[' + b"1," * count + b'1],"b":"' + b"x" * 9000 + b'"}'
+            decoded: list[int] = []
+
+            def decode(message: bytes | bytearray, decoded: list[int] = decoded) -> Any:
+                decoded.append(len(message))
+                return {}
+
+            for size in (len(data), 997):
+                decoded.clear()
+                stream = JSONStream(10**5, decode)
+                found = None
+                try:
+                    for chunk in pieces(data, range(0, len(data), size)):
+                        list(stream.feed(chunk))
+                except ProtocolViolation as e:
+                    found = str(e)
+                self.assertEqual((found, bool(decoded)), (fault, fault is None))
+            # The next message has its own.
+            if fault is None:
+                self.assertIsNone(outcome([data] * 3, 10**5)[1])
+
+    def test_F81_default(self) -> None:
+        """
+        By default a message has four million values: what 200,000 interfaces need.
+        """
+        self.assertEqual(JSONStream().maxValues, 4 * 2**20)
+
+
 class DepthTests(SynchronousTestCase):
     """
     Deep nesting is read or refused, and never breaks the reader.
     """
+
+    def test_F82_limit(self) -> None:
+        """
+        So many brackets may be open at once, and one more is refused when it arrives,
+        wherever the stream is cut.
+        """
+        for begin, end in ((b"[", b"]"), (b'{"a":', b"}")):
+            for depth, fault in ((MAX_DEPTH, None), (MAX_DEPTH + 1, "nested more than 256 deep")):
+                deep = begin * (depth - 2) + b"[]" + end * (depth - 2)
+                data = b'{"a":1}{"b":' + deep + b"}"
+                for chunks in ([data], pieces(data, range(0, len(data), 7)), [data[:9], data[9:]]):
+                    values, found = outcome(chunks)
+                    self.assertEqual(values.startswith("[{'a': 1}"), True)
+                    if fault is None:
+                        self.assertIsNone(found)
+                    else:
+                        self.assertEqual((values, found), ("[{'a': 1}]", f"not JSON: {fault}"))
+
+    def test_F82_wide(self) -> None:
+        """
+        Many brackets that are not open at once are no depth.
+        """
+        data = b'{"a":[' + b"[[]]," * 500 + b"[]]}"
+        for chunks in ([data], [b'{"a":1}' + data], pieces(data, range(0, len(data), 100))):
+            self.assertIsNone(outcome(chunks)[1])
 
     def test_legal(self) -> None:
         """
@@ -290,23 +417,21 @@ class LimitTests(SynchronousTestCase):
         that would stall the reactor for seconds.
         """
         searched = 0
-        findEnd = JSONStream._findEnd
+        findEnd, skim = Tokens._findEnd, Tokens._skim
 
-        def counting(stream: JSONStream, chunk: bytes, start: int) -> int | None:
+        def finding(tokens: Tokens, chunk: bytes, start: int) -> int | None:
             nonlocal searched
-            skim, skimmed = stream._skim, []
-
-            def skimming(chunk: bytes) -> int | None:
-                skimmed.append(len(chunk))
-                return skim(chunk)
-
-            stream._skim = skimming  # type: ignore[method-assign]
-            end = findEnd(stream, chunk, start)
-            del stream._skim
-            searched += sum(skimmed) + (len(chunk) if end is None else end) - start
+            end = findEnd(tokens, chunk, start)
+            searched += (len(chunk) if end is None else end) - start
             return end
 
-        self.patch(JSONStream, "_findEnd", counting)
+        def skimming(tokens: Tokens, chunk: bytes) -> bool | None:
+            nonlocal searched
+            searched += len(chunk)
+            return skim(tokens, chunk)
+
+        self.patch(Tokens, "_findEnd", finding)
+        self.patch(Tokens, "_skim", skimming)
         data = b'{"id":null,"method":"update","params":["x",{}]}' * 1000
         self.assertEqual(len(list(JSONStream().feed(data))), 1000)
         self.assertLessEqual(searched, 2 * len(data))

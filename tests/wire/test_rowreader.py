@@ -38,7 +38,7 @@ from twisted_ovsdb.wire import rowreader, tableupdates
 from twisted_ovsdb.wire.jsonstream import JSONStream
 from twisted_ovsdb.wire.rowreader import arrivingReply
 from twisted_ovsdb.wire.strictjson import decodeObject, scanValue
-from twisted_ovsdb.wire.tableupdates import decodeMessage
+from twisted_ovsdb.wire.tableupdates import MAX_UNASKED, decodeMessage
 
 SECOND = "Second"
 """A second table, with rows of the same kind."""
@@ -262,13 +262,14 @@ class ArrivingTests(SynchronousTestCase):
         """
         rows = {uuid(n): {"new": plainRow(n)} for n in range(1, 60)}
         message = write({"id": 1, "result": {TABLE: rows}, "error": None}).encode()
-        reader = tableSet().reader()
+        readers = [tableSet().reader(), tableSet().reader()]
         stream = JSONStream(len(message), decodeMessage)
-        stream.readArrived = lambda message: reader.readArrived(message, 17)
+        stream.readArrived = lambda message: readers[0].readArrived(message, 17)
         found = [
             value
             for chunk in pieces(message * 2, range(0, 2 * len(message), 300))
             for value in stream.feed(chunk)
+            if readers.pop(0)
         ]
         self.assertEqual(len(found), 2)
 
@@ -283,26 +284,66 @@ class ArrivingTests(SynchronousTestCase):
             found = self.outcome([message[:size], message[size:]])
             self.assertIn("not JSON", found)
 
-    def test_twice(self) -> None:
+    def test_F83_twice(self) -> None:
         """
-        Of a row that stands there twice the last one counts, but each has to be
-        right. However the reply is written and cut, it is the same.
+        A row or a table that stands in a reply twice is a fault, however the reply is
+        written and cut. Among the columns of a row the last one counts.
         """
 
-        def reply(*rows: str) -> str:
-            table = ",".join(f'"{uuid(1)}":{{"new":{row}}}' for row in rows)
-            return f'{{"id":1,"result":{{"{TABLE}":{{{table}}}}}}}'
+        def table(name: str, *numbers: int) -> str:
+            rows = (f'"{uuid(n)}":{{"new":{write(plainRow(n))}}}' for n in numbers)
+            return f'"{name}":{{{",".join(rows)}}}'
 
-        first, second, wrong = (write(plainRow(n)) for n in (1, 2, 2**63))
-        for text, says in ((reply(first, second), None), (reply(wrong, second), "column ofport")):
-            for form in (text, text.replace(":", ": ").replace(",", ", ")):
-                data = form.encode()
-                for size in (7, len(data)):
+        first = table(TABLE, 1, 2, 3)
+        row, other = "a row stands there twice", f"table {TABLE} stands there twice"
+        for tables, says in (
+            (table(TABLE, 1, 1), row),
+            (table(TABLE, 1, 2, 3, 1), row),
+            (f"{table(SECOND, 1)},{table(TABLE, 1, 2, 3, 4, 5, 5)}", row),
+            (f"{first},{table(SECOND, 1, 2)},{table(TABLE, 4, 5)}", other),
+            (f"{first},{table(TABLE, 4)}", other),
+            (f"{first},{table(TABLE)}", other),
+            (f"{table(TABLE)},{first}", other),
+            (first.replace('"name"', '"name":5,"name"'), None),
+            (f"{first},{table(SECOND, 1, 2, 3)}", None),
+        ):
+            usual = f'{{"id":1,"result":{{{tables}}},"error":null}}'
+            odd = f'{{"error":null,"result":{{{tables}}},"id":1}}'
+            for text in (usual, odd):
+                for form in (text, text.replace(":", ": ").replace(",", ", ")):
+                    data = form.encode()
+                    for size in (7, 50, 150, len(data)):
+                        found = self.outcome(pieces(data, range(0, len(data), size)))
+                        if says is None:
+                            self.assertEqual(found[TABLE][uuid(1)].name, "tap1")
+                            self.assertEqual(len(found[TABLE]), 3)
+                        else:
+                            self.assertEqual(found, says, (form, size))
+                    for cut in range(0, len(data), 3):
+                        found = self.outcome([data[:cut], data[cut:]])
+                        self.assertEqual(type(found) is str, says is not None, (form, cut))
+
+    def test_F83_memberTwice(self) -> None:
+        """
+        A member that a message has twice is a fault, however the message is written and
+        cut, and whatever the second one says.
+        """
+        rows = {uuid(n): {"new": plainRow(n)} for n in range(1, 9)}
+        result = write({TABLE: rows})
+        for members in (
+            ['"id":1', f'"result":{result}', '"result":{}'],
+            ['"id":1', '"result":{}', f'"result":{result}'],
+            ['"id":1', '"id":1', f'"result":{result}'],
+            ['"id":1', f'"result":{result}', '"id":2'],
+            ['"id":1', f'"result":{result}', '"error":null', '"error":null'],
+            ['"id":1', '"x":1', f'"result":{result}', '"x":1'],
+            ['"id":1', f'"result":{result}', '"x":1', '"x":1'],
+        ):
+            for text in ("{" + ",".join(members) + "}", "{ " + ",\n".join(members) + "}"):
+                data = text.encode()
+                for size in (7, 150, len(data)):
                     found = self.outcome(pieces(data, range(0, len(data), size)))
-                    if says is None:
-                        self.assertEqual([row.name for row in found[TABLE].values()], ["tap2"])
-                    else:
-                        self.assertIn(says, found)
+                    self.assertRegex(str(found), "has the member '.+' twice", text)
 
     def test_otherTable(self) -> None:
         """
@@ -402,6 +443,48 @@ class UpdateTests(SynchronousTestCase):
             self.assertIsInstance(found, str)
         else:
             self.assertEqual(found, whole)
+
+    def test_F83_twice(self) -> None:
+        """
+        A row or a table that stands in an update twice is a fault, in whatever form.
+        """
+        row = write({"new": plainRow(7)})
+        twice = f'"{uuid(7)}":{row},"{uuid(7)}":{row}'
+        for tables, says in (
+            (f'"{TABLE}":{{{twice}}}', "a row stands there twice"),
+            (f'"{TABLE}":{{"{uuid(7)}":{row}}},"{TABLE}":{{}}', "stands there twice"),
+        ):
+            for text in (
+                f'{{"id":null,"method":"update","params":["m",{{{tables}}}]}}',
+                f'{{"params":["m",{{{tables}}}],"id":null,"method":"update"}}',
+                f'{{"params":[ "\\u006d" , {{{tables}}} ],"method":"update","id":null}}',
+            ):
+                for form in (text, text.replace(":", ": ")):
+                    params = decodeMessage(form.encode())["params"]
+                    self.assertEqual(params[0], "m")
+                    self.assertIn(says, self.outcome(params[1]))
+
+    def test_F81_unasked(self) -> None:
+        """
+        What is neither a reply nor an update has a smaller limit, and is refused before it
+        is parsed.
+        """
+        for size, accepted in ((MAX_UNASKED, True), (MAX_UNASKED + 1, False)):
+            for text in (
+                '{"id":"x","method":"echo","params":["_"]}',
+                '{"id":null,"method":"what","params":["_"]}',
+                '{"id":null,"params":["_"],"method":"what"}',
+                '{"id":null,"x":["_"],"method":"update4","params":[]}',
+            ):
+                data = text.replace("_", "x" * (size - len(text) + 1)).encode()
+                self.assertEqual(len(data), size)
+                if accepted:
+                    self.assertIn("method", decodeMessage(data))
+                else:
+                    fault = self.assertRaises(ProtocolViolation, decodeMessage, data)
+                    self.assertIn(f"no reply and no update has {size} characters", str(fault))
+        reply = b'{"id":1,"error":null,"result":["' + b"x" * MAX_UNASKED + b'"]}'
+        self.assertEqual(len(decodeMessage(reply)["result"][0]), MAX_UNASKED)
 
 
 class ArrivingSessionTests(SynchronousTestCase):

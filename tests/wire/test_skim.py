@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_ovsdb.errors import ProtocolViolation
-from twisted_ovsdb.wire import jsonstream
+from twisted_ovsdb.wire import tokens
 from twisted_ovsdb.wire.jsonstream import JSONStream
 
 TEXTS = st.text(alphabet='a{}[]"\\é \n', max_size=6)
@@ -38,7 +38,7 @@ class SkimTests(SynchronousTestCase):
         The values and the fault of a stream that is cut at these places, with
         chunks from this length on skimmed.
         """
-        self.patch(jsonstream, "_SKIMMED", skimmed)
+        self.patch(tokens, "_SKIMMED", skimmed)
         stream = JSONStream(10**6)
         values: list[Any] = []
         places = sorted({cut % (len(data) + 1) for cut in cuts} | {0, len(data)})

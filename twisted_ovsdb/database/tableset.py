@@ -23,6 +23,7 @@ import attrs
 from twisted_ovsdb.database.dialects import Dialect
 from twisted_ovsdb.database.schema import DatabaseSchema
 from twisted_ovsdb.errors import ProtocolViolation
+from twisted_ovsdb.wire import rowreader
 from twisted_ovsdb.wire.rowreader import RowReader
 from twisted_ovsdb.wire.tableupdates import inRow, rowUpdates
 
@@ -160,13 +161,28 @@ class TableSet:
         @raise ProtocolViolation: if anything in it is wrong, or does not fit
             the rows that are known.
         """
+        rows: dict[str, dict[str, Any]] = {}
+        for _ in self.readSlices(tables, rows):
+            pass
+        return rows
+
+    def readSlices(self, tables: Any, rows: dict[str, dict[str, Any]]) -> Iterator[None]:
+        """
+        As L{readUpdate}, a slice of the rows at each step.
+
+        @param rows: gets the rows. They count at the end of the iteration.
+        """
         change = self.dialect.change
-        result: dict[str, dict[str, Any]] = {}
+        count = 0
         for name, uuid, update in rowUpdates(tables, self.tables):
+            if count and count % rowreader.SLICE == 0:
+                yield
+            count += 1
             table = self.tables[name]
             try:
                 now = change(table.rows, uuid, update, table.replica.rows.get(uuid))
             except ProtocolViolation as e:
                 raise inRow(name, uuid, e) from e
-            result.setdefault(name, {})[uuid] = now
-        return result
+            rows.setdefault(name, {})[uuid] = now
+        if rowreader.countOf(rows) != count:
+            raise rowreader.rowTwice()

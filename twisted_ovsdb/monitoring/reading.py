@@ -9,11 +9,13 @@ is left to the sessions.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import Union
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
+from twisted.logger import Logger
 
 from twisted_ovsdb.connection.protocol import OvsdbProtocol
 from twisted_ovsdb.errors import MonitorStopped, OvsdbError, SessionLost
@@ -28,6 +30,8 @@ class Reading:
 
     @ivar protocol: the connection.
     """
+
+    _log = Logger()
 
     def __init__(self, protocol: OvsdbProtocol, clock: IReactorTime) -> None:
         self.protocol = protocol
@@ -49,6 +53,33 @@ class Reading:
         else:
             self.protocol.pauseProducing()
             settled.addCallback(lambda _: self.protocol.resumeProducing())
+
+    def _apply(self, reading: Iterator[None], apply: Callable[[], Settled]) -> None:
+        """
+        Read an update to its end, and then apply it. Beyond the first slice this is done
+        in later turns of the reactor.
+
+        @param reading: reads a slice at each step.
+        @raise OvsdbError: if the first slice is wrong.
+        """
+        for _ in reading:
+            Deferred.fromCoroutine(self._applyLater(reading, apply))
+            return
+        self._holdUntil(apply())
+
+    async def _applyLater(self, reading: Iterator[None], apply: Callable[[], Settled]) -> None:
+        try:
+            await self._nextTurn()
+            for _ in reading:
+                await self._nextTurn()
+            self._holdUntil(apply())
+        except SessionLost:
+            pass  # The update was not whole, and nothing of it counts.
+        except OvsdbError as e:
+            self.protocol.abort(e)
+        except Exception as e:
+            self._log.failure("while an update was read")
+            self.protocol.abort(e)
 
     def _refuseIfClosed(self) -> None:
         """@raise SessionLost: if the connection was left."""

@@ -8,7 +8,7 @@ those that the server knows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from copy import copy
 from typing import Any, Final
 
@@ -165,11 +165,17 @@ class ReplicaSession(Reading):
     def _updateReceived(self, content: Any) -> None:
         if self._closed:
             return
-        try:
-            since = self.dialect is MONITOR_COND_SINCE
-            lastId, tables = readUpdate3(content) if since else (NO_TRANSACTION, content)
-            rows = self._tables.readUpdate(tables)
-        except ProtocolViolation:
-            self._known.forgetTransaction()
-            raise
-        self._holdUntil(self._onUpdate(self._known.apply(rows, lastId)))
+        rows: dict[str, dict[str, Any]] = {}
+        lastId: list[str] = []
+
+        def reading() -> Iterator[None]:
+            try:
+                since = self.dialect is MONITOR_COND_SINCE
+                found, tables = readUpdate3(content) if since else (NO_TRANSACTION, content)
+                lastId.append(found)
+                yield from self._tables.readSlices(tables, rows)
+            except ProtocolViolation:
+                self._known.forgetTransaction()
+                raise
+
+        self._apply(reading(), lambda: self._onUpdate(self._known.apply(rows, lastId[0])))

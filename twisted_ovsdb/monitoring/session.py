@@ -145,4 +145,5 @@ class MonitorSession(Reading):
 
     def _updateReceived(self, tables: Any) -> None:
         if not self._closed:
-            self._holdUntil(self._onUpdate(self._tables.readUpdate(tables)))
+            rows: Rows = {}
+            self._apply(self._tables.readSlices(tables, rows), lambda: self._onUpdate(rows))

@@ -5,11 +5,14 @@
 Where one message ends and the next one begins in a stream of bytes.
 
 ovsdb-server writes its messages one after the other with no separator. So a
-message ends where its outermost brace closes. Two promises:
+message ends where its outermost brace closes. Three promises:
 
-  - linear time: no byte is read more than twice, however the chunks are cut;
+  - linear time: no byte is read more than a few times, however the chunks are cut;
   - bounded memory: an incomplete message has at most C{maxLength} bytes, and
-    the chunk that exceeds this.
+    the chunk that exceeds this. What a message becomes when it is parsed has a
+    limit too;
+  - no message swallows those behind it: a token that cannot stand where it stands
+    is a fault when it arrives.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from typing import Any, Final
 
 from twisted_ovsdb.errors import ProtocolViolation
 from twisted_ovsdb.wire.strictjson import decodeObject
+from twisted_ovsdb.wire.tokens import Tokens
 
 DEFAULT_MAX_LENGTH: Final = 256 * 1024 * 1024
 """
@@ -27,20 +31,18 @@ Bytes in one message: more than twice what 100,000 interfaces with all their
 columns need (110 MB).
 """
 
+BYTES_A_VALUE: Final = 64
+"""
+A message may have one value for so many bytes of C{maxLength}, which are 4 million
+by default. Parsed, a value of a few bytes takes up to 240 bytes, so that a message
+takes less than 1 GB, where it could take 8 GB. A reply for 100,000 interfaces has 2
+million, and of such a reply only a slice is there at a time.
+"""
+
+FEW_VALUES: Final = 10_000
+"""Values that a message may have in any case, whatever its C{maxLength} is."""
+
 _NOT_SPACE: Final = re.compile(rb"[^ \t\r\n]")
-
-# What matters within a message: a brace, a whole string, or the quote of a
-# string that does not end in this chunk.
-_TOKEN: Final = re.compile(rb'[{}]|"[^"\\]*(?:\\.[^"\\]*)*"|"', re.DOTALL)
-_REST_OF_STRING: Final = re.compile(rb'[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
-
-_SKIMMED: Final = 256
-"""Bytes from which on a chunk is skimmed: below, this gains nothing."""
-
-_SKIMMED_DEPTH: Final = 8
-"""Levels of braces that are skimmed; table updates have 4."""
-
-_NO_MARKS: Final = bytes(set(range(256)) - set(b'{}"'))
 
 Decode = Callable[["bytes | bytearray"], dict[str, Any]]
 """Makes a value of a message's bytes, or raises L{ProtocolViolation}."""
@@ -52,6 +54,8 @@ class JSONStream:
     raises the same fault again.
 
     @ivar maxLength: how many bytes one message may have.
+    @ivar maxValues: how many values one message may have, of what C{readArrived}
+        has not removed. Commas and brackets are counted, also those in strings.
     @ivar readArrived: if it is not None, it gets each incomplete message,
         whenever more of it has arrived. It may remove what it has read, and
         returns how many bytes these were.
@@ -59,6 +63,7 @@ class JSONStream:
 
     def __init__(self, maxLength: int = DEFAULT_MAX_LENGTH, decode: Decode = decodeObject) -> None:
         self.maxLength = maxLength
+        self.maxValues = max(maxLength // BYTES_A_VALUE, FEW_VALUES)
         self.readArrived: Callable[[bytearray], int] | None = None
         self._decode = decode
         self._fault: ProtocolViolation | None = None
@@ -66,9 +71,8 @@ class JSONStream:
         self._position = 0
         self._message = bytearray()  # looked at: the message so far
         self._removed = 0  # bytes of it that readArrived has removed
-        self._depth = 0
-        self._inString = False
-        self._escaped = False  # a backslash in a string ended the last chunk
+        self._tokens = Tokens()
+        self._values = 0  # in it; 0 while they are certainly few
 
     def feed(self, data: bytes) -> Iterator[dict[str, Any]]:
         """
@@ -83,7 +87,7 @@ class JSONStream:
             rest = self._input[self._position :]
             self._input = rest + data if rest else data
             self._position = 0
-        return self._values()
+        return self._read()
 
     @property
     def arrived(self) -> bytearray:
@@ -98,14 +102,12 @@ class JSONStream:
         self._input, self._position, self._message = b"", 0, bytearray()
         self.readArrived = None
 
-    def _values(self) -> Iterator[dict[str, Any]]:
+    def _read(self) -> Iterator[dict[str, Any]]:
         while self._fault is None and (message := self._nextMessage()) is not None:
             try:
-                value = self._decode(message)
+                value = self._decoded(message)
             except ProtocolViolation as e:
-                self._fault = e
-                if self._removed:
-                    self._fault = ProtocolViolation(f"behind {self._removed} bytes: {e}")
+                self._fail(e)
                 break
             del message
             self._removed = 0
@@ -113,135 +115,98 @@ class JSONStream:
         if self._fault is not None:
             raise self._fault
 
+    def _decoded(self, message: bytes | bytearray) -> dict[str, Any]:
+        try:
+            return self._decode(message)
+        except ProtocolViolation:
+            # Of a message that came in one chunk, what would have been a fault in
+            # several is the same fault.
+            if isinstance(message, bytes):
+                self._tokens.check(message)
+            raise
+
+    def _fail(self, fault: ProtocolViolation) -> None:
+        if self._removed:
+            fault = ProtocolViolation(f"behind {self._removed} bytes: {fault}")
+        self._fault = fault
+        self._message, self._input = bytearray(), b""
+
     def _nextMessage(self) -> bytes | bytearray | None:
         """
         Remove the next message from the input, or what there is of it.
 
-        @return: None if it is not complete.
+        @return: None if it is not complete, or there is a fault.
         """
         chunk, start = self._input, self._position
-        if self._depth == 0:
+        if not chunk:
+            return None
+        if not self._tokens.begun:
             first = _NOT_SPACE.search(chunk, start)
             if first is None:
                 self._input, self._position = b"", 0
                 return None
             start = first.start()
             if first.group() != b"{":
-                self._fault = ProtocolViolation(
-                    f"a message begins with {first.group()!r}, not with a brace"
+                self._fail(
+                    ProtocolViolation(f"a message begins with {first.group()!r}, not with a brace")
                 )
                 return None
-        end = self._findEnd(chunk, start)
-        self._position = len(chunk) if end is None else end
-        # A chunk that is one message, as most are, is not copied.
-        piece = chunk if start == 0 and end == len(chunk) else chunk[start : self._position]
-        if self._position == len(chunk):
-            self._input, self._position = b"", 0
-        if self._removed + len(self._message) + len(piece) > self.maxLength:
-            self._fault = ProtocolViolation(f"a message is longer than {self.maxLength} bytes")
-            self._message, self._input = bytearray(), b""
+        begun = self._tokens.begun
+        try:
+            try:
+                end = self._tokens.read(chunk, start)
+            except ProtocolViolation:
+                self._refuseLong(chunk[start:], check=True)
+                raise
+            self._position = len(chunk) if end is None else end
+            # A chunk that is one message, as most are, is not copied.
+            piece = chunk if start == 0 and end == len(chunk) else chunk[start : self._position]
+            if self._position == len(chunk):
+                self._input, self._position = b"", 0
+            self._refuseLong(piece, check=end is not None and not begun)
+            return self._added(piece, end is not None)
+        except ProtocolViolation as e:
+            self._fail(e)
             return None
-        if end is not None and not self._message:
+
+    def _refuseLong(self, piece: bytes, check: bool) -> None:
+        """
+        @param check: whether the tokens of this part were not all checked: what is wrong
+            before the limit comes first.
+        @raise ProtocolViolation: if the message is too long with this part.
+        """
+        room = self.maxLength - self._removed - len(self._message)
+        if len(piece) > room:
+            if check:
+                self._tokens.check(piece[:room])
+            raise ProtocolViolation(f"a message is longer than {self.maxLength} bytes")
+
+    def _added(self, piece: bytes, ends: bool) -> bytes | bytearray | None:
+        """
+        Add a part of a message.
+
+        @return: the message, if it ends.
+        """
+        if ends and not self._message:
+            self._weigh(piece, piece)
+            self._values = 0
             return piece
         self._message += piece
-        if end is None:
-            self._showArrived()
+        self._weigh(self._message, piece)
+        if not ends:
+            if self.readArrived is not None and (removed := self.readArrived(self._message)):
+                self._removed += removed
+                self._values = 0
             return None
         message, self._message = self._message, bytearray()
+        self._values = 0
         return message
 
-    def _showArrived(self) -> None:
-        if self.readArrived is not None:
-            try:
-                self._removed += self.readArrived(self._message)
-            except ProtocolViolation as e:
-                self._fault = e
-                self._message = bytearray()
-
-    def _findEnd(self, chunk: bytes, start: int) -> int | None:
-        """
-        @param start: where the message begins or goes on in this chunk.
-        @return: where it ends; None if it goes on in the next chunk.
-        """
-        # Only from the chunk's beginning: a chunk of many messages would be
-        # skimmed for each of them.
-        if start == 0 and len(chunk) >= _SKIMMED:
-            end = self._skim(chunk)
-            if end is not None:
-                return end or None
-        depth = self._depth
-        if self._inString:
-            start += self._escaped
-            rest = _REST_OF_STRING.match(chunk, start)
-            if rest is None:
-                self._noteOpenString(chunk, start)
-                return None
-            self._inString = self._escaped = False
-            start = rest.end()
-        for token in _TOKEN.finditer(chunk, start):
-            first = chunk[token.start()]
-            if first == 0x7B:
-                depth += 1
-            elif first == 0x7D:
-                depth -= 1
-                if depth == 0:
-                    self._depth = 0
-                    return token.end()
-            elif token.end() - token.start() == 1:
-                self._inString = True
-                self._noteOpenString(chunk, token.end())
-                break
-        self._depth = depth
-        return None
-
-    def _skim(self, chunk: bytes) -> int | None:
-        """
-        Count a chunk's braces with a few calls that run in C, which is much
-        faster than token by token.
-
-        @return: 0 if the message goes on in the next chunk; the chunk's length
-            if it ends with the chunk's last byte; None if this cannot tell,
-            and then nothing has changed.
-        """
-        # What a backslash means depends on what is before it; they are rare.
-        if self._escaped or b"\\" in chunk:
-            return None
-        marks = chunk.translate(None, _NO_MARKS)
-        if self._inString:
-            marks = b'"' + marks
-        # Two quotes side by side are a string without braces. The others are
-        # few; every second part between them is inside a string.
-        parts = marks.replace(b'""', b"").split(b'"')
-        braces = b"".join(parts[::2])
-        inString = len(parts) % 2 == 0
-        depth = self._depth
-        if depth == 0:
-            # The message begins here, with its brace.
-            depth, braces = 1, braces[1:]
-        mayEnd = chunk[-1] == 0x7D and not inString
-        if mayEnd:
-            braces = braces[:-1]
-        for _ in range(_SKIMMED_DEPTH):
-            if b"{}" not in braces:
-                break
-            braces = braces.replace(b"{}", b"")
-        closing = braces.rfind(b"}") + 1
-        if closing >= depth or b"{" in braces[:closing]:
-            return None
-        # The depth behind the chunk; within it, it was never less than 1.
-        depth += len(braces) - 2 * closing
-        if mayEnd and depth == 1:
-            self._depth = 0
-            self._inString = False
-            return len(chunk)
-        self._depth = depth - mayEnd
-        self._inString = inString
-        return 0
-
-    def _noteOpenString(self, chunk: bytes, start: int) -> None:
-        """
-        Note whether a backslash at the end of this chunk, which ends within a
-        string, escapes the first character of the next one.
-        """
-        end = max(start, len(chunk.rstrip(b"\\")))
-        self._escaped = (len(chunk) - end) % 2 == 1
+    def _weigh(self, message: bytes | bytearray, piece: bytes) -> None:
+        """Refuse a message that has too many values with this part, which is its last."""
+        # Each value has a byte at least.
+        if len(message) > self.maxValues:
+            part = piece if self._values else message
+            self._values += part.count(b",") + part.count(b"[") + part.count(b"{")
+            if self._values > self.maxValues:
+                raise ProtocolViolation(f"a message has more than {self.maxValues} values")

@@ -58,6 +58,8 @@ class RowReader:
         self.rows: dict[str, dict[str, Any]] = {table: {} for table in tables}
         self._tables = tables
         self._due = ARRIVED
+        self._finished: set[str] = set()  # tables that have been read
+        self._again = False  # whether the next row was read already
 
     def readArrived(self, message: bytearray, start: int) -> int:
         """
@@ -76,7 +78,9 @@ class RowReader:
         end = max(start, message.rfind(b",") + 1)
         with memoryview(message) as view:
             updates = TableUpdates(decodeText(view[start:end]))
+        updates.finished = self._finished
         self._read(rowUpdates(updates, self._tables))
+        self._again = updates.again
         message[start:end] = updates.unread().encode()
         removed = size - len(message)
         # When nothing was complete, the next attempt waits until there is
@@ -92,7 +96,9 @@ class RowReader:
         @param tables: the reply's result.
         @raise ProtocolViolation: if anything in it is wrong.
         """
-        early = sum(map(len, self.rows.values()))
+        early = countOf(self.rows)
+        if isinstance(tables, TableUpdates):
+            tables.finished = self._finished
         updates = rowUpdates(tables, self._tables)
         try:
             while self._read(islice(updates, SLICE)) == SLICE:
@@ -118,6 +124,8 @@ class RowReader:
         @return: how many rows were read.
         """
         count = 0
+        known = countOf(self.rows) - self._again
+        self._again = False
         rows, readRow = self.rows, self._tables
         with _collectorAtRest():
             for table, uuid, update in updates:
@@ -126,7 +134,19 @@ class RowReader:
                 except ProtocolViolation as e:
                     raise inRow(table, uuid, e) from e
                 count += 1
+        if countOf(rows) != known + count:
+            raise rowTwice()
         return count
+
+
+def countOf(rows: Mapping[str, Mapping[str, Any]]) -> int:
+    """How many rows there are, by table and UUID."""
+    return sum(map(len, rows.values()))
+
+
+def rowTwice() -> ProtocolViolation:
+    """The fault of a message that has one UUID of a table twice."""
+    return ProtocolViolation("a row stands there twice")
 
 
 @contextmanager

@@ -7,13 +7,13 @@ Messages with table updates, whose rows are parsed one by one.
 The C scanner of C{json} parses a row when the row is asked for. The caller
 makes its value and drops the parsed form. Parsed as a whole, the initial reply
 for 100,000 interfaces would be millions of objects that exist at once, and the
-reactor would do nothing else for a second. A message whose members stand in
-another order than ovsdb-server's is parsed as a whole.
+reactor would do nothing else for a second. In a message whose members stand in another order than
+ovsdb-server's, the table updates are found first.
 
-What is read, and what is refused, is the same in both cases, but for names that
-stand there twice. No server writes them, and of these a JSON parser keeps the last
-one. Here too the last row of a UUID counts, but each has to be right; the rows of
-a table add up; and what contradicts the beginning of the message is refused.
+What is read, and what is refused, is the same in both cases. A name that stands
+twice among the members of a message, its tables or the UUIDs of a table is refused: no
+server writes it, and which of the two counted would depend on how the message is cut.
+Among the columns of a row the last one counts, as in any JSON parser.
 """
 
 from __future__ import annotations
@@ -28,11 +28,16 @@ from twisted_ovsdb.wire.notation import isUUID
 from twisted_ovsdb.wire.strictjson import (
     Buffer,
     decodeText,
-    parseObject,
     readValue,
     scanString,
     scanValue,
 )
+
+MAX_UNASKED: Final = 1 << 20
+"""
+Bytes of a message that is no reply and no update. They are small, such as C{echo}: this is
+more than a thousand times what is usual. They are parsed as a whole, unasked.
+"""
 
 _UUID: Final = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
@@ -62,9 +67,18 @@ _UPDATE: Final = _beginning(
     *(r"\{", '"id"', ":", "null", ",", '"method"', ":", '"(update[23]?)"', ",", '"params"', ":"),
     *(r"\[", r'"([^"\\\x00-\x1f]*)"', ",", f"(?:{_LAST_ID}", ",", f"|){_OBJECT}"),
 )
+UPDATES: Final = ("update", "update2", "update3")
+"""The notifications that have table updates."""
+
 _ROW: Final = '"(' + _UUID + r')":(?=\{)'
 _FIRST_ROW: Final = re.compile(r"\{" + _ROW)
 _NEXT_ROW: Final = re.compile("," + _ROW)
+
+# What is needed to find the end of a value that is not read yet.
+_BRACKET: Final = re.compile(r'[][{}]|"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+
+# A result that may have table updates: see REPLY.
+_RESULT: Final = re.compile(r"\{|\[[ \t\r\n]*(?:true|false)")
 
 _PLAIN_NAME: Final = re.compile(r'"([^"\\\x00-\x1f]*)":(?=[\[{"])')
 _SPACE: Final = re.compile(r"[ \t\r\n]*")
@@ -105,6 +119,26 @@ class _Cursor:
         """Read a value of any kind."""
         value, self.position = readValue(self.text, self.position)
         return value
+
+    def skip(self) -> None:
+        """
+        Skip a value without reading it, if it is an object or an array. Its brackets have
+        been checked: see L{Tokens <twisted_ovsdb.wire.tokens.Tokens>}.
+        """
+        if not self.text.startswith(("{", "["), self.position):
+            self.value()
+            return
+        depth = 0
+        for token in _BRACKET.finditer(self.text, self.position):
+            character = self.text[token.start()]
+            if character in "[{":
+                depth += 1
+            elif character in "]}":
+                depth -= 1
+                if depth == 0:
+                    self.position = token.end()
+                    return
+        raise ProtocolViolation(f"not JSON: no end of the value at character {self.position}")
 
     def names(self) -> Iterator[str]:
         """
@@ -150,6 +184,8 @@ class TableUpdates:
     Both also check the end of the message.
 
     @ivar behind: what stands behind them in the same array, when they are read.
+    @ivar finished: the tables that have been read to their end. When a message is read
+        in parts, each part gets those of the parts before it.
     """
 
     def __init__(
@@ -168,11 +204,13 @@ class TableUpdates:
         @param notification: its method, if the message is no reply.
         """
         self.behind: Sequence[Any] = ()
+        self.finished: set[str] = set()
         self._cursor = _Cursor(text, position)
         self._closing = closing
         self._notification = notification
         self._table: str | None = None  # the latest
         self._begun = 0  # where its latest row begins, or an earlier one
+        self._read = -1  # where the latest row begins that was read
 
     def rows(self, monitored: Container[str]) -> RowUpdates:
         """
@@ -184,10 +222,13 @@ class TableUpdates:
         try:
             for table in cursor.names():
                 _checkTable(table, monitored)
+                if table in self.finished:
+                    raise ProtocolViolation(f"table {table} stands there twice")
                 if not cursor.text.startswith("{", cursor.position):
                     raise _noObject(table, cursor.value())
                 self._table, self._begun = table, cursor.position + 1
                 yield from self._rowsOf(table)
+                self.finished.add(table)
             self._finish()
             if self.behind:
                 raise ProtocolViolation(f"more behind table updates: {describe(self.behind)}")
@@ -208,6 +249,7 @@ class TableUpdates:
                 update, position = scanValue(text, row.end())
             except (StopIteration, ValueError, RecursionError):
                 break  # It is read again below, which raises what is wrong.
+            self._read = self._begun
             yield table, row.group(1), update
             row = _NEXT_ROW.match(text, position)
         cursor.position = position
@@ -215,6 +257,7 @@ class TableUpdates:
             self._begun = cursor.name
             update = cursor.value()
             _checkRow(table, uuid, update)
+            self._read = self._begun
             yield table, uuid, update
 
     def whole(self) -> dict[str, Any]:
@@ -227,10 +270,16 @@ class TableUpdates:
         self._finish()
         return value
 
+    @property
+    def again(self) -> bool:
+        """Whether L{unread} begins with a row that was read."""
+        return self._read == self._begun
+
     def unread(self) -> str:
         """The text from the latest row on, with the opening of its table."""
         if self._table is None:
             return self._cursor.text
+        self.finished.discard(self._table)
         table = json.dumps(self._table, ensure_ascii=False)
         return f"{{{table}:{{{self._cursor.text[self._begun :]}"
 
@@ -252,15 +301,17 @@ class TableUpdates:
                 if notification is not None and self.behind:
                     fault = wrongCount(notification, self.behind)
             cursor.expect(self._closing)
+        seen = {"id", "result"} if notification is None else {"id", "method", "params"}
         for name in cursor.further():
             value = cursor.value()
-            if name == "error" and value is not None:
+            if name in seen:
+                fault = fault or _memberTwice(name)
+            elif name == "error" and value is not None:
                 first = "a result" if notification is None else "a method"
-                fault = f"a message has both {first} and an error"
-            elif name in ("id", "method", "params") or (
-                name == "result" and (notification is None or value is not None)
-            ):
-                fault = f"a message with table updates has {name} behind them"
+                fault = fault or f"a message has both {first} and an error"
+            elif name in ("method", "params") or (name == "result" and value is not None):
+                fault = fault or f"a message with table updates has {name} behind them"
+            seen.add(name)
         cursor.text = ""
         if fault:
             raise ProtocolViolation(fault)
@@ -291,7 +342,74 @@ def decodeMessage(message: Buffer) -> dict[str, Any]:
         updates = TableUpdates(text, reply.end(), closing)
         result = updates if found is None else [found == "true", lastId, updates]
         return {"id": int(messageId), "result": result}
-    return parseObject(text)
+    return _inAnyOrder(text)
+
+
+def _inAnyOrder(text: str) -> dict[str, Any]:
+    """
+    Decode a message whose members stand in another order than ovsdb-server's, or that has
+    no table updates.
+    """
+    cursor = _Cursor(text, 0)
+    values: dict[str, Any] = {}
+    places: dict[str, tuple[int, int]] = {}
+    for name in cursor.names():
+        if name in values:
+            raise ProtocolViolation(_memberTwice(name))
+        start = cursor.position
+        if _mayHaveUpdates(text, start, name) or len(text) > MAX_UNASKED:
+            cursor.skip()
+            places[name] = start, cursor.position
+            values[name] = None
+        else:
+            values[name] = cursor.value()
+    if cursor.position != len(text):
+        raise ProtocolViolation(f"not JSON: more at character {cursor.position}")
+    if "method" in places:
+        values["method"] = readValue(text, places.pop("method")[0])[0]
+    isUpdate = "method" in values and values["method"] in UPDATES
+    if len(text) > MAX_UNASKED and "method" in values and not isUpdate:
+        raise ProtocolViolation(f"no reply and no update has {len(text)} characters")
+    for name, (start, end) in places.items():
+        if _mayHaveUpdates(text, start, name) and (isUpdate or name == "result"):
+            notification = values["method"] if name == "params" else None
+            values[name] = _content(text, start, end, notification)
+        else:
+            values[name] = readValue(text, start)[0]
+    return values
+
+
+def _mayHaveUpdates(text: str, start: int, name: str) -> bool:
+    """Whether a member's value may have table updates in it."""
+    if name == "result":
+        return _RESULT.match(text, start) is not None
+    return name == "params" and text.startswith("[", start)
+
+
+def _content(text: str, start: int, end: int, notification: str | None) -> Any:
+    """
+    The content of an update or a reply, with L{TableUpdates} where they belong.
+    """
+    cursor = _Cursor(text, start)
+    before: list[Any] = []
+    isArray = text.startswith("[", start)
+    if isArray:
+        cursor.position += 1
+        while len(before) < 2 and cursor.next() not in ("{", "]"):
+            before.append(cursor.value())
+            if cursor.next() != ",":
+                break
+            cursor.position += 1
+    expected = (1, 2) if notification is not None else (2 * isArray,)
+    if len(before) not in expected or cursor.next() != "{":
+        return readValue(text, start)[0]
+    rest = text[cursor.position : end] + "}"
+    updates = TableUpdates(rest, 0, "]" if isArray else "", notification)
+    return [*before, updates] if isArray else updates
+
+
+def _memberTwice(name: str) -> str:
+    return f"a message has the member {describe(name)} twice"
 
 
 def parsed(content: Any) -> Any:
