@@ -468,6 +468,27 @@ class LossTests(ProtocolTestCase):
         self.protocol.dataReceived(b'{"a":"' + b"x" * 1000)
         self.assertIn("longer than 1000 bytes", str(self.protocol.lost))
 
+    def test_unidentified(self) -> None:
+        """
+        A peer that is not identified may send so many bytes in all, and not one more.
+        The limit may be lifted, and then nothing of it is left.
+        """
+        message = b'{"id":null,"method":"x","params":[]}'
+        for size in (len(message), 1):
+            self.setUp()
+            self.protocol.limitUntilIdentified(2 * len(message))
+            for begin in range(0, 2 * len(message), size):
+                self.protocol.dataReceived((message * 2)[begin : begin + size])
+            self.assertIsNone(self.protocol.lost)
+            self.protocol.dataReceived(b" ")
+            self.assertIn("more than 72 bytes", str(self.protocol.lost))
+            self.assertTrue(self.transport.disconnecting)
+        self.setUp()
+        self.protocol.limitUntilIdentified(1)
+        self.protocol.limitUntilIdentified(None)
+        self.protocol.dataReceived(message * 100)
+        self.assertIsNone(self.protocol.lost)
+
     def test_whiteSpace(self) -> None:
         """
         White space between messages is legal, and is not kept, however much comes.
