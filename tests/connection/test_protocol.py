@@ -16,6 +16,7 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.fakes.reachable import largest
 from twisted_ovsdb.connection.protocol import OvsdbProtocol
 from twisted_ovsdb.errors import (
     MonitorCanceled,
@@ -223,6 +224,23 @@ class CallTests(ProtocolTestCase):
         """
         self.protocol.notify("cancel", [1])
         self.assertEqual(self.sent(), [{"method": "cancel", "params": [1], "id": None}])
+
+    def test_params(self) -> None:
+        """
+        Parameters are a list. A text, whose characters would be sent one by one, and a
+        mapping are refused, and nothing is sent.
+        """
+        send: Any
+        for send in (self.protocol.call, self.protocol.notify):
+            for wrong in ("text", b"bytes", {"a": 1}, 5, None):
+                error = self.assertRaises(TypeError, send, "a", wrong)
+                self.assertIn("params must be a list", str(error))
+        requests: Any = ["Interface"]
+        error = self.assertRaises(
+            TypeError, self.protocol.monitor, "Open_vSwitch", "m", requests, print
+        )
+        self.assertIn("requests must be by table", str(error))
+        self.assertEqual(self.sent(), [])
 
 
 class ServerRequestTests(ProtocolTestCase):
@@ -449,6 +467,37 @@ class LossTests(ProtocolTestCase):
         """
         self.protocol.dataReceived(b'{"a":"' + b"x" * 1000)
         self.assertIn("longer than 1000 bytes", str(self.protocol.lost))
+
+    def test_unidentified(self) -> None:
+        """
+        A peer that is not identified may send so many bytes in all, and not one more.
+        The limit may be lifted, and then nothing of it is left.
+        """
+        message = b'{"id":null,"method":"x","params":[]}'
+        for size in (len(message), 1):
+            self.setUp()
+            self.protocol.limitUntilIdentified(2 * len(message))
+            for begin in range(0, 2 * len(message), size):
+                self.protocol.dataReceived((message * 2)[begin : begin + size])
+            self.assertIsNone(self.protocol.lost)
+            self.protocol.dataReceived(b" ")
+            self.assertIn("more than 72 bytes", str(self.protocol.lost))
+            self.assertTrue(self.transport.disconnecting)
+        self.setUp()
+        self.protocol.limitUntilIdentified(1)
+        self.protocol.limitUntilIdentified(None)
+        self.protocol.dataReceived(message * 100)
+        self.assertIsNone(self.protocol.lost)
+
+    def test_whiteSpace(self) -> None:
+        """
+        White space between messages is legal, and is not kept, however much comes.
+        """
+        for _ in range(50):
+            self.protocol.dataReceived(b" \n\t\r" * 50)
+        self.assertLess(largest(self.protocol._stream), 500)
+        self.receive({"id": "e", "method": "echo", "params": []})
+        self.assertEqual([value["id"] for value in self.sent()], ["e"])
 
     def test_abortInACallback(self) -> None:
         """

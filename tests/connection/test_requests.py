@@ -8,13 +8,16 @@ L{twisted_ovsdb.connection.subscriptions}.
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.testing import StringTransport
 
 from tests.connection.test_protocol import ProtocolTestCase
 from tests.fakes.messages import write
 from tests.fakes.rows import uuid
+from twisted_ovsdb.connection.protocol import OvsdbProtocol
 from twisted_ovsdb.database.schema import DatabaseSchema
 from twisted_ovsdb.database.tables import DatabaseReplica, RowChange
 from twisted_ovsdb.errors import (
@@ -435,6 +438,28 @@ class FollowTests(MethodsTestCase):
         self.assertIsInstance(self.protocol.lost, ProtocolViolation)
         self.assertIn(f"table A, row {uuid(1)}: column s: expected", str(self.protocol.lost))
         self.assertEqual((self.told, replica.tables["A"]), ([], {uuid(1): {"s": "a"}}))
+
+    def test_readsWhatArrives(self) -> None:
+        """
+        The rows of a large reply are read while it comes: its text is not kept until
+        the end. Each row is told once.
+        """
+        self.protocol = OvsdbProtocol()
+        self.transport = StringTransport()
+        self.protocol.makeConnection(self.transport)
+        replica = DatabaseReplica(DatabaseSchema.parse(SCHEMA))
+        result = self.protocol.follow(replica, "m")
+        (request,) = self.sent()
+        rows = {uuid(n): {"new": {"s": f"{n}" * 100}} for n in range(1, 9999)}
+        reply = {"id": request["id"], "result": {"A": rows}, "error": None}
+        data = json.dumps(reply, separators=(",", ":")).encode()
+        longest = 0
+        for begin in range(0, len(data), 65536):
+            self.protocol.dataReceived(data[begin : begin + 65536])
+            longest = max(longest, len(self.protocol._stream.arrived))
+        self.assertEqual(len(self.successResultOf(result)), len(rows))
+        self.assertEqual(len(replica.tables["A"]), len(rows))
+        self.assertLess(longest, len(data) / 4)
 
     def test_wrongSnapshot(self) -> None:
         """

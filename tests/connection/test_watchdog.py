@@ -38,6 +38,24 @@ class SilenceTests(FactoryTestCase):
         self.clock.advance(5)
         self.assertEqual(self.sent(), [("echo", [])])
 
+    def test_shortInterval(self) -> None:
+        """
+        Any interval counts from the snapshot on, also one that is much shorter than
+        the times before the snapshot.
+        """
+        for interval in (0.5, 1.0, 3.0, 20.0):
+            self.makeFactory(probeInterval=interval)
+            self.synchronize()
+            self.sent()
+            self.advance(interval - 0.25, 0.25)
+            self.assertEqual(self.sent(), [], interval)
+            self.advance(0.25, 0.25)
+            self.clock.advance(0)
+            self.assertEqual(self.sent(), [("echo", [])], interval)
+            self.advance(interval, 0.25)
+            self.clock.advance(0)
+            self.assertEqual(str(self.protocol.lost), f"no answer to an echo for {interval:g} s")
+
     def test_F3_F7_noProgress(self) -> None:
         """
         While the initial reply is awaited, silence of up to 60 s is the server
@@ -434,6 +452,17 @@ class UnreadTests(FactoryTestCase):
                 self.factory.stop()
                 self.lose()
                 self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_F70_lostWhileUnread(self) -> None:
+        """
+        A connection that is lost while the answers wait leaves no timer.
+        """
+        self.accept()
+        self.receive(reply(1, {}))
+        self.stall()
+        self.factory.stop()
+        self.lose()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_F70_readAtLast(self) -> None:
         """

@@ -8,6 +8,7 @@ Tests for L{twisted_ovsdb.endpoints.cluster}, and for a factory that follows a l
 from __future__ import annotations
 
 import json
+import random
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -28,18 +29,29 @@ class ClusterEndpointTests(SynchronousTestCase):
         Each attempt goes to the next member, and after the last member to the
         first one again.
         """
-        members = [ManualEndpoint() for _ in range(3)]
-        cluster = ClusterEndpoint(members, shuffle=False)
-        for _ in range(4):
-            cluster.connect(None)  # type: ignore[arg-type]
-        self.assertEqual([member.attempts for member in members], [2, 1, 1])
+        for count in (1, 2, 3, 5):
+            members = [ManualEndpoint() for _ in range(count)]
+            cluster = ClusterEndpoint(members, shuffle=False)
+            for number in (*range(count), *range(count), 0):
+                before = members[number].attempts
+                cluster.connect(None)  # type: ignore[arg-type]
+                self.assertEqual(members[number].attempts, before + 1)
 
     def test_shuffled(self) -> None:
         """
-        By default the members are in random order, and none is left out.
+        By default the members are in random order, and none is left out: each of them
+        is the first one of some clients, with two members too.
         """
-        members = [ManualEndpoint() for _ in range(5)]
-        self.assertCountEqual(ClusterEndpoint(members).members, members)
+        state = random.getstate()
+        self.addCleanup(random.setstate, state)
+        random.seed(1)
+        for count in (2, 3, 5):
+            members = [ManualEndpoint() for _ in range(count)]
+            orders = [ClusterEndpoint(members).members for _ in range(100)]
+            for order in orders:
+                self.assertCountEqual(order, members)
+            for place in range(count):
+                self.assertEqual(len({id(order[place]) for order in orders}), count)
 
     def test_empty(self) -> None:
         """

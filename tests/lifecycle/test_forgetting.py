@@ -70,11 +70,15 @@ class PlacesTests(PlacesTestCase):
         """
         hook = RecordingHook()
         self.listen(maxSwitches=2, hook=hook)
-        for number in range(1000):
-            switch = self.dial()
-            switch.identify(f"made-up-{number}")
-            switch.lose()
+        with capturedLogs() as logs:
+            for number in range(1000):
+                switch = self.dial()
+                switch.identify(f"made-up-{number}")
+                switch.lose()
         self.assertEqual(self.known(), [])
+        # Nothing waits until observers know that they are gone.
+        self.assertEqual(self.listener._places._parting, {})
+        self.assertEqual([line for line in self.lines(logs) if "observers" in line], [])
         self.synchronize("good", 1)
         self.assertEqual(self.observer.take()[-1], ("synchronized", "initial"))
         self.assertFalse([told for told in hook.take() if told.startswith("forgotten")])
@@ -243,6 +247,27 @@ class AgeTests(PlacesTestCase):
         self.assertCountEqual(self.forgotten()[1:], [("b", "age"), ("c", "age")])
         self.assertEqual(self.clock.getDelayedCalls(), [])
         self.assertEqual(self.known(), [])
+
+    def test_backInTime(self) -> None:
+        """
+        A switch that is back is not forgotten, and no timer is left for it. When it
+        is gone again, the time begins anew.
+        """
+        self.listen(forgetAfter=100, probeInterval=0, snapshotTimeout=0)
+        for _ in range(3):
+            self.leave("one", 1)
+            self.assertEqual(
+                [call.getTime() for call in self.clock.calls], [self.clock.seconds() + 100]
+            )
+            self.clock.advance(99)
+            switch = self.synchronize("one", 1)
+            self.assertEqual(self.clock.getDelayedCalls(), [])
+            self.clock.advance(99)
+            switch.lose()
+        self.clock.advance(99.5)
+        self.assertEqual(self.known(), ["one"])
+        self.clock.advance(0.5)
+        self.assertEqual(self.forgotten(), [("one", "age")])
 
     def test_never(self) -> None:
         """

@@ -760,6 +760,22 @@ class OtherConnectorTests(FactoryTestCase):
         self.assertEqual(hook.take(), [])
         self.assertTrue(self.factory.monitor.inSync)
 
+    def test_secondWhileConnecting(self) -> None:
+        """
+        A second connector is stopped also while the first one still connects. The
+        attempt of the first one goes on, and nothing is told of the other one.
+        """
+        hook = RecordingHook()
+        self.makeFactory(hook=hook)
+        hook.take()
+        other = EndpointConnector(self.endpoint, self.factory)
+        other.connect()
+        self.assertEqual((other.state, self.connector.state), ("disconnected", "connecting"))
+        self.assertEqual(hook.take(), [])
+        self.synchronize()
+        self.assertTrue(self.factory.monitor.inSync)
+        self.assertEqual(self.endpoint.attempts, 1)
+
     def test_hurry(self) -> None:
         """
         If the user calls connect while the factory waits, that wait ends.

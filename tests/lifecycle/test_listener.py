@@ -11,7 +11,7 @@ import json
 from typing import Any
 
 from twisted.internet.address import IPv4Address
-from twisted.internet.defer import CancelledError
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
@@ -527,6 +527,67 @@ class ListenerTests(ListenerTestCase):
         self.listener.start()
         self.synchronize("one", 1)
         self.assertEqual(self.observer.take()[-1], ("synchronized", "resync"))
+
+    def test_stopIsQuiet(self) -> None:
+        """
+        A stop writes no line for a connection, neither for a switch in sync nor for
+        those that are opened: the operator wanted it.
+        """
+        claimed = self.synchronize("one", 1)
+        unidentified, awaited, claimant = self.dial(2), self.dial(3), self.dial(4)
+        awaited.identify("two")
+        claimant.identify("one")
+        with capturedLogs() as logs:
+            stopped = self.listener.stop()
+            for switch in (claimed, unidentified, awaited, claimant):
+                switch.lose()
+        self.successResultOf(stopped)
+        self.assertEqual(self.lines(logs), [])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_stopEndsQuestions(self) -> None:
+        """
+        A stop cancels who waits for a switch, and ends the loops over its events;
+        also the second stop, and also for a switch that is not connected.
+        """
+        for _ in range(2):
+            connected, gone = self.synchronize("one", 1), self.synchronize("two", 2)
+            gone.lose()
+            waiting, ended = [], []
+            for key in ("one", "two"):
+                monitor = self.listener.monitors[key]
+                waiting.append(monitor.whenReady("no port", 5))
+
+                async def consume(events: Any = monitor.events()) -> None:
+                    async for _ in events:
+                        pass
+
+                ended.append(Deferred.fromCoroutine(consume()))
+            waiting.append(self.listener.monitors["two"].whenSynchronized())
+            stopped = self.listener.stop()
+            for each in waiting:
+                self.failureResultOf(each, CancelledError)
+            for each in ended:
+                self.successResultOf(each)
+            connected.lose()
+            self.successResultOf(stopped)
+            self.assertEqual(self.clock.getDelayedCalls(), [])
+            self.listener.start()
+
+    def test_secondStop(self) -> None:
+        """
+        Every stop closes the connections that are there then, and ends.
+        """
+        for number in range(3):
+            switch = self.synchronize("one", number + 1)
+            stopped = self.listener.stop()
+            self.assertTrue(switch.transport.disconnecting)
+            self.assertEqual(self.observer.take()[-1], ("disconnected", "stopped"))
+            self.assertNoResult(stopped)
+            switch.lose()
+            self.successResultOf(stopped)
+            self.assertEqual(self.clock.getDelayedCalls(), [])
+            self.listener.start()
 
     def test_stopCutsOff(self) -> None:
         """

@@ -101,6 +101,24 @@ class OvsdbMonitorServiceTests(SynchronousTestCase):
         self.successResultOf(second)
         self.successResultOf(self.service.stopService())
 
+    def test_secondStop(self) -> None:
+        """
+        Every stop closes the connection that is there then, ends, and leaves no
+        timer.
+        """
+        for _ in range(3):
+            self.service.startService()
+            transport = self.endpoint.accept()
+            self.endpoint.protocol.dataReceived(reply(1, {}))
+            stopped = self.service.stopService()
+            self.assertTrue(transport.disconnecting)
+            self.assertEqual(self.observer.take()[-1], ("disconnected", "stopped"))
+            self.assertNoResult(stopped)
+            self.lose()
+            self.successResultOf(stopped)
+            self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.assertEqual(self.endpoint.attempts, 3)
+
     def test_startAgain(self) -> None:
         """
         After a stop the service can be started again. The new snapshot is
@@ -267,6 +285,15 @@ class OvsdbListenServiceTests(SynchronousTestCase):
         self.successResultOf(self.service.stopService())
         self.successResultOf(self.service.stopService())
         self.assertEqual(self.endpoint.closed, 1)
+
+    def test_secondStop(self) -> None:
+        """
+        Every stop closes the port that is open then.
+        """
+        for number in range(1, 4):
+            self.start()
+            self.successResultOf(self.service.stopService())
+            self.assertEqual((self.endpoint.opened, self.endpoint.closed), (number, number))
 
     def closeSlowly(self) -> Deferred[None]:
         """

@@ -82,6 +82,27 @@ class LogTests(FactoryTestCase):
             self.synchronize()
         self.assertEqual(self.lines(logs), [("info", "tcp:127.0.0.1:6640: in sync")])
 
+    def test_inSyncAfterFailures(self) -> None:
+        """
+        The line says after how many failures the server is in sync, and says it
+        again after the next outage.
+        """
+        for failures, text in ((1, "1 failure"), (2, "2 failures"), (3, "3 failures")):
+            self.makeFactory()
+            with capturedLogs() as logs:
+                for _ in range(failures):
+                    self.endpoint.refuse()
+                    self.clock.advance(8)
+                self.synchronize()
+                self.clock.advance(0.5)
+                self.lose()
+                self.clock.advance(8)
+                self.synchronize()
+            said = [formatEvent(log) for log in logs if "in sync after" in log["log_format"]]
+            source = self.factory.monitor.source
+            lines = [f"{source}: in sync after {text}", f"{source}: in sync after 1 failure"]
+            self.assertEqual(said, lines)
+
     def test_anotherSwitch(self) -> None:
         """
         When another switch is behind the source, this is one line, and no

@@ -11,7 +11,7 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from twisted.logger import capturedLogs
+from twisted.logger import LogLevel, capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fakes.fold import Fold
@@ -74,6 +74,37 @@ class EventsTests(BridgesTestCase):
         self.assertEqual(value["changes"], {"bridge": ["br-int", "br-ex"]})
         self.assertEqual(value["interface"]["bridge"], "br-ex")
         self.assertEqual(len(factory.interfaces("vm", bridge="br-ex")), 2)
+
+    def test_torn(self) -> None:
+        """
+        An interface on several bridges is warned of once, also after more changes and
+        in the next session; another one is warned of too.
+        """
+
+        def tear(name: str) -> None:
+            ports = self.server.tables["Port"]
+            (port,) = (key for key, row in ports.items() if row["name"] == name)
+            where = [["name", "!=", "no bridge"]]
+            change = [["ports", "insert", ["uuid", port]]]
+            mutate = {"op": "mutate", "table": "Bridge", "where": where, "mutations": change}
+            self.server.transact(mutate)
+
+        factory = self.connect(Recorder())
+        with capturedLogs() as logs:
+            tear("tap1")
+            self.server.setInterface("tap1", ofport=7)
+            self.server.restart()
+            self.server.advance(10)
+            self.assertTrue(factory.monitor.inSync)
+            tear("tap2")
+        torn = [log for log in logs if "several bridges" in log["log_format"]]
+        self.assertEqual(
+            [(log["name"], log["bridges"], log["log_level"]) for log in torn],
+            [
+                ("tap1", "br-ex, br-int", LogLevel.warn),
+                ("tap2", "br-ex, br-int", LogLevel.warn),
+            ],
+        )
 
     def test_movedInAnOutage(self) -> None:
         """

@@ -14,11 +14,13 @@ from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
 
 from tests.fakes.clocks import TurningClock
 from tests.fakes.observers import Busy, Recorder
 from tests.fakes.rows import vm
 from tests.openvswitch.test_tracker import World
+from twisted_ovsdb import IOvsdbEventObserver
 from twisted_ovsdb.events import OvsInterface
 from twisted_ovsdb.monitoring import telling as module
 from twisted_ovsdb.monitoring.delivery import Delivery
@@ -76,6 +78,45 @@ class DeliveryTests(DeliveryTestCase):
         observer = Recorder([succeed(None), coroutine(), succeed(1)])
         self.deliveryTo(observer).deliver()
         self.assertEqual(len(observer.take()), 4)
+        # Nor does the log complain later that it is busy.
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_stoppedBeforeItIsBusy(self) -> None:
+        """
+        If an observer stops everything and is busy with that event, nobody waits for
+        it: no timer is left.
+        """
+        case = self
+        busy: Deferred[None] = Deferred()
+
+        @implementer(IOvsdbEventObserver)
+        class Stopper:
+            def eventReceived(self, event: object) -> Deferred[None]:
+                case.delivery.stop()
+                return busy
+
+        self.delivery = self.deliveryTo(Stopper())
+        self.delivery.deliver()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        busy.callback(None)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_ownCancellation(self) -> None:
+        """
+        An observer whose own Deferred is cancelled has failed: this is logged. A
+        Deferred that we cancel, because the observer is removed, is not.
+        """
+        busy = Busy()
+        delivery = self.deliveryTo(busy)
+        delivery.deliver()
+        assert busy.waiting is not None
+        waiting, busy.waiting = busy.waiting, None
+        waiting.cancel()
+        self.assertEqual(len(self.flushLoggedErrors(CancelledError)), 1)
+        self.assertEqual(len(busy.take()), 2)
+        delivery.close()
+        self.assertEqual(self.flushLoggedErrors(), [])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_busy(self) -> None:
         """

@@ -57,6 +57,8 @@ class WhenReadyTests(FactoryTestCase):
         self.synchronize({})
         wrong: Any = "5"
         self.assertRaises(TypeError, self.factory.whenReady, "port", wrong)
+        self.assertRaises(ValueError, self.factory.whenReady, "port", -1)
+        self.assertEqual(self.factory.monitor._readiness._waiting, {})
         self.factory.stop()
         self.assertEqual(self.flushLoggedErrors(), [])
 
@@ -104,6 +106,27 @@ class WhenReadyTests(FactoryTestCase):
         ids = {"iface-id": "port"}
         patch = jsonRow("patch-ex", "patch", 1, external_ids=ids, options={"peer": "patch-int"})
         self.synchronize({1: patch})
+        text = self.failsLate(self.factory.whenReady("port", 1))
+        self.assertIn("patch-ex has kind patch", text)
+
+    def test_sharedIfaceId(self) -> None:
+        """
+        If a patch port and a VM's interface have the same iface-id, the text explains
+        the VM's interface, wherever it stands. Without a VM it explains the first one.
+        """
+        ids = {"iface-id": "port"}
+        patch = jsonRow("patch-ex", "patch", 1, external_ids=ids, options={"peer": "patch-int"})
+        for rows in (
+            {1: patch, 2: vmRow("tap2")},
+            {1: vmRow("tap2"), 2: patch},
+            {1: patch, 2: vmRow("tap2"), 3: {**patch, "name": "patch-last"}},
+        ):
+            self.makeFactory()
+            self.synchronize(rows)
+            text = self.failsLate(self.factory.whenReady("port", 1))
+            self.assertIn("tap2 has no OpenFlow port", text)
+        self.makeFactory()
+        self.synchronize({1: patch, 2: {**patch, "name": "patch-last"}})
         text = self.failsLate(self.factory.whenReady("port", 1))
         self.assertIn("patch-ex has kind patch", text)
 

@@ -270,6 +270,43 @@ class TrackerTests(TrackerTestCase):
         self.assertEqual(self.tracker.waiting, 0)
         self.assertEqual(self.told(), [])
 
+    def test_waiting(self) -> None:
+        """
+        What waits is counted: each interface that is to be told offline, changed or
+        online, of the snapshot or later, and of the switch before.
+        """
+        self.inSync(vm(1), vm(2), vm(3), vm(4))
+        self.world.remove(1, 2)
+        self.assertEqual(self.tracker.waiting, 2)
+        self.world.put(vm(3, ofport=7))
+        self.assertEqual(self.tracker.waiting, 3)
+        self.world.put(vm(5), vm(6))
+        self.assertEqual(self.tracker.waiting, 5)
+        counts = []
+        while self.tracker.nextEvent() is not None:
+            counts.append(self.tracker.waiting)
+        self.assertEqual(counts, [4, 3, 2, 1, 0])
+        self.world.leave("b")
+        self.world.put(vm(1))
+        self.world.synchronize()
+        self.assertEqual(self.tracker.waiting, 5)
+        counts = [self.tracker.waiting for _ in iter(self.tracker.nextEvent, None)]
+        self.assertEqual(counts, [5, 4, 3, 2, 1, 0, 0])
+
+    def test_waitingSnapshot(self) -> None:
+        """
+        Of a first snapshot that is told in part, the rest waits, and what has changed
+        meanwhile.
+        """
+        self.world.put(vm(1), vm(2), vm(3))
+        self.world.synchronize()
+        self.assertEqual(self.tracker.waiting, 3)
+        self.tracker.nextEvent()
+        self.assertEqual(self.tracker.waiting, 2)
+        self.world.put(vm(4))
+        self.world.remove(1)
+        self.assertEqual(self.tracker.waiting, 4)
+
     def test_goneAndBackMerges(self) -> None:
         """
         Offline and online of one UUID leave a change if kind and iface-id
