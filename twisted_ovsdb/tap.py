@@ -43,7 +43,8 @@ def makeService(options: Options) -> IService:
     observers += [each.observer for each in files]
     if not observers:
         several = len(options["endpoints"]) > 1 or options["listen"]
-        observers.append(LoggingObserver(nameSource=bool(several)))
+        logAll = bool(options["log-all"])
+        observers.append(LoggingObserver(nameSource=bool(several), logAll=logAll))
     if options["bridge-patterns"]:
         observers = [onlyBridges(each, *options["bridge-patterns"]) for each in observers]
     common = {

@@ -230,6 +230,7 @@ class OptionsTests(SynchronousTestCase):
         self.assertEqual((options["events"], options["observers"]), ([], []))
         self.assertEqual(options["columns"], [])
         self.assertFalse(options["no-replay"])
+        self.assertFalse(options["log-all"])
 
     def test_rules(self) -> None:
         """

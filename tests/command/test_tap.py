@@ -165,8 +165,13 @@ class MakeServiceTests(SynchronousTestCase):
         """
         [monitor], events = self.make()
         [observer] = self.observers(monitor)
-        self.assertIsInstance(observer, LoggingObserver)
+        assert isinstance(observer, LoggingObserver)
+        self.assertFalse(observer._logAll)
         self.assertEqual(events, [])
+        [monitor], _ = self.make("--log-all")
+        [observer] = self.observers(monitor)
+        assert isinstance(observer, LoggingObserver)
+        self.assertTrue(observer._logAll)
         for arguments in (
             ["--observer", f"{HERE}.RecordingObserver"],
             ["--events", self.mktemp()],

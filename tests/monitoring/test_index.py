@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from operator import attrgetter
 
+import attrs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -65,6 +66,19 @@ class IndexTests(SynchronousTestCase):
         for number, state in after:
             change(number, state)
             check()
+
+    def test_all(self) -> None:
+        """
+        All interfaces with a key can be asked for too, also those without a kind,
+        in their order.
+        """
+        rows = {uuid(1): vm(1, "a"), uuid(2): vm(2, "b"), uuid(3): vm(3, "a")}
+        index = Index(rows, attrgetter("iface_id"))
+        self.assertEqual(index.all("a"), (vm(1, "a"), vm(3, "a")))
+        kindless = attrs.evolve(vm(1, "a"), kind=None)
+        index.note(uuid(1), vm(1, "a"), kindless)
+        self.assertEqual(index.all("a"), (kindless, vm(3, "a")))
+        self.assertEqual(index.get("a"), (vm(3, "a"),))
 
     def test_forgets(self) -> None:
         """

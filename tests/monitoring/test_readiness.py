@@ -196,6 +196,53 @@ class WhenReadyTests(FactoryTestCase):
         self.successResultOf(third)
         self.assertEqual(self.factory.monitor._readiness._waiting, {})
 
+    def test_noOthers(self) -> None:
+        """
+        An update looks only at those that wait for its iface-ids. Callers that wait
+        for others cost it nothing.
+        """
+        self.synchronize({1: vmRow("tap1")})
+        ready = self.factory.whenReady("port")
+        others = [self.factory.whenReady(f"other{number}") for number in range(3)]
+        found: list[object] = []
+        waiting = self.factory.monitor._readiness._waiting
+
+        class Asked(dict[str, Any]):
+            def __getitem__(self, key: str) -> Any:
+                found.append(key)
+                return super().__getitem__(key)
+
+        self.factory.monitor._readiness._waiting = Asked(waiting)
+        self.assign(1, 1)
+        self.successResultOf(ready)
+        self.assertEqual(found, ["port"])
+        for each in others:
+            each.cancel()
+            self.failureResultOf(each, CancelledError)
+        self.assertEqual(self.factory.monitor._readiness._waiting, {})
+
+    def test_waitsAgain(self) -> None:
+        """
+        A callback that waits again for the same iface-id is not answered at once
+        with rows of a session that it has stopped; other callers are cancelled.
+        """
+        self.synchronize({1: vmRow("tap1"), 2: vmRow("tap2", "other")})
+        again: list[Any] = []
+
+        def stop(_: object) -> None:
+            self.factory.stop()
+            again.append(self.factory.whenReady("other"))
+
+        self.factory.whenReady("port").addCallback(stop)
+        other = self.factory.whenReady("other")
+        new = [
+            {"new": vmRow(*each), "old": UNASSIGNED}
+            for each in (("tap1", "port", 1), ("tap2", "other", 2))
+        ]
+        self.receive(update({1: new[0], 2: new[1]}))
+        self.failureResultOf(other, CancelledError)
+        self.assertNoResult(again[0])
+
     def test_stop(self) -> None:
         """
         At a stop, every Deferred fails with CancelledError and no timer is

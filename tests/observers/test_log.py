@@ -39,7 +39,7 @@ class LoggingObserverTests(SynchronousTestCase):
         interface has failed, else at the level info.
         """
         with capturedLogs() as logs:
-            LoggingObserver(nameSource).eventReceived(event)
+            LoggingObserver(nameSource, logAll=True).eventReceived(event)
         [log] = logs
         failed = isinstance(event, (InterfaceOnline, InterfaceChanged)) and event.interface.failed
         self.assertIs(log["log_level"], LogLevel.warn if failed else LogLevel.info)
@@ -139,7 +139,7 @@ class LoggingObserverTests(SynchronousTestCase):
                 (InterfaceOffline(failing, Cause.UPDATE, SOURCE), LogLevel.info),
             ):
                 with capturedLogs() as logs:
-                    LoggingObserver().eventReceived(event)
+                    LoggingObserver(logAll=True).eventReceived(event)
                 self.assertIs(logs[0]["log_level"], expected, event)
 
     def test_secrets(self) -> None:

@@ -81,6 +81,11 @@ class Options(usage.Options):
     optFlags = [
         ["no-replay", None, "After an outage, do not tell unchanged interfaces again."],
         [
+            "log-all",
+            None,
+            "Log each interface of a snapshot, also if there are more than 50 of them.",
+        ],
+        [
             "verify-hostname",
             None,
             "With ssl:HOST, accept the server's certificate only if its subjectAltName names"

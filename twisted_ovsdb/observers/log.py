@@ -2,13 +2,14 @@
 # See LICENSE for details.
 
 """
-An observer that logs: one line for each event, for people.
+An observer that logs, for people: one line for each event, but not for each
+interface of a large snapshot.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Final
+from typing import Any, Final
 
 from twisted.logger import Logger, LogLevel
 from zope.interface import implementer
@@ -18,6 +19,7 @@ from twisted_ovsdb.datum import Datum, sortedAtoms
 from twisted_ovsdb.errors import HIDDEN, describeReason, isSecret, printable
 from twisted_ovsdb.interfaces import IOvsdbEventObserver
 from twisted_ovsdb.observers.base import EVENT_NAMES, changedColumns, countKinds
+from twisted_ovsdb.observers.snapshotlog import Snapshot
 from twisted_ovsdb.parameters import checkFlags
 
 _FORGOTTEN: Final = {
@@ -32,30 +34,55 @@ class LoggingObserver:
     """
     Logs each event as one line, at the level info; or, if it tells of an
     interface that ovs-vswitchd could not configure, at the level warn.
+
+    If a snapshot has more than L{SNAPSHOT_LINES
+    <twisted_ovsdb.observers.snapshotlog.SNAPSHOT_LINES>} events of one sort, such as
+    interfaces that are online, the line about Synchronized says how many there are,
+    and which of them failed.
     """
 
     _log = Logger()
 
-    def __init__(self, nameSource: bool = False) -> None:
+    def __init__(self, nameSource: bool = False, logAll: bool = False) -> None:
         """
         @param nameSource: whether each line ends with the switch of the event
             and the name of its host, which tells several switches apart.
+        @param logAll: whether every event of a large snapshot has a line too.
         """
-        checkFlags(nameSource=nameSource)
+        checkFlags(nameSource=nameSource, logAll=logAll)
         self._nameSource = nameSource
+        self._logAll = logAll
+        self._snapshots: dict[str, Snapshot] = {}  # that are being told, by source
 
     def eventReceived(self, event: events.Event) -> None:
         """Log the event."""
-        level = LogLevel.info
+        source = event.source
+        snapshot = self._snapshots.get(source)
         if (
-            isinstance(event, (events.InterfaceOnline, events.InterfaceChanged))
-            and event.interface.failed
+            isinstance(event, events.InterfaceEvent)
+            and event.cause is not events.Cause.UPDATE
+            and not self._logAll
         ):
-            level = LogLevel.warn
+            if snapshot is None:
+                snapshot = self._snapshots[source] = Snapshot()
+            for each in snapshot.take(event):
+                self._say(each)
+        elif snapshot is None:
+            self._say(event)
+        else:
+            del self._snapshots[source]
+            for each in snapshot.end():
+                self._say(each)
+            self._say(event, snapshot.describe(), snapshot.failed)
+
+    def _say(self, event: Any, unlisted: str = "", failed: bool = False) -> None:
+        if isinstance(event, (events.InterfaceOnline, events.InterfaceChanged)):
+            failed = failed or event.interface.failed
         self._log.emit(
-            level,
-            "{text}{source}",
+            LogLevel.warn if failed else LogLevel.info,
+            "{text}{unlisted}{source}",
             text=describeEvent(event),
+            unlisted=unlisted,
             source=f" from {describeSwitch(event)}" if self._nameSource else "",
             event=event,
         )
