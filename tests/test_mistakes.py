@@ -308,6 +308,9 @@ class MistakesTests(SynchronousTestCase):
             "onUpdate must be a function", protocol.monitor, "Open_vSwitch", "id", {}, None
         )
         self.assertSays("onChange must be a function", protocol.lock, "lock", True)
+        self.assertSays("database must be a text", protocol.getSchema, b"Open_vSwitch")
+        self.assertSays("monitorId must be a text", protocol.monitorCancel, ["id"])
+        self.assertSays("lockId must be a text", protocol.unlock, 5)
         self.assertSays("maxLength must be a number above zero", OvsdbProtocol, print)
         transport: Any = protocol.transport
         self.assertEqual(transport.value(), b"")

@@ -79,6 +79,7 @@ class OvsdbProtocol(JSONRPCProtocol):
         Ask for the schema of a database (RFC 7047, section 4.1.2). The schema
         as JSON is in its C{raw}.
         """
+        checkTexts(database=database)
         return self._checked(self.call("get_schema", [database]), DatabaseSchema.parse)
 
     def transact(self, database: str, *operations: Mapping[str, Any]) -> Deferred[list[Any]]:
@@ -138,6 +139,7 @@ class OvsdbProtocol(JSONRPCProtocol):
         End a monitor (RFC 7047, section 4.1.7). Its C{onUpdate} is not called
         any more; its name is free when the reply has come.
         """
+        checkTexts(monitorId=monitorId)
         return self._unsubscribe(self._subscriptions.monitors, monitorId, Monitor.END)
 
     def follow(
@@ -190,6 +192,7 @@ class OvsdbProtocol(JSONRPCProtocol):
 
     def unlock(self, lockId: str) -> Deferred[None]:
         """Give a lock back, or stop to wait for it (RFC 7047, section 4.1.8)."""
+        checkTexts(lockId=lockId)
         return self._unsubscribe(self._subscriptions.locks, lockId, Lock.END)
 
     def echo(self, *params: object) -> Deferred[list[Any]]:
