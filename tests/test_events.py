@@ -95,7 +95,7 @@ class EventTests(SynchronousTestCase):
         )
         causes = ["initial", "update", "resync", "replay"]
         self.assertEqual([cause.value for cause in Cause], causes)
-        self.assertEqual([reason.value for reason in ForgetReason], ["age", "limit"])
+        self.assertEqual([reason.value for reason in ForgetReason], ["age", "limit", "endpoint"])
 
     def test_frozen(self) -> None:
         """

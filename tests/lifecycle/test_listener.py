@@ -553,7 +553,8 @@ class ListenerTests(ListenerTestCase):
         for _ in range(2):
             connected, gone = self.synchronize("one", 1), self.synchronize("two", 2)
             gone.lose()
-            waiting, ended = [], []
+            waiting: list[Deferred[Any]] = []
+            ended = []
             for key in ("one", "two"):
                 monitor = self.listener.monitors[key]
                 waiting.append(monitor.whenReady("no port", 5))

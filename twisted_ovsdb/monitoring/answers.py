@@ -133,7 +133,7 @@ class OfportIndex(Index):
         @return: the interface that has this OpenFlow port of this bridge; None if
             there is none, if it has no kind, or if more than one has not moved.
         """
-        claims = {row.uuid: row for row in self.get((bridge, ofport))}
+        claims = {row.uuid: row for row in self.all((bridge, ofport))}
         holders = [row for row in claims.values() if row.uuid not in self._moved]
         if not holders and claims:
             # ovs-vswitchd may have given one the number of before, which shows no change.
@@ -141,10 +141,6 @@ class OfportIndex(Index):
         if len(holders) != 1 or holders[0].kind is None:
             return None
         return holders[0]
-
-    def _keyOf(self, row: OvsInterface | None) -> Hashable:
-        # A number may be that of an interface without a kind.
-        return None if row is None else self._key(row)
 
 
 def _isReadyVM(interface: OvsInterface) -> bool:
