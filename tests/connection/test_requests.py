@@ -212,6 +212,16 @@ class TransactTests(MethodsTestCase):
         failed = self.transact({}, {}, {"error": "aborted"})
         self.assertEqual(self.failureResultOf(failed, TransactionFailed).value.details, "")
 
+    def test_wrongOperations(self) -> None:
+        """
+        An operation is an object: a list of operations is refused, and nothing is sent.
+        """
+        wrong: Any
+        for wrong in ([{"op": "comment"}], "comment", None):
+            error = self.assertRaises(TypeError, self.protocol.transact, "T", {}, wrong)
+            self.assertIn("an operation is an object", str(error))
+        self.assertEqual(self.sent(), [])
+
     def test_wrongResults(self) -> None:
         """
         A reply that is not a list of results ends the session.

@@ -20,6 +20,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.endpoints.test_connector import ADDRESS
 from tests.fakes.factorycase import FactoryTestCase
+from tests.fakes.rows import vmRow
 from twisted_ovsdb import (
     EndpointConnector,
     InterfaceMonitor,
@@ -204,6 +205,35 @@ class BackOffTests(FactoryTestCase):
         self.factory.clientConnectionLost(self.connector, Failure(ConnectionDone()))
         self.assertTrue(self.factory.monitor.inSync)
         self.assertEqual(self.attemptsWithin(4), 0)
+
+    def test_resetDelay(self) -> None:
+        """
+        The next wait may be made short again. A factory that was stopped stays
+        stopped.
+        """
+        self.assertEqual(self.factory.maxDelay, 8)
+        for _ in range(4):
+            self.endpoint.refuse()
+            self.clock.advance(8)
+        self.factory.resetDelay()
+        self.endpoint.refuse()
+        self.assertEqual(self.attemptsWithin(0.99), 0)
+        self.assertEqual(self.attemptsWithin(0.01), 1)
+        self.factory.stop()
+        self.factory.resetDelay()
+        self.assertEqual(self.attemptsWithin(100), 0)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_replayTo(self) -> None:
+        """
+        The factory tells an observer everything once more, as its monitor does.
+        """
+        self.synchronize({1: vmRow("tap1")})
+        self.observer.take()
+        self.factory.replayTo(self.observer)
+        self.clock.advance(0)
+        replay = [("online", "vm", "tap1", "replay"), ("synchronized", "resync")]
+        self.assertEqual(self.observer.take(), replay)
 
     def test_retryOnce(self) -> None:
         """

@@ -15,7 +15,7 @@ from typing import Any
 
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred, fail
-from twisted.internet.error import ConnectionLost, ConnectionRefusedError, UserError
+from twisted.internet.error import ConnectionDone, ConnectionLost, ConnectionRefusedError, UserError
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
@@ -775,6 +775,27 @@ class OtherConnectorTests(FactoryTestCase):
         self.synchronize()
         self.assertTrue(self.factory.monitor.inSync)
         self.assertEqual(self.endpoint.attempts, 1)
+
+    def test_secondIsLost(self) -> None:
+        """
+        That another connector has lost its connection, as it says, means nothing for
+        the session.
+        """
+        hook = RecordingHook()
+        self.makeFactory(hook=hook)
+        self.synchronize()
+        hook.take()
+        other = EndpointConnector(self.endpoint, self.factory)
+        self.factory.clientConnectionLost(other, Failure(ConnectionDone()))
+        self.lose()
+        # Also while the factory waits, and while it connects.
+        self.factory.clientConnectionLost(other, Failure(ConnectionDone()))
+        self.clock.advance(8)
+        self.factory.clientConnectionLost(other, Failure(ConnectionDone()))
+        self.assertEqual(self.connector.state, "connecting")
+        self.synchronize()
+        self.assertEqual(self.endpoint.attempts, 2)
+        self.assertTrue(self.factory.monitor.inSync)
 
     def test_hurry(self) -> None:
         """

@@ -554,7 +554,7 @@ class ListenerTests(ListenerTestCase):
             connected, gone = self.synchronize("one", 1), self.synchronize("two", 2)
             gone.lose()
             waiting: list[Deferred[Any]] = []
-            ended = []
+            ended: list[Deferred[None]] = []
             for key in ("one", "two"):
                 monitor = self.listener.monitors[key]
                 waiting.append(monitor.whenReady("no port", 5))
@@ -566,10 +566,10 @@ class ListenerTests(ListenerTestCase):
                 ended.append(Deferred.fromCoroutine(consume()))
             waiting.append(self.listener.monitors["two"].whenSynchronized())
             stopped = self.listener.stop()
-            for each in waiting:
-                self.failureResultOf(each, CancelledError)
-            for each in ended:
-                self.successResultOf(each)
+            for waiter in waiting:
+                self.failureResultOf(waiter, CancelledError)
+            for loop in ended:
+                self.successResultOf(loop)
             connected.lose()
             self.successResultOf(stopped)
             self.assertEqual(self.clock.getDelayedCalls(), [])

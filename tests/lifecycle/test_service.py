@@ -56,6 +56,15 @@ class OvsdbMonitorServiceTests(SynchronousTestCase):
         """
         verifyObject(IService, self.service)
 
+    def test_wrongArguments(self) -> None:
+        """
+        What is no factory is refused when the service is made, not when it starts.
+        """
+        wrong: Any
+        for wrong in (None, self.observer, OvsdbListenerFactory()):
+            error = self.assertRaises(TypeError, OvsdbMonitorService, self.endpoint, wrong)
+            self.assertIn("factory must be an OvsdbMonitorFactory", str(error))
+
     def test_startAndStop(self) -> None:
         """
         The service connects when it is started. When the Deferred of
@@ -223,6 +232,17 @@ class OvsdbListenServiceTests(SynchronousTestCase):
         The service provides Twisted's interface for services.
         """
         verifyObject(IService, self.service)
+
+    def test_wrongArguments(self) -> None:
+        """
+        What is no server endpoint, or no listener, is refused when the service is made.
+        """
+        wrong: Any = OvsdbMonitorFactory()
+        error = self.assertRaises(TypeError, OvsdbListenService, self.endpoint, wrong)
+        self.assertIn("factory must be an OvsdbListenerFactory", str(error))
+        wrong = ManualEndpoint()
+        error = self.assertRaises(TypeError, OvsdbListenService, wrong, self.factory)
+        self.assertIn("not a server endpoint", str(error))
 
     def test_stopTellsAtOnce(self) -> None:
         """

@@ -7,6 +7,7 @@ Tests for L{twisted_ovsdb.lifecycle.trouble}.
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from twisted.internet.error import ConnectionDone
@@ -18,6 +19,7 @@ from tests.fakes.factorycase import FactoryTestCase
 from tests.fakes.rows import vmRow
 from twisted_ovsdb import InterfaceMonitor
 from twisted_ovsdb.errors import MonitorStopped, SwitchChanged, SwitchRefused
+from twisted_ovsdb.lifecycle import trouble
 from twisted_ovsdb.lifecycle.trouble import SwitchLog
 
 
@@ -57,6 +59,23 @@ class LogTests(FactoryTestCase):
         self.assertIn("ovs-vsctl set-manager ptcp:6640:127.0.0.1", warning[1])
         self.assertEqual(reason, ("info", "tcp:127.0.0.1:6640: no route"))
         self.assertEqual(back, ("info", "tcp:127.0.0.1:6640: in sync after 22 failures"))
+
+    def test_hintOfTheSocket(self) -> None:
+        """
+        The hint says whether one of the usual sockets is here: the first one that
+        exists.
+        """
+        for here, text in (
+            (("/run/openvswitch/db.sock",), "unix:/run/openvswitch/db.sock exists here"),
+            (trouble.USUAL_SOCKETS, "unix:/var/run/openvswitch/db.sock exists here"),
+            ((), "unix:/var/run/openvswitch/db.sock does not exist here"),
+        ):
+            self.patch(os.path, "exists", here.__contains__)
+            self.makeFactory(source="tcp:127.0.0.1:6640")
+            with capturedLogs() as logs:
+                self.endpoint.refuse()
+            ((_, line),) = self.lines(logs)
+            self.assertTrue(line.endswith(f"; {text}); trying again until it answers"), line)
 
     def test_noHint(self) -> None:
         """

@@ -238,6 +238,24 @@ class ObserverTests(MonitorTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
         self.assertEqual((late.events, later.events), ([], []))
 
+    def test_replayToInAnOutage(self) -> None:
+        """
+        In an outage, an observer is told everything with the next snapshot, once, and
+        nothing before. It makes no timer.
+        """
+        self.monitor = self.makeMonitor([self.observer], replay=False)
+        self.synchronize({1: vmRow("tap1")})
+        self.lose()
+        self.observer.take()
+        self.monitor.replayTo(self.observer)
+        self.monitor.replayTo(self.observer)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        for expected in (["replay"], []):
+            self.synchronize({1: vmRow("tap1")})
+            told = [words for words in self.observer.take() if words[0] == "online"]
+            self.assertEqual([words[-1] for words in told], expected)
+            self.lose()
+
     def test_replayTo(self) -> None:
         """
         One observer is told everything once more, in the next turn of the

@@ -13,7 +13,7 @@ from typing import Any
 from twisted.internet.task import Clock
 
 from tests.fakes.factorycase import FactoryTestCase
-from tests.fakes.observers import Busy
+from tests.fakes.observers import Busy, Recorder
 from tests.fakes.rows import jsonRow, update, vm, vmRow
 from twisted_ovsdb import InterfaceKind, InterfaceMonitor
 
@@ -92,3 +92,19 @@ class LookupTests(FactoryTestCase):
         monitor = InterfaceMonitor(clock=Clock())
         self.assertEqual(monitor.interfaces(), ())
         self.assertNoResult(monitor.whenReady("port"))
+
+    def test_wrongArguments(self) -> None:
+        """
+        A question that could never be answered is refused, and so is what is told
+        before and is no interface.
+        """
+        monitor = InterfaceMonitor(clock=Clock())
+        wrong: Any = 5
+        for ask in (monitor.interfaceByName, monitor.interfacesByIfaceId, monitor.whenReady):
+            self.assertIn("must be a text", str(self.assertRaises(TypeError, ask, wrong)))
+        wrong = Recorder
+        error = self.assertRaises(TypeError, monitor.addObserver, Recorder(), wrong)
+        self.assertIn("not a class", str(error))
+        wrong = object()
+        error = self.assertRaises(TypeError, monitor.attach, wrong)
+        self.assertIn("must be an OvsdbProtocol", str(error))
