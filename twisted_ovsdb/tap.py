@@ -11,6 +11,8 @@ from functools import partial
 
 from twisted.application.service import IService, MultiService
 
+from twisted_ovsdb.command.beginning import AT_ONCE, SpreadService
+from twisted_ovsdb.command.collector import CollectorService
 from twisted_ovsdb.command.endingobserver import EndingObserver
 from twisted_ovsdb.command.keptevents import KeptEvents, StateService
 from twisted_ovsdb.command.options import Options
@@ -36,6 +38,7 @@ def makeService(options: Options) -> IService:
     twistd forks afterwards.
     """
     services = MultiService()
+    services.addService(CollectorService())
     observers: list[IOvsdbEventObserver] = [*map(EndingObserver, options["observers"])]
     files = _files(options, services)
     if files:
@@ -59,6 +62,10 @@ def makeService(options: Options) -> IService:
         "method": options["method"],
     }
     monitored: list[OvsdbMonitorFactory | OvsdbListenerFactory] = []
+    servers = services
+    if len(options["endpoints"]) > AT_ONCE:
+        servers = SpreadService()
+        services.addService(servers)
     for text, endpoint, members in options["endpoints"]:
         factory = OvsdbMonitorFactory(
             **common,
@@ -69,7 +76,7 @@ def makeService(options: Options) -> IService:
             leaderOnly=bool(options["leader-only"]),
             members=members,
         )
-        services.addService(OvsdbMonitorService(endpoint, factory))
+        servers.addService(OvsdbMonitorService(endpoint, factory))
         monitored.append(factory)
     if options["listen"]:
         # One listener for all places: a switch may connect to any of them.

@@ -26,6 +26,8 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 import twisted_ovsdb
 from tests.command.test_options import HERE, REFUSED, RecordingObserver, parse
 from twisted_ovsdb import tap
+from twisted_ovsdb.command.beginning import AT_ONCE, SpreadService
+from twisted_ovsdb.command.collector import CollectorService
 from twisted_ovsdb.command.endingobserver import EndingObserver
 from twisted_ovsdb.command.keptevents import KeptEvents, StateService
 from twisted_ovsdb.command.output import EventsService, HangUpService
@@ -56,7 +58,9 @@ class MakeServiceTests(SynchronousTestCase):
         events = [s for s in services if isinstance(s, EventsService)]
         hangUp = [s for s in services if isinstance(s, HangUpService)]
         self.assertEqual(len(hangUp), bool(events))
-        self.assertEqual(len(monitors) + len(events) + len(hangUp), len(list(services)))
+        others = sum(isinstance(s, CollectorService) for s in services)
+        self.assertEqual(others, 1)
+        self.assertEqual(len(monitors) + len(events) + len(hangUp) + others, len(list(services)))
         return monitors, events
 
     def test_state(self) -> None:
@@ -151,7 +155,7 @@ class MakeServiceTests(SynchronousTestCase):
         columns = ("--column", "link_state", "--column", "mtu", "--column", "name")
         places = ("--endpoint", "tcp:a", "--endpoint", "tcp:b", "--listen", "ptcp:6640")
         services: Any = tap.makeService(parse(*places, *columns, "--column", "mtu"))
-        first, second, listening = services
+        _, first, second, listening = services
         for service in (first, second):
             asked = service.factory.monitor._known._rows.columns
             self.assertEqual(asked, (*COLUMNS, "link_state", "mtu"))
@@ -179,6 +183,16 @@ class MakeServiceTests(SynchronousTestCase):
             [monitor], _ = self.make(*arguments)
             [observer] = self.observers(monitor)
             self.assertNotIsInstance(observer, LoggingObserver)
+
+    def test_manyServers(self) -> None:
+        """
+        Of many servers, the connections are begun one after another.
+        """
+        many = [f"--endpoint=tcp:192.0.2.{number}" for number in range(AT_ONCE + 1)]
+        services = tap.makeService(parse(*many))
+        assert isinstance(services, MultiService)
+        [spread] = [s for s in services if isinstance(s, SpreadService)]
+        self.assertEqual(len(list(spread)), len(many))
 
     def test_opensNothing(self) -> None:
         """

@@ -13,7 +13,7 @@ from twisted.internet.protocol import ServerFactory
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
-from twisted_ovsdb.endpoints.passive import isPassiveTLS, serverFromRemote
+from twisted_ovsdb.endpoints.passive import BACKLOG, isPassiveTLS, serverFromRemote
 from twisted_ovsdb.endpoints.secure import TLSServerEndpoint
 from twisted_ovsdb.endpoints.tls import TLSOptions
 
@@ -32,7 +32,7 @@ class ServerFromRemoteTests(SynchronousTestCase):
         reactor: Any = MemoryReactorClock()
         endpoint = serverFromRemote(reactor, text, tls)
         self.successResultOf(endpoint.listen(ServerFactory()))
-        port, _, _, address = reactor.tcpServers[0]
+        port, _, self.backlog, address = reactor.tcpServers[0]
         return port, address
 
     def test_accepted(self) -> None:
@@ -50,6 +50,17 @@ class ServerFromRemoteTests(SynchronousTestCase):
             ("tcp:6642:interface=127.0.0.2", (6642, "127.0.0.2")),
         ):
             self.assertEqual(self.listening(text), expected, text)
+
+    def test_backlog(self) -> None:
+        """
+        A thousand switches may connect at once. A string of Twisted's says itself how
+        many.
+        """
+        for text in ("ptcp:", "ptcp:6641:[::1]", "pssl:"):
+            self.listening(text, TLS)
+            self.assertEqual(self.backlog, BACKLOG, text)
+        self.listening("tcp:6642:backlog=7")
+        self.assertEqual(self.backlog, 7)
 
     def test_tls(self) -> None:
         """

@@ -716,6 +716,7 @@ class RandomTests(PlacesTestCase):
         for switch in connected.values():
             switch.lose()
         self.successResultOf(self.listener.stop())
+        self.clock.advance(0)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
 

@@ -23,6 +23,7 @@ from tests.fakes.fold import Fold
 from tests.fakes.observers import Recorder
 from tests.fakes.rows import uuid as uuidOf
 from tests.fakes.rows import vmRow
+from twisted_ovsdb.connection.inturn import InTurn
 from twisted_ovsdb.lifecycle.listener import OvsdbListenerFactory
 
 ROW = uuidOf(99)
@@ -123,6 +124,7 @@ class ListenerTestCase(SynchronousTestCase):
         """
         A switch connects.
         """
+        InTurn.of(self.clock)._next()  # In one turn of the reactor, not all would be read.
         self.port += 1
         return Switch(self.listener, self.port, host)
 

@@ -23,6 +23,7 @@ from twisted.logger import Logger, LogLevel
 from twisted.python.failure import Failure
 
 from twisted_ovsdb.connection.failures import handled
+from twisted_ovsdb.connection.inturn import COST, InTurn
 from twisted_ovsdb.connection.outgoing import MAX_UNSENT_REQUESTS, Outgoing, innermost
 from twisted_ovsdb.connection.sparing import Sparing
 from twisted_ovsdb.connection.waiters import Waiters
@@ -71,11 +72,13 @@ class JSONRPCProtocol(Protocol):
     A JSON-RPC session.
 
     @ivar lost: the exception that ended the session; None while it is up.
-    @ivar paused: whether nothing is read: because of L{pauseProducing}, or because
-        the peer does not read our answers.
+    @ivar paused: whether nothing is read: because of L{pauseProducing}, because the
+        peer does not read our answers, or because others are read first.
     @ivar onReceived: called whenever bytes have come, if it is not None.
     @ivar onStalled: called when the peer has left too many of our answers unread,
         and nothing more is read from it; if it is not None.
+    @ivar inTurn: shared with other connections, which read in turns; None: this one
+        reads whatever comes.
     @ivar messages: how many messages have come.
     @ivar replies: how many of them were replies to our requests.
     """
@@ -90,9 +93,11 @@ class JSONRPCProtocol(Protocol):
         self.lost: BaseException | None = None
         self.onReceived: Callable[[], object] | None = None
         self.onStalled: Callable[[], object] | None = None
+        self.inTurn: InTurn | None = None
         self.paused = False
         self.messages = self.replies = 0
         self._held = False  # by pauseProducing
+        self._queued = False  # until it is the turn of this connection
         self._odd = Sparing()  # what means nothing
         self._outgoing = Outgoing(self._stalled, self._resume)
         self._stream = JSONStream(maxLength, decodeMessage)
@@ -238,6 +243,8 @@ class JSONRPCProtocol(Protocol):
                 self.abort(ProtocolViolation(f"more than {limit} bytes before it was identified"))
                 return
             self._unidentified = left - len(data), limit
+        if data and self.inTurn is not None and not self.paused:
+            self._waitForTurn(self.inTurn, len(data) + COST)
         if self.paused:
             # With TLS a little may still come.
             self._stream.feed(data)
@@ -350,11 +357,21 @@ class JSONRPCProtocol(Protocol):
 
     def _resume(self) -> None:
         """Go on reading, unless there is another reason not to."""
-        if self.paused and not self._held and not self._outgoing.stalled:
+        if self.paused and not (self._held or self._queued or self._outgoing.stalled):
             self.paused = False
             if self.lost is None:
                 self._transport().resumeProducing()
                 self.dataReceived(b"")
+
+    def _waitForTurn(self, inTurn: InTurn, cost: int) -> None:
+        if not inTurn.take(cost):
+            self._queued = True
+            self._pause()
+            inTurn.wait(cost, self._turnCame)
+
+    def _turnCame(self) -> None:
+        self._queued = False
+        self._resume()
 
     def _stalled(self) -> None:
         self._pause()

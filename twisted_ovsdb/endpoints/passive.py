@@ -33,6 +33,13 @@ EXPECTED: Final = (
 SOCKET_MODE: Final = 0o660
 """Of the socket of C{punix:}: whatever can connect can claim to be a switch."""
 
+BACKLOG: Final = 1024
+"""
+Connections that the kernel keeps until they are accepted: a thousand switches connect
+at once when their controller comes back. With Twisted's 50, most of them are turned
+away, and try again seconds later. (net.core.somaxconn is the limit, by default 4096.)
+"""
+
 # ptcp:6640, ptcp:6640:127.0.0.1, ptcp:6640:[::1], ptcp:, ptcp::127.0.0.1
 _PASSIVE: Final = re.compile(
     r"(ptcp|pssl)(?::(\d*)(?::(?:\[([^\]]+)\]|([\d.]+)))?)?", re.IGNORECASE
@@ -88,7 +95,8 @@ def serverFromRemote(
     if address4 and not isIPAddress(address4):
         raise ValueError(f"{text}: {address4} is not an IPv4 address; {EXPECTED}")
     family = TCP6ServerEndpoint if address6 else TCP4ServerEndpoint
-    endpoint: IStreamServerEndpoint = family(reactor, port, interface=address6 or address4 or "")
+    address = address6 or address4 or ""
+    endpoint: IStreamServerEndpoint = family(reactor, port, BACKLOG, address)
     if scheme.lower() == "ptcp":
         return endpoint
     if tls is None:

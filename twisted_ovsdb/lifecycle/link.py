@@ -17,6 +17,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from twisted_ovsdb.connection.failures import forLog
+from twisted_ovsdb.connection.inturn import InTurn
 from twisted_ovsdb.connection.protocol import OvsdbProtocol
 from twisted_ovsdb.connection.watchdog import Watchdog
 from twisted_ovsdb.errors import OvsdbError, SessionLost, SwitchRefused
@@ -88,6 +89,7 @@ class Link:
 
     def _connected(self, _: OvsdbProtocol) -> None:
         self.protocol.whenLost().addCallback(self._lost)
+        self.protocol.inTurn = InTurn.of(self._settings.clock)
         Deferred.fromCoroutine(self._open()).addErrback(self._failed)
 
     async def _open(self) -> None:

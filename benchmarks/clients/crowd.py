@@ -1,0 +1,112 @@
+# Copyright (c) The twisted_ovsdb authors.
+# See LICENSE for details.
+
+"""
+Many switches that dial in at the same time, played by one process that parses
+almost nothing: each answers who it is, and then with the same interfaces.
+
+    crowd dial PORT SWITCHES INTERFACES
+
+It tells how many were asked for their interfaces, and goes on to answer until its
+standard input is closed.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import select
+import socket
+import sys
+import time
+import uuid
+
+from benchmarks.clients.figures import say
+from benchmarks.database import interfaceRow, newUUID
+
+_REQUEST = re.compile(rb'"id":\s?(\d+)')
+
+PATIENCE = 30.0
+"""Seconds until all must have been asked."""
+
+
+def table(count: int) -> bytes:
+    """
+    The rows of an Interface table, as ovsdb-server writes them.
+    """
+    rows = {}
+    for number in range(count):
+        row = interfaceRow(number)
+        rows[newUUID()] = {"new": {"type": "", "error": ["set", []], "options": ["map", []], **row}}
+    return json.dumps(rows, separators=(",", ":")).encode()
+
+
+def dial(port: int, count: int, interfaces: int) -> None:
+    """
+    Connect all at once, and answer.
+    """
+    rows = table(interfaces)
+    poll = select.epoll()
+    switches: dict[int, tuple[socket.socket, bytes, bytes]] = {}
+    for _ in range(count):
+        each = socket.socket()
+        each.setblocking(False)
+        identity = b'[["map",[["system-id","%s"]]]]' % str(uuid.uuid4()).encode()
+        ids = b'"external_ids":%s' % identity[1:-1]
+        switches[each.fileno()] = each, ids, str(uuid.uuid4()).encode()
+        poll.register(each, select.EPOLLIN)
+    say(ready=True)
+    start = time.monotonic()
+    for each, _, _ in switches.values():
+        each.connect_ex(("127.0.0.1", port))
+    asked = 0
+    while asked < count and time.monotonic() - start < PATIENCE:
+        for number, _ in poll.poll(1.0):
+            each, ids, row = switches[number]
+            try:
+                request = each.recv(65536)
+            except OSError:
+                request = b""
+            if not request:
+                poll.unregister(number)
+                continue
+            for part in request.replace(b"}{", b"}\n{").splitlines():
+                asked += answer(each, part, ids, row, rows)
+    say(ready=True, asked=asked, wall=time.monotonic() - start)
+    while select.select([sys.stdin], [], [], 0)[0] == []:
+        for number, _ in poll.poll(0.1):
+            each, ids, row = switches[number]
+            try:
+                request = each.recv(65536)
+            except OSError:
+                request = b""
+            if not request:
+                poll.unregister(number)
+            elif b'"echo"' in request:
+                answer(each, request, ids, row, rows)
+    say(ended=True)
+
+
+def answer(each: socket.socket, request: bytes, ids: bytes, row: bytes, rows: bytes) -> int:
+    """
+    Answer a request.
+
+    @return: whether it asked for the interfaces.
+    """
+    found = _REQUEST.search(request)
+    number = found.group(1) if found is not None else b"null"
+    if b'"monitor' in request:
+        tables = b'{"Interface":%s,"Open_vSwitch":{"%s":{"new":{%s}}}}' % (rows, row, ids)
+        result = tables
+    elif b'"transact"' in request:
+        result = b'[{"rows":[{"_uuid":["uuid","%s"],%s}]}]' % (row, ids)
+    else:
+        result = b"[]"
+    each.setblocking(True)
+    each.sendall(b'{"id":%s,"result":%s,"error":null}' % (number, result))
+    each.setblocking(False)
+    return b'"monitor' in request
+
+
+if __name__ == "__main__":
+    dial(int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]))
