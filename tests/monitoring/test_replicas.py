@@ -652,9 +652,47 @@ class WantedTests(ReplicaCase):
         options: dict[str, Any] = {"source": 5, "clock": Clock()}
         self.assertRaises(TypeError, OvsdbReplicaFactory, "D", ["T"], print, **options)
         wheres: list[Any] = ["s", True, {}, 5, ["s"], [["s", "=="]], [[1, "==", 1]]]
+        factory = OvsdbReplicaFactory("D", ["T"], print, clock=Clock())
         for where in [*wheres, [["s", "==", {1}, 2]]]:
             self.assertRaises(TypeError, Rows, None, where)
-        self.assertRaises(ValueError, Rows, None, [["s", "=", "a"]])
+            self.assertRaises(TypeError, factory.changeConditions, {"T": where})
+        values: list[Any] = [
+            ["set", ["\ud800"]],
+            ["map", [["\0", 1]]],
+            ["set", ["a", "a"]],
+            ["set", 1],
+            [],
+            [[1]],
+            2**63,
+            math.inf,
+        ]
+        wheres = [[["s", "==", value]] for value in values]
+        for where in [*wheres, [], [["s", "=", "a"]], [["\ud800", "==", 1]]]:
+            self.assertRaises(ValueError, Rows, None, where)
+            self.assertRaises(ValueError, factory.changeConditions, {"T": where})
+
+    def test_wrongUse(self) -> None:
+        """
+        The error says which table is meant, and what to write.
+        """
+        uses: list[Any] = [{"where": []}, 5, Rows]
+        for wrong in uses:
+            error = self.assertRaises(
+                TypeError, OvsdbReplicaFactory, "D", {"T": wrong}, print, clock=Clock()
+            )
+            self.assertIn("table T: columns must be a list of names", str(error))
+            self.assertIn("Rows(...) has conditions", str(error))
+        factory = OvsdbReplicaFactory("D", ["T"], print, clock=Clock())
+        wheres: list[Any] = [None, ["T"], ("T",), "T"]
+        for wrong in wheres:
+            error = self.assertRaises(TypeError, factory.changeConditions, wrong)
+            self.assertIn("conditions must be by table, not", str(error))
+        error = self.assertRaises(TypeError, factory.changeConditions, {"T": "s"})
+        self.assertIn("table T: where must be a list of conditions", str(error))
+        error = self.assertRaises(ValueError, factory.changeConditions, {"T": []})
+        self.assertIn("None means every row, and [False] no row", str(error))
+        error = self.assertRaises(KeyError, factory.changeConditions, {"U": None})
+        self.assertIn("no table U in this replica", str(error))
 
     def test_conditions(self) -> None:
         """
