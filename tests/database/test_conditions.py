@@ -90,13 +90,11 @@ class ConditionsTests(SynchronousTestCase):
 
     def test_several(self) -> None:
         """
-        Booleans are conditions too. No conditions are something else than none that
-        holds.
+        Booleans are conditions too.
         """
         self.assertEqual(
             sent(True, ["u", "!=", ONE], False), [True, ["u", "!=", ["uuid", ONE]], False]
         )
-        self.assertEqual(sent(), [])
         self.assertIsNone(requested(TABLE, None))
 
     def test_wrong(self) -> None:
@@ -110,14 +108,11 @@ class ConditionsTests(SynchronousTestCase):
             ("i", True, "expected integer, got True"),
             ("b", 1, "expected boolean, got 1"),
             ("u", "vm-1", "not a UUID: 'vm-1'"),
-            ("u", ["uuid", "vm-1"], "expected uuid, got ['uuid', 'vm-1']"),
             ("u", ["named-uuid", "x"], "expected uuid, got ['named-uuid', 'x']"),
             ("us", {"vm-1"}, "not a UUID: 'vm-1'"),
-            ("ss", ["a", "b"], "expected string, got ['a', 'b']"),
             ("ss", {"a": "b"}, "expected string, got ['map', "),
             ("m", "k", "expected a map, got 'k'"),
             ("m", {"k": 1}, "expected string, got 1"),
-            ("m", ["map", ["k"]], "expected a pair, got 'k'"),
         )
         for column, value, words in values:
             error = self.assertRaises(RpcError, sent, [column, "==", value])

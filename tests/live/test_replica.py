@@ -229,6 +229,31 @@ class SwitchTests(TestCase):
             self.assertIn("Bridge", str(raised.exception))
         self.assertEqual(names("Bridge"), ["a"])
 
+    async def test_refusedConditions(self) -> None:
+        """
+        ovsdb-server takes over a part of a change that it refuses. The replica keeps the
+        former conditions of each table, also in an outage.
+        """
+        await self.vsctl("add-br a -- add-port a tap1")
+        first: list[Any] = [["name", "==", "a"]]
+        tables = {name: Rows(["name"], first) for name in ("Bridge", "Port", "Interface")}
+        factory = OvsdbReplicaFactory("Open_vSwitch", tables, lambda step, cause: None)
+        self.connect(factory)
+        await factory.whenSynchronized()
+        other: list[Any] = [["name", "==", "tap1"]]
+        for bad in ([["nosuch", "==", 1]], [["name", "==", 1]]):
+            for changes in ({"Bridge": bad, "Port": other}, {"Bridge": other, "Port": bad}):
+                await self.assertFailure(factory.changeConditions(changes), RpcError)
+                # The reply shows what the server has for the other tables.
+                for where in (other, first):
+                    await factory.changeConditions({"Interface": where})
+                names = [[row["name"] for row in t.values()] for t in factory.replica.values()]
+                self.assertEqual(names, [["a"], ["a"], ["a"]])
+        await deferToThread(self.ovs.kill, "ovsdb-server")
+        await deferToThread(self.ovs.startServer)
+        await factory.whenSynchronized()
+        self.assertEqual(len(factory.replica["Port"]), 1)
+
 
 class SouthboundTests(TestCase):
     """

@@ -31,12 +31,10 @@ from twisted_ovsdb import (
     Cause,
     ConnectionHook,
     EndpointConnector,
-    OvsdbError,
     OvsdbProtocol,
     OvsdbReplicaFactory,
     RowChange,
     Rows,
-    RpcError,
 )
 from twisted_ovsdb.monitoring.replicamonitor import ReplicaMonitor
 from twisted_ovsdb.wire import rowreader
@@ -636,171 +634,6 @@ class TellingTests(ReplicaCase):
         self.assertRaises(RuntimeError, server.factory.monitor.attach, protocol, "D")
 
 
-class ConditionTests(ReplicaCase):
-    """
-    Other rows of the same tables.
-    """
-
-    def setUp(self) -> None:
-        super().setUp()
-        self.server = Server({"T": Rows(where=[["s", "==", "a"]])})
-
-    def change(self, value: str) -> Deferred[None]:
-        """
-        Ask for rows in which C{s} has this value.
-        """
-        changed = self.server.factory.changeConditions({"T": [["s", "==", value]]})
-        if self.server.factory.monitor.inSync and self.server.transport.value():
-            self.server.number, _, _ = self.server.receive()
-        return changed
-
-    def test_changed(self) -> None:
-        """
-        Rows that come and go are told before the Deferred fires. The last transaction
-        counts again after the reply.
-        """
-        server = self.server
-        server.synchronize(A, last=1)
-        self.assertEqual(server.asked[1][2]["T"][0]["where"], [["s", "==", "a"]])
-        server.take()
-        changed = self.change("b")
-        method, params = server.asked
-        self.assertEqual(method, "monitor_cond_change")
-        self.assertEqual(params[0], params[1])
-        self.assertEqual(params[2], {"T": [{"where": [["s", "==", "b"]]}]})
-        server.update(A, {2: row(s="b")}, 2)
-        self.assertEqual(server.take(), [("update", [("a", None), (None, "b")])])
-        self.assertNoResult(changed)
-        server.reply({})
-        self.successResultOf(changed)
-        self.successResultOf(self.change("b"))
-        self.assertEqual(server.methods.count("monitor_cond_change"), 1)
-        server.lose()
-        server.open()
-        self.assertEqual(server.asked[1][2]["T"][0]["where"], [["s", "==", "b"]])
-        self.assertEqual(server.asked[1][3], transaction(2))
-
-    def test_lost(self) -> None:
-        """
-        If the connection is lost before the reply, everything is asked for by the new
-        conditions, and then the Deferred fires.
-        """
-        server = self.server
-        server.synchronize(A, last=1)
-        changed = self.change("b")
-        server.update(A, {}, 2)
-        server.lose()
-        self.assertNoResult(changed)
-        server.synchronize({2: row(s="b")}, last=3)
-        self.assertEqual(server.asked[1][3], ZERO)
-        self.successResultOf(changed)
-        self.assertEqual(server.take()[-1], ("resync", [(None, "b")]))
-
-    def test_brokenMeanwhile(self) -> None:
-        """
-        So it is if the server breaks the protocol before the reply.
-        """
-        server = self.server
-        server.synchronize(A, last=1)
-        changed = self.change("b")
-        server.endpoint.protocol.dataReceived(b"[]")
-        server.lose()
-        self.assertNoResult(changed)
-        server.synchronize({2: row(s="b")}, last=3)
-        self.successResultOf(changed)
-        self.assertEqual(server.take()[-1], ("resync", [("a", None), (None, "b")]))
-
-    def test_whileDown(self) -> None:
-        """
-        Conditions that change while the request is on its way are sent afterwards.
-        """
-        server = self.server
-        server.open()
-        changed = server.factory.changeConditions({"T": None})
-        server.reply([False, transaction(1), initial(A)])
-        server.number, method, params = server.receive()
-        self.assertEqual((method, params[2]), ("monitor_cond_change", {"T": [{"where": [True]}]}))
-        server.reply({})
-        self.successResultOf(changed)
-
-    def test_refused(self) -> None:
-        """
-        If the server refuses, the former conditions hold.
-        """
-        server = self.server
-        server.synchronize(A, last=1)
-        for _ in range(2):  # The server is asked again, not taken to have them.
-            changed = self.change("b")
-            server.send({"id": server.number, "error": "syntax error", "result": None})
-            self.failureResultOf(changed, RpcError)
-        self.successResultOf(self.change("a"))
-        server.lose()
-        server.open()
-        self.assertEqual(server.asked[1][2]["T"][0]["where"], [["s", "==", "a"]])
-
-    def test_cancel(self) -> None:
-        """
-        A caller that cancels only ends its wait: the conditions hold, unless the
-        server refuses them.
-        """
-        for error, result, value in ((None, {}, "b"), ("syntax error", None, "a")):
-            self.server = server = Server({"T": Rows(where=[["s", "==", "a"]])})
-            server.synchronize(A, last=1)
-            changed = self.change("b")
-            changed.cancel()
-            self.failureResultOf(changed, CancelledError)
-            server.send({"id": server.number, "error": error, "result": result})
-            server.lose()
-            server.open()
-            self.assertEqual(server.asked[1][2]["T"][0]["where"], [["s", "==", value]])
-
-    def test_twoAtOnce(self) -> None:
-        """
-        Until the last of several changes has its reply, the transaction is in doubt.
-        """
-        server = self.server
-        server.synchronize(A, last=1)
-        first, number = self.change("b"), server.number
-        second = self.change("c")
-        server.send({"id": number, "result": {}, "error": None})
-        self.successResultOf(first)
-        server.lose()
-        server.synchronize({}, last=2)
-        self.assertEqual(server.asked[1][3], ZERO)
-        self.successResultOf(second)
-
-    def test_tooOld(self) -> None:
-        """
-        A server that knows only C{monitor} cannot.
-        """
-        server = Server(knows=("monitor",))
-        server.synchronize(A)
-        changed = server.factory.changeConditions({"T": [["s", "==", "b"]]})
-        self.assertIn("monitor_cond", str(self.failureResultOf(changed, OvsdbError).value))
-
-    def test_stopped(self) -> None:
-        """
-        A stop cancels it, before and after the request.
-        """
-        self.failAfter(self.change("b"))
-        self.server = Server({"T": Rows(where=[["s", "==", "a"]])})
-        self.server.synchronize(A, last=1)
-        self.failAfter(self.change("b"))
-
-    def failAfter(self, changed: Deferred[None]) -> None:
-        """
-        Stop, and assert that this is cancelled.
-        """
-        self.server.factory.stop()
-        self.failureResultOf(changed, CancelledError)
-
-    def test_unknownTable(self) -> None:
-        """
-        A table that is not in the replica raises at once.
-        """
-        self.assertRaises(KeyError, self.server.factory.changeConditions, {"U": []})
-
-
 class WantedTests(ReplicaCase):
     """
     What may be wanted of tables.
@@ -819,9 +652,47 @@ class WantedTests(ReplicaCase):
         options: dict[str, Any] = {"source": 5, "clock": Clock()}
         self.assertRaises(TypeError, OvsdbReplicaFactory, "D", ["T"], print, **options)
         wheres: list[Any] = ["s", True, {}, 5, ["s"], [["s", "=="]], [[1, "==", 1]]]
+        factory = OvsdbReplicaFactory("D", ["T"], print, clock=Clock())
         for where in [*wheres, [["s", "==", {1}, 2]]]:
             self.assertRaises(TypeError, Rows, None, where)
-        self.assertRaises(ValueError, Rows, None, [["s", "=", "a"]])
+            self.assertRaises(TypeError, factory.changeConditions, {"T": where})
+        values: list[Any] = [
+            ["set", ["\ud800"]],
+            ["map", [["\0", 1]]],
+            ["set", ["a", "a"]],
+            ["set", 1],
+            [],
+            [[1]],
+            2**63,
+            math.inf,
+        ]
+        wheres = [[["s", "==", value]] for value in values]
+        for where in [*wheres, [], [["s", "=", "a"]], [["\ud800", "==", 1]]]:
+            self.assertRaises(ValueError, Rows, None, where)
+            self.assertRaises(ValueError, factory.changeConditions, {"T": where})
+
+    def test_wrongUse(self) -> None:
+        """
+        The error says which table is meant, and what to write.
+        """
+        uses: list[Any] = [{"where": []}, 5, Rows]
+        for wrong in uses:
+            error = self.assertRaises(
+                TypeError, OvsdbReplicaFactory, "D", {"T": wrong}, print, clock=Clock()
+            )
+            self.assertIn("table T: columns must be a list of at least one name", str(error))
+            self.assertIn("Rows(...) has conditions", str(error))
+        factory = OvsdbReplicaFactory("D", ["T"], print, clock=Clock())
+        wheres: list[Any] = [None, ["T"], ("T",), "T"]
+        for wrong in wheres:
+            error = self.assertRaises(TypeError, factory.changeConditions, wrong)
+            self.assertIn("conditions must be by table, not", str(error))
+        error = self.assertRaises(TypeError, factory.changeConditions, {"T": "s"})
+        self.assertIn("table T: where must be a list of conditions", str(error))
+        error = self.assertRaises(ValueError, factory.changeConditions, {"T": []})
+        self.assertIn("None means every row, and [False] no row", str(error))
+        error = self.assertRaises(KeyError, factory.changeConditions, {"U": None})
+        self.assertIn("no table U in this replica", str(error))
 
     def test_conditions(self) -> None:
         """

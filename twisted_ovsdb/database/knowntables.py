@@ -9,26 +9,30 @@ another dialect.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
+
+import attrs
 
 from twisted_ovsdb.database.conditions import requested
 from twisted_ovsdb.database.dialects import Dialect
 from twisted_ovsdb.database.monitor import MONITOR
 from twisted_ovsdb.database.monitorcondsince import NO_TRANSACTION
-from twisted_ovsdb.database.schema import DatabaseSchema, Row
+from twisted_ovsdb.database.schema import ColumnSchema, DatabaseSchema, Row
 from twisted_ovsdb.database.tables import RowChange, TableRows
 from twisted_ovsdb.database.tableset import MonitoredTable, Replica, TableSet
-from twisted_ovsdb.database.wanted import Rows
-from twisted_ovsdb.errors import OvsdbError
+from twisted_ovsdb.database.wanted import Rows, conditions
+from twisted_ovsdb.errors import OvsdbError, describe
+from twisted_ovsdb.wire.notation import within
 
 
 class KnownTables:
     """
     What is known of the wanted rows, and up to which transaction.
 
-    @ivar wanted: what is wanted of each table.
+    @ivar wanted: what is wanted of each table: what the present session has, or
+        the next one asks for.
     @ivar rows: the rows by table and UUID; a read-only view.
     """
 
@@ -38,9 +42,9 @@ class KnownTables:
         self.rows: Mapping[str, Mapping[str, Row]] = MappingProxyType(
             {name: replica.rows for name, replica in self._replicas.items()}
         )
-        self._asked: object = None  # columns and conditions of the present monitor
+        self._columns: dict[str, tuple[ColumnSchema, ...]] = {}  # of the present monitor
         self._lastId = NO_TRANSACTION
-        self._lastAsked: object = None  # those for which this id holds
+        self._lastAsked: object = None  # columns and conditions for which this id holds
 
     def tableSet(self, schema: DatabaseSchema, dialect: Dialect) -> TableSet:
         """
@@ -50,7 +54,7 @@ class KnownTables:
             conditions and the dialect has none, or if a condition does not fit.
         """
         tables: dict[str, MonitoredTable] = {}
-        asked: dict[str, Any] = {}
+        asked: dict[str, tuple[ColumnSchema, ...]] = {}
         for name, rows in self.wanted.items():
             table = schema.tables.get(name)
             if table is None:
@@ -61,12 +65,15 @@ class KnownTables:
                     f"table {name}: this server does not know monitor_cond, which conditions need"
                 )
             reader = TableRows(table, [column.name for column in columns])
-            tables[name] = MonitoredTable(
-                reader, self._replicas[name], requested(table, rows.where)
-            )
-            asked[name] = (columns, rows.where)
-        self._asked = asked
+            where = requested(table, rows.where)
+            tables[name] = MonitoredTable(reader, self._replicas[name], where)
+            asked[name] = columns
+        self._columns = asked
         return TableSet(dialect, tables)
+
+    @property
+    def _asked(self) -> object:
+        return self._columns, {name: rows.where for name, rows in self.wanted.items()}
 
     @property
     def lastId(self) -> str:
@@ -81,17 +88,22 @@ class KnownTables:
         """Ask for everything next time."""
         self._lastId = NO_TRANSACTION
 
-    def want(self, wanted: Mapping[str, Rows]) -> None:
+    def withConditions(self, wheres: Mapping[str, Iterable[Any] | None]) -> dict[str, Rows]:
         """
-        Want other rows of these tables. What comes until L{agreed} is in doubt.
+        @return: what is wanted of these tables, with other conditions.
+        @raise KeyError: if one of the tables is not wanted.
+        @raise TypeError: if these are no conditions by table.
+        @raise ValueError: as L{conditions}.
         """
-        self.wanted.update(wanted)
-        self._asked = None
-
-    def agreed(self, schema: DatabaseSchema, dialect: Dialect) -> None:
-        """The server has taken over what is wanted, and has reported its rows."""
-        self.tableSet(schema, dialect)
-        self._lastAsked = self._asked
+        if not isinstance(wheres, Mapping):
+            raise TypeError(f"conditions must be by table, not {describe(wheres)}")
+        changed: dict[str, Rows] = {}
+        for name, where in wheres.items():
+            if name not in self.wanted:
+                raise KeyError(f"no table {name} in this replica")
+            checked = within(f"table {name}", conditions, where)
+            changed[name] = attrs.evolve(self.wanted[name], where=checked)
+        return changed
 
     def replace(self, rows: Mapping[str, dict[str, Row]], lastId: str) -> list[RowChange]:
         """

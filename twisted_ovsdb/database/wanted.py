@@ -15,7 +15,7 @@ import attrs
 
 from twisted_ovsdb.database.schema import ColumnSchema, TableSchema
 from twisted_ovsdb.errors import OvsdbError
-from twisted_ovsdb.wire.notation import encode
+from twisted_ovsdb.wire.notation import decode, encode, encodeAtom, within
 
 FUNCTIONS: Final = ("<", "<=", "==", "!=", ">=", ">", "includes", "excludes")
 """What a condition may compare with (RFC 7047, section 5.1)."""
@@ -28,13 +28,18 @@ def conditions(where: Iterable[Any] | None) -> tuple[Condition, ...] | None:
     Check conditions. Each is True, False, or a column, a function and a value.
 
     @raise TypeError: if they are something else, or the value is none of OVSDB.
-    @raise ValueError: if there is no such function.
+    @raise ValueError: if there is no such function, OVSDB cannot hold the value, or
+        there is no condition.
     """
     if where is None:
         return None
     if isinstance(where, (str, bytes, Mapping, bool)) or not isinstance(where, Iterable):
         raise TypeError(f"where must be a list of conditions, not {where!r}")
-    return tuple(_condition(condition) for condition in where)
+    checked = tuple(_condition(condition) for condition in where)
+    # A server sends every row, but a list that is computed may mean none.
+    if not checked:
+        raise ValueError("where has no condition; None means every row, and [False] no row")
+    return checked
 
 
 def _condition(condition: Any) -> Condition:
@@ -47,17 +52,24 @@ def _condition(condition: Any) -> Condition:
         raise TypeError(f"a condition begins with the name of a column, not {column!r}")
     if function not in FUNCTIONS:
         raise ValueError(f"a condition has one of {' '.join(FUNCTIONS)}, not {function!r}")
+    encodeAtom(column)  # A name with half a character cannot be sent.
     # A list is OVSDB's notation already, as in the operations of a transaction.
-    notation = value if isinstance(value, list) else encode(value)
-    return column, function, json.loads(json.dumps(notation, allow_nan=False))
+    if isinstance(value, list):
+        encode(decode(value))
+        return column, function, json.loads(json.dumps(value))
+    return column, function, encode(value)
 
 
 def _names(columns: Iterable[str] | None) -> tuple[str, ...] | None:
     if columns is None:
         return None
-    names = () if isinstance(columns, str) else tuple(columns)
+    wrong = isinstance(columns, (str, bytes, Mapping)) or not isinstance(columns, Iterable)
+    names = () if wrong else tuple(columns)
     if not names or not all(isinstance(name, str) for name in names):
-        raise TypeError(f"columns must be a list of at least one name, not {columns!r}")
+        raise TypeError(
+            f"columns must be a list of at least one name, not {columns!r}; Rows(...) has"
+            " conditions too"
+        )
     return tuple(dict.fromkeys(names))
 
 
@@ -68,9 +80,10 @@ class Rows:
 
     @ivar columns: the columns, which may include C{_uuid} and C{_version}; None:
         all columns that the server has.
-    @ivar where: conditions (RFC 7047, section 5.1). A row is wanted if it matches
-        any of them; None: every row. A value is a Python value, as C{encode}
-        accepts it, or OVSDB's notation: C{["type", "==", "patch"]}.
+    @ivar where: conditions (RFC 7047, section 5.1), one or more. A row is wanted if
+        it matches any of them; None: every row; C{[False]}: no row. A value is
+        a Python value, as C{encode} accepts it, or OVSDB's notation:
+        C{["type", "==", "patch"]}.
     """
 
     columns: tuple[str, ...] | None = attrs.field(default=None, converter=_names)
@@ -119,7 +132,7 @@ def asRows(tables: Tables) -> dict[str, Rows]:
         if not isinstance(name, str):
             raise TypeError(f"tables must have names, not {name!r}")
         rows = tables[name] if isinstance(tables, Mapping) else None
-        wanted[name] = rows if isinstance(rows, Rows) else Rows(rows)
+        wanted[name] = rows if isinstance(rows, Rows) else within(f"table {name}", Rows, rows)
     if not wanted:
         raise ValueError("tables must name a table at least")
     return wanted

@@ -100,14 +100,16 @@ class OvsdbReplicaFactory(OvsdbClientFactory[ReplicaMonitor]):
 
         @param wheres: by table the conditions, as those of L{Rows
             <twisted_ovsdb.Rows>}.
-        @return: fires when the replica has these rows; in an outage after the next
+        @return: fires when the replica has these rows, or those of a later change that
+            replaces this one before it is asked for; in an outage after the next
             snapshot. L{RpcError <twisted_ovsdb.RpcError>} if the server refuses the
-            conditions: the former ones hold again. L{OvsdbError
-            <twisted_ovsdb.OvsdbError>} if it is too old for conditions, and
-            CancelledError when the replica is stopped. To cancel it ends only the
-            wait.
+            conditions: the former ones hold, also those of the other tables.
+            L{OvsdbError <twisted_ovsdb.OvsdbError>} if it is too old for conditions,
+            and CancelledError when the replica is stopped. To cancel it, or to stop the
+            replica, ends only the wait.
         @raise KeyError: if there is no such table in the replica.
         @raise TypeError: if these are no conditions.
-        @raise ValueError: if a condition has no function of OVSDB.
+        @raise ValueError: if a condition has no function of OVSDB or a value that OVSDB
+            cannot hold, or a list has no condition.
         """
         return self.monitor.changeConditions(wheres)

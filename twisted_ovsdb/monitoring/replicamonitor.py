@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-import attrs
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
@@ -23,10 +22,11 @@ from twisted_ovsdb.database.knowntables import KnownTables
 from twisted_ovsdb.database.schema import Row
 from twisted_ovsdb.database.steps import ChangeTracker, Step
 from twisted_ovsdb.database.tables import RowChange
-from twisted_ovsdb.database.wanted import Rows, Tables, asRows, conditions
-from twisted_ovsdb.errors import MonitorStopped, ProtocolViolation, RpcError, SessionLost
+from twisted_ovsdb.database.wanted import Tables, asRows
+from twisted_ovsdb.errors import ProtocolViolation, SessionLost
 from twisted_ovsdb.events import Cause
 from twisted_ovsdb.interfaces import ObserverResult
+from twisted_ovsdb.monitoring.conditionchanges import ConditionChanges
 from twisted_ovsdb.monitoring.reading import Settled
 from twisted_ovsdb.monitoring.replicasession import ReplicaSession
 from twisted_ovsdb.monitoring.telling import Telling
@@ -65,6 +65,7 @@ class ReplicaMonitor:
         self.inSync = False
         self._known = KnownTables(asRows(tables))
         self.replica: RowsByTable = self._known.rows
+        self._changes = ConditionChanges(self._known)
         self._tracker = ChangeTracker(self.replica)
 
         def tell(step: Step) -> ObserverResult:
@@ -93,32 +94,11 @@ class ReplicaMonitor:
         As L{OvsdbReplicaFactory.changeConditions
         <twisted_ovsdb.OvsdbReplicaFactory.changeConditions>}.
         """
-        former = {name: self._known.wanted[name] for name in wheres}
-        wanted = {
-            name: attrs.evolve(former[name], where=conditions(where))
-            for name, where in wheres.items()
-        }
-        self._known.want(wanted)
-        # The caller may cancel the wait, but not the reply: a server that refuses the
-        # conditions once would refuse them at each connection.
-        changed: Deferred[None] = Deferred()
-        Deferred.fromCoroutine(self._change(wanted, former)).chainDeferred(changed)
-        return changed
-
-    async def _change(self, wanted: Mapping[str, Rows], former: Mapping[str, Rows]) -> None:
-        while True:
-            await self.whenSynchronized()
+        changed = self._changes.add(self._known.withConditions(wheres))
+        if self.inSync:
             assert self._session is not None
-            try:
-                return await self._session.change(wanted)
-            except SessionLost as e:
-                if isinstance(e.reason, MonitorStopped):
-                    raise CancelledError from e
-            except ProtocolViolation:
-                pass  # Another connection follows, as after any loss.
-            except RpcError:
-                self._known.want(former)
-                raise
+            self._changes.ask(self._session)
+        return changed
 
     def attach(self, protocol: OvsdbProtocol, database: str) -> Deferred[None]:
         """
@@ -130,6 +110,7 @@ class ReplicaMonitor:
         """
         if self._session is not None:
             raise RuntimeError("a connection is attached already")
+        self._changes.prepare()
         session = ReplicaSession(
             protocol, self._known, self._snapshotRead, self._updateRead, self._clock
         )
@@ -146,17 +127,23 @@ class ReplicaMonitor:
         self._lose()
         self._telling.stop()
         self._synchronized.errback(CancelledError())
+        self._changes.cancelWaits()
 
     def _snapshotRead(self, changes: list[RowChange]) -> Settled:
+        session = self._session
+        assert session is not None
         self._tracker.session += 1
         self.inSync = True
         self._note(changes)
         self._synchronized.callback(self.replica)
         # A callback may have stopped it.
-        if not self.inSync:
+        if self._session is not session:
             return None
         self._telling.start()
-        return self._telling.deliver()
+        settled = self._telling.deliver()
+        if self._session is session:
+            self._changes.begin(session)
+        return settled
 
     def _updateRead(self, changes: list[RowChange]) -> Settled:
         self._note(changes)
@@ -167,6 +154,8 @@ class ReplicaMonitor:
             self._tracker.note(change)
 
     def _attachFailed(self, failure: Failure, session: ReplicaSession) -> Failure:
+        if not failure.check(SessionLost, ProtocolViolation, CancelledError):
+            self._changes.beginFailed()
         # The connection may be up, and the monitor may be attached again.
         self._sessionLost(failure.value, session)
         return failure
@@ -179,4 +168,5 @@ class ReplicaMonitor:
         if self._session is not None:
             self._session.close()
             self._session = None
+        self._changes.end()
         self.inSync = False

@@ -8,7 +8,7 @@ those that the server knows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from copy import copy
 from typing import Any, Final
 
@@ -30,7 +30,7 @@ from twisted_ovsdb.database.schema import DatabaseSchema
 from twisted_ovsdb.database.tables import RowChange
 from twisted_ovsdb.database.tableset import TableSet
 from twisted_ovsdb.database.wanted import Rows
-from twisted_ovsdb.errors import OvsdbError, ProtocolViolation, RpcError
+from twisted_ovsdb.errors import OvsdbError, ProtocolViolation, RpcError, SessionLost
 from twisted_ovsdb.monitoring.reading import Reading, Settled
 from twisted_ovsdb.monitoring.session import MONITOR_ID, UNKNOWN_METHOD
 
@@ -70,14 +70,13 @@ class ReplicaSession(Reading):
         self._onSnapshot = onSnapshot
         self._onUpdate = onUpdate
         self._schema: DatabaseSchema | None = None
-        self._has: dict[str, Rows] = {}  # what the server was asked for
-        self._asking = 0  # changes of conditions that have no reply yet
+        self._changing = False  # whether a change of conditions has no reply yet
 
     async def start(self, database: str) -> None:
         """As C{ReplicaMonitor.attach}."""
         try:
-            self._schema = await self.protocol.getSchema(database)
-            changes = await self._firstChanges(database, self._schema)
+            schema = self._schema = await self.protocol.getSchema(database)
+            changes = await self._firstChanges(database, schema)
             self._holdUntil(self._onSnapshot(changes))
         except ProtocolViolation as e:
             self._known.forgetTransaction()
@@ -88,34 +87,47 @@ class ReplicaSession(Reading):
     async def change(self, wanted: Mapping[str, Rows]) -> None:
         """
         Monitor other rows (C{monitor_cond_change}). What comes and goes is in an
-        update before this ends.
+        update before this ends. One change may be asked for at a time.
 
+        @raise RpcError: if the server refuses: call L{restore}.
         @raise OvsdbError: if the server does not know C{monitor_cond}.
         """
+        if all(self._known.wanted[name] == rows for name, rows in wanted.items()):
+            return
         if self.dialect is MONITOR:
             raise OvsdbError("this server does not know monitor_cond, which conditions need")
-        other = {name: rows for name, rows in wanted.items() if self._has[name] != rows}
-        if not other:
+        await self._changeConditions(wanted)
+
+    async def restore(self, refused: Collection[str]) -> None:
+        """
+        Monitor the rows of these tables that were monitored before a refused
+        L{change}. The server may have taken over the first of several tables.
+        """
+        if len(refused) == 1:
             return
+        try:
+            await self._changeConditions({name: self._known.wanted[name] for name in refused})
+        except (SessionLost, ProtocolViolation):
+            pass  # The next session begins with them.
+        except OvsdbError as e:
+            if not self._closed:
+                self.protocol.abort(e)
+
+    async def _changeConditions(self, wanted: Mapping[str, Rows]) -> None:
         assert self._schema is not None
         tables = self._schema.tables
-        wheres = {name: requested(tables[name], rows.where) for name, rows in other.items()}
+        wheres = {name: requested(tables[name], rows.where) for name, rows in wanted.items()}
         # Without conditions, a request means every row.
         requests = {n: [{"where": [True] if w is None else w}] for n, w in wheres.items()}
-        former = {name: self._has[name] for name in other}
-        self._has.update(other)
-        self._asking += 1
+        self._changing = True
         try:
             # With one name for both, updates go on as before.
             name = self._monitorId
             await self.protocol.call("monitor_cond_change", [name, name, requests])
         except RpcError as refusal:
-            self._has.update(former)
-            raise refusedFor(refusal, other) from None
+            raise refusedFor(refusal, wanted) from None
         finally:
-            self._asking -= 1
-        if not self._asking and self._has == self._known.wanted:
-            self._known.agreed(self._schema, self.dialect)
+            self._changing = False
 
     async def _firstChanges(self, database: str, schema: DatabaseSchema) -> list[RowChange]:
         for dialect in DIALECTS[:-1]:
@@ -131,7 +143,7 @@ class ReplicaSession(Reading):
     ) -> list[RowChange]:
         known = self._known
         self._refuseIfClosed()
-        self.dialect, self._has = dialect, dict(known.wanted)
+        self.dialect = dialect
         tables = self._tables = known.tableSet(schema, dialect)
         since = dialect is MONITOR_COND_SINCE
         lastId = known.lastId
@@ -172,7 +184,8 @@ class ReplicaSession(Reading):
             try:
                 since = self.dialect is MONITOR_COND_SINCE
                 found, tables = readUpdate3(content) if since else (NO_TRANSACTION, content)
-                lastId.append(found)
+                # Until the reply, it is in doubt by which conditions these are the rows.
+                lastId.append(NO_TRANSACTION if self._changing else found)
                 yield from self._tables.readSlices(tables, rows)
             except ProtocolViolation:
                 self._known.forgetTransaction()
