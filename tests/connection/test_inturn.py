@@ -57,20 +57,32 @@ class InTurnTests(SynchronousTestCase):
         """
         Little work is done at once, and needs no timer.
         """
-        self.assertTrue(self.inTurn.take(COST))
+        self.assertTrue(self.inTurn.take(1, COST))
+        self.assertTrue(self.inTurn.take(2, COST))
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_alone(self) -> None:
+        """
+        One connection alone may do anything, and needs no timer; nor does another one
+        that comes after it.
+        """
+        for _ in range(3):
+            self.assertTrue(self.inTurn.take(1, SHARE))
+        self.assertTrue(self.inTurn.take(2, COST))
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_limit(self) -> None:
         """
-        One turn of the reactor has room for L{SHARE}; what comes then has to wait.
-        The next turn has room again.
+        One turn of the reactor has room for L{SHARE} of several connections; what
+        comes then has to wait. The next turn has room again.
         """
-        self.assertTrue(self.inTurn.take(SHARE - 1))
-        self.assertTrue(self.inTurn.take(1))
-        self.assertFalse(self.inTurn.take(1))
+        self.assertTrue(self.inTurn.take(1, 1))
+        self.assertTrue(self.inTurn.take(2, SHARE - 1))
+        self.assertTrue(self.inTurn.take(1, 1))
+        self.assertFalse(self.inTurn.take(2, 1))
+        self.assertFalse(self.inTurn.take(1, 1))
         self.clock.advance(0)
-        self.assertTrue(self.inTurn.take(1))
-        self.clock.advance(0)
+        self.assertTrue(self.inTurn.take(1, 1))
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_order(self) -> None:
@@ -82,9 +94,10 @@ class InTurnTests(SynchronousTestCase):
 
         def work(number: int) -> None:
             done.append((self.clock.turns, number))
-            self.assertEqual(self.inTurn.take(0), number == 4)
+            self.assertEqual(self.inTurn.take(2, 0), number == 4)
 
-        self.assertTrue(self.inTurn.take(SHARE))
+        self.assertTrue(self.inTurn.take(1, 0))
+        self.assertTrue(self.inTurn.take(2, SHARE))
         for number in range(5):
             self.inTurn.wait(SHARE // 2, partial(work, number))
         self.clock.advance(0)
@@ -100,6 +113,9 @@ class ProtocolTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.protocols = [self.connect(), self.connect()]
+        for protocol in self.protocols:
+            self.echo(protocol, 0)
+            self.transportOf(protocol).clear()
 
     def connect(self) -> OvsdbProtocol:
         """
@@ -121,9 +137,16 @@ class ProtocolTests(SynchronousTestCase):
         """
         How many echoes were answered.
         """
+        answers: int = self.transportOf(protocol).value().count(b'"result"')
+        return answers
+
+    def transportOf(self, protocol: OvsdbProtocol) -> StringTransport:
+        """
+        The transport of a connection.
+        """
         transport = protocol.transport
         assert isinstance(transport, StringTransport)
-        return transport.value().count(b'"result"')
+        return transport
 
     def test_turns(self) -> None:
         """

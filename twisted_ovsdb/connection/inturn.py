@@ -19,18 +19,18 @@ from twisted.internet.interfaces import IReactorTime
 SHARE: Final = 192 * 1024
 """
 What all connections together may do in one turn of the reactor, in bytes that are read:
-a snapshot of this size takes some ten milliseconds. One connection alone never has so much,
-because Twisted reads 64 KiB at a time.
+a snapshot of this size takes some ten milliseconds.
 """
 
-COST: Final = 4 * 1024
+COST: Final = 2 * 1024
 """What each piece counts in addition to its bytes. A small update takes as long as this many."""
 
 
 class InTurn:
     """
     The connections of one reactor. What does not fit into the present turn waits, in
-    its order, for one of the next.
+    its order, for one of the next. One connection alone never waits: Twisted reads
+    from it once in each turn.
     """
 
     _all: Final[WeakValueDictionary[int, InTurn]] = WeakValueDictionary()
@@ -38,6 +38,8 @@ class InTurn:
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
         self._used = 0  # in this turn, or in some of the last
+        self._first = 0  # the id of the first connection that used something
+        self._several = False  # whether others did too
         self._scheduled = False
         self._waiting: deque[tuple[int, Callable[[], object]]] = deque()
 
@@ -50,16 +52,22 @@ class InTurn:
             found = cls._all[id(clock)] = cls(clock)
         return found
 
-    def take(self, cost: int) -> bool:
+    def take(self, connection: object, cost: int) -> bool:
         """
-        @param cost: of some work.
+        @param connection: which one has some work.
+        @param cost: of the work.
         @return: whether it may be done now. If not, L{wait} is to be called.
         """
-        if self._waiting or self._used >= SHARE:
+        if self._waiting:
+            return False
+        if not self._several and self._first != id(connection):
+            self._several, self._first = self._first != 0, id(connection)
+            self._used = 0
+        if self._several and self._used >= SHARE:
             return False
         self._used += cost
         # Not at each small update, each of which probably has a turn of its own.
-        if self._used >= SHARE // 4:
+        if self._several and self._used >= SHARE // 4:
             self._schedule()
         return True
 
@@ -81,6 +89,8 @@ class InTurn:
         self._scheduled = False
         self._used = 0
         waiting = self._waiting
+        if not waiting:
+            self._first, self._several = 0, False
         while waiting and self._used < SHARE:
             cost, call = waiting.popleft()
             self._used += cost

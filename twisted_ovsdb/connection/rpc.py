@@ -364,7 +364,7 @@ class JSONRPCProtocol(Protocol):
                 self.dataReceived(b"")
 
     def _waitForTurn(self, inTurn: InTurn, cost: int) -> None:
-        if not inTurn.take(cost):
+        if not inTurn.take(self, cost):
             self._queued = True
             self._pause()
             inTurn.wait(cost, self._turnCame)
