@@ -139,6 +139,17 @@ class AnswerTests(SlowPeerCase):
         self.receive(echo(40) * 100)
         self.assertTrue(self.transport.reading)
 
+    def test_eachTimeAnew(self) -> None:
+        """
+        What the peer has read counts no more: it may be late again and again.
+        """
+        for _ in range(5):
+            self.receive(echo(FULL))
+            self.receive(echo(MAX_UNSENT_ANSWERS * 3 // 4))
+            self.assertTrue(self.transport.reading)
+            self.transport.peerReads()
+        self.assertIsNone(self.protocol.lost)
+
     def test_F70_twoReasonsToPause(self) -> None:
         """
         A caller that has paused the connection, and answers that wait: reading goes on
@@ -244,6 +255,15 @@ class RequestTests(SlowPeerCase):
         self.assertEqual([message["method"] for message in self.taken()], ["fill", "a", "b", "c"])
         self.receive(b'{"id":4,"result":"here","error":null}')
         self.assertEqual(self.successResultOf(again), "here")
+
+    def test_eachTimeAnew(self) -> None:
+        """
+        Requests that the server has read count no more.
+        """
+        for _ in range(4):
+            self.assertNoResult(self.protocol.call("a", ["x" * (MAX_UNSENT_REQUESTS // 2)]))
+            self.assertNoResult(self.protocol.call("b", []))
+            self.transport.peerReads()
 
     def test_F71_oneTooMany(self) -> None:
         """

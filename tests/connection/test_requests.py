@@ -520,6 +520,17 @@ class LockTests(MethodsTestCase):
         self.assertEqual(self.told, [True, False, True])
         self.assertIsNone(self.protocol.lost)
 
+    def test_wrongArguments(self) -> None:
+        """
+        A name that is no text, and a callback that is no function, are refused, and
+        nothing is sent.
+        """
+        wrong: Any = 5
+        for method in (self.protocol.lock, self.protocol.steal):
+            self.assertRaises(TypeError, method, wrong)
+            self.assertRaises(TypeError, method, "l", wrong)
+        self.assertEqual(self.sent(), [])
+
     def test_twice(self) -> None:
         """
         A lock cannot be asked for twice.

@@ -269,6 +269,18 @@ class AgeTests(PlacesTestCase):
         self.clock.advance(0.5)
         self.assertEqual(self.forgotten(), [("one", "age")])
 
+    def test_lastingIsForgotten(self) -> None:
+        """
+        That a switch was in sync for long is forgotten with the switch: nothing of it
+        stays, and it has to be in sync for long again before it goes after others.
+        """
+        self.listen(forgetAfter=100)
+        self.leave("one", 1, after=LASTING)
+        self.assertEqual(self.listener._places._lasted, {"one"})
+        self.clock.advance(100)
+        self.assertEqual(self.forgotten(), [("one", "age")])
+        self.assertEqual(self.listener._places._lasted, set())
+
     def test_never(self) -> None:
         """
         0 is no limit, and needs no timer.

@@ -13,6 +13,7 @@ The client keeps every event, as an application may.
 from __future__ import annotations
 
 import itertools
+import json
 import re
 import subprocess
 import sys
@@ -20,6 +21,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
+import attrs
 from twisted.internet import reactor as _reactor
 from twisted.internet.protocol import Protocol, ServerFactory
 from twisted.internet.task import LoopingCall
@@ -45,6 +47,9 @@ PROBE: Final = re.compile(rb'"echo","params":\[\],"id":([0-9]+)')
 
 BROKEN: Final = 12
 """How many large messages are broken off."""
+
+OVERTIME: Final = 10
+"""How many times its time an attack with large messages may take, on a machine that is slow."""
 
 
 LARGE_ECHO: Final = b'{"id":"echo","method":"echo","params":["%b"]}' % (b"x" * 65536)
@@ -84,6 +89,7 @@ class BadServer(Protocol):
 
     attack: Callable[[BadServer], Iterator[bytes]]
     broken = 0
+    toBreak = BROKEN
     answers = True
     _over = False
     echo = ECHO
@@ -197,14 +203,14 @@ def faultyUpdates(server: BadServer) -> Iterator[bytes]:
     """
     Sends a snapshot, and then an update of 100 MB whose last row is wrong.
     """
-    if BadServer.broken < BROKEN:
+    if BadServer.broken < BadServer.toBreak:
         yield SNAPSHOT
     last = [b'"' + UUID + b'":{"new":1}}}]}']
     yield from _broken(BEGINNING, itertools.chain(rows(100 * MEBIBYTE), last))
 
 
 def _broken(start: bytes, pieces: Iterator[bytes]) -> Iterator[bytes]:
-    if BadServer.broken < BROKEN:
+    if BadServer.broken < BadServer.toBreak:
         BadServer.broken += 1
         yield start
         yield from pieces
@@ -236,11 +242,16 @@ ATTACKS: Final = {
 }
 
 
-def serve(name: str) -> None:
+LARGE: Final = ("brokenReplies", "brokenTexts", "faultyUpdates")
+"""The attacks with messages of 100 MB, which end when all are broken."""
+
+
+def serve(name: str, broken: int) -> None:
     """
     The server's process: attack whoever connects.
     """
     BadServer.attack = ATTACKS[name]
+    BadServer.toBreak = broken
     factory = ServerFactory.forProtocol(BadServer)
     factory.noisy = False
     print(reactor.listenTCP(0, factory, interface="127.0.0.1").getHost().port, flush=True)
@@ -253,6 +264,32 @@ def memory() -> int:
     """
     with open("/proc/self/statm", encoding="ascii") as statm:
         return int(statm.read().split()[1]) // PAGES
+
+
+@attrs.frozen
+class Cost:
+    """
+    What an attack cost the client.
+
+    @ivar begin: the memory at the beginning, in MiB.
+    @ivar peak: the most memory.
+    @ivar end: the memory at the end.
+    @ivar stall: the longest time in which the reactor did nothing else, in seconds of CPU
+        time.
+    @ivar cpu: seconds of CPU time.
+    @ivar ended: how many sessions ended.
+    @ivar lost: how many of these had been in sync.
+    @ivar endings: when and why the first ones ended.
+    """
+
+    begin: int
+    peak: int
+    end: int
+    stall: float
+    cpu: float
+    ended: int
+    lost: int
+    endings: list[str]
 
 
 class Endings(ConnectionHook):
@@ -292,64 +329,97 @@ class Keeper:
         self.events.append(event)
 
 
-def watch(port: int, seconds: float) -> None:
+def watch(port: int, seconds: float, broken: int) -> None:
     """
     The client's process: tell what the attack costs.
+
+    @param broken: how many sessions end in this attack; then the client is in sync.
     """
     hook, keeper = Endings(), Keeper()
     factory = OvsdbMonitorFactory([keeper], maxDelay=0.1, hook=hook)
     begin, peak = memory(), 0
+    longest, looked = 0.0, time.process_time()
     cpu = time.process_time()
 
     def look() -> None:
-        nonlocal peak
+        nonlocal peak, longest, looked
         peak = max(peak, memory())
+        # Seconds of this process: how busy the machine is does not count.
+        now = time.process_time()
+        longest, looked = max(longest, now - looked), now
+
+    def atTheEnd(left: float) -> None:
+        if left > 0 and (len(hook.endings) < broken or not factory.monitor.inSync):
+            reactor.callLater(0.1, atTheEnd, left - 0.1)
+        else:
+            tell(None)
 
     def tell(result: object) -> None:
         if isinstance(result, Failure):
-            result.printTraceback(sys.stdout)
+            result.printTraceback(sys.stderr)
         look()
-        lost = sum(isinstance(event, Disconnected) for event in keeper.events)
-        print(
-            f"  memory {begin} MiB, at most {peak} MiB, at the end {memory()} MiB;"
-            f" {time.process_time() - cpu:.1f} s of CPU; {len(hook.endings)} sessions ended"
-            f" ({lost} of them had been in sync)"
+        cost = Cost(
+            begin=begin,
+            peak=peak,
+            end=memory(),
+            stall=longest,
+            cpu=time.process_time() - cpu,
+            ended=len(hook.endings),
+            lost=sum(isinstance(event, Disconnected) for event in keeper.events),
+            endings=hook.endings[:3],
         )
-        for ending in hook.endings[:3]:
-            print(f"  after {ending}")
+        print(json.dumps(attrs.asdict(cost)))
         reactor.stop()
 
     LoopingCall(look).start(0.05).addErrback(tell)
     reactor.connectTCP("127.0.0.1", port, factory)
-    reactor.callLater(seconds, tell, None)
+    reactor.callLater(0 if broken else seconds, atTheEnd, OVERTIME * seconds)
     reactor.run()
+
+
+def measure(name: str, seconds: float, broken: int = BROKEN) -> Cost:
+    """
+    Run one attack for this time.
+
+    @param broken: how many large messages are broken off.
+    """
+    command = [sys.executable, "-m", "tests.live.abuse_connection"]
+    serving = [*command, "serve", name, str(broken)]
+    server = subprocess.Popen(serving, stdout=subprocess.PIPE, text=True)
+    try:
+        assert server.stdout is not None
+        port = server.stdout.readline().strip()
+        endings = broken if name in LARGE else 0
+        watching = [*command, "watch", port, str(seconds), str(endings)]
+        timeout = OVERTIME * seconds + 60
+        client = subprocess.run(watching, stdout=subprocess.PIPE, check=True, timeout=timeout)
+        return Cost(**json.loads(client.stdout))
+    finally:
+        server.kill()
+        server.communicate()
 
 
 def main(seconds: float, *attacks: str) -> None:
     """
-    Run these attacks, or all of them, each for this time.
+    Run these attacks, or all of them, each for this time; those with large messages until
+    all of these are broken off.
     """
     for name in attacks or ATTACKS:
         print(f"{name}: {' '.join((ATTACKS[name].__doc__ or '').split())}", flush=True)
-        command = [sys.executable, "-m", "tests.live.abuse_connection"]
-        server = subprocess.Popen([*command, "serve", name], stdout=subprocess.PIPE, text=True)
-        try:
-            assert server.stdout is not None
-            port = server.stdout.readline().strip()
-            client = subprocess.Popen([*command, "watch", port, str(seconds)])
-            try:
-                client.wait(seconds + 60)
-            finally:
-                client.kill()
-        finally:
-            server.kill()
-            server.wait()
+        cost = measure(name, seconds)
+        print(
+            f"  memory {cost.begin} MiB, at most {cost.peak} MiB, at the end {cost.end} MiB;"
+            f" {cost.cpu:.1f} s of CPU; the reactor stood still for {cost.stall:.1f} s at most;"
+            f" {cost.ended} sessions ended ({cost.lost} of them had been in sync)"
+        )
+        for ending in cost.endings:
+            print(f"  after {ending}", flush=True)
 
 
 if __name__ == "__main__":
     if sys.argv[1] == "serve":
-        serve(sys.argv[2])
+        serve(sys.argv[2], int(sys.argv[3]))
     elif sys.argv[1] == "watch":
-        watch(int(sys.argv[2]), float(sys.argv[3]))
+        watch(int(sys.argv[2]), float(sys.argv[3]), int(sys.argv[4]))
     else:
         main(float(sys.argv[1]), *sys.argv[2:])

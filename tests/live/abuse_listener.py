@@ -10,7 +10,9 @@ tests.live.abuse_listener 60}.
 from __future__ import annotations
 
 import json
+import math
 import os
+import resource
 import socket
 import sys
 import tempfile
@@ -48,6 +50,9 @@ BULK: Final = 16 * 1024 * 1024
 
 PATIENCE: Final = 20.0
 """Seconds after which a good switch counts as locked out."""
+
+DESCRIPTORS: Final = 4096
+"""Files that may be open: a thousand switches and as many strangers, on both sides."""
 
 
 class Peer(Protocol):
@@ -204,12 +209,16 @@ class Attack:
     One attack, while it runs.
 
     @ivar figures: what was measured, with its unit.
+    @ivar goodAfter: seconds until a good switch was in sync; infinite if it never was.
+    @ivar grew: MB by which the memory of the listener grew at most.
     """
 
     reactor: Any
     listener: Listener
     end: float
     figures: dict[str, str] = attrs.Factory(dict)
+    goodAfter: float = math.inf
+    grew: float = math.inf
 
     @property
     def goesOn(self) -> bool:
@@ -252,7 +261,8 @@ class Attack:
                 attempts += 1
             await pause(self.reactor, 0.02)
             if self.listener.inSync(name) > before:
-                return f"{time.monotonic() - began:.2f} s, {attempts} attempts"
+                self.goodAfter = time.monotonic() - began
+                return f"{self.goodAfter:.2f} s, {attempts} attempts"
         return f"locked out: {attempts} attempts in {PATIENCE:g} s"
 
 
@@ -375,12 +385,24 @@ async def bulk(attack: Attack) -> None:
 ATTACKS: Final = (neverInSync, brieflyInSync, claims, silence, bulk)
 
 
-async def run(reactor: Any, seconds: float) -> dict[str, dict[str, str]]:
+def allowDescriptors() -> None:
+    """
+    Let this process and its children open enough files: two thousand connections need
+    more than the usual 1,024.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(DESCRIPTORS, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+async def run(reactor: Any, seconds: float) -> dict[str, Attack]:
     """
     Run each attack for its part of this time, each against a new process.
 
     @return: by attack, what was measured.
     """
+    allowDescriptors()
     found = {}
     for attack in ATTACKS:
         with tempfile.TemporaryDirectory() as folder:
@@ -390,9 +412,9 @@ async def run(reactor: Any, seconds: float) -> dict[str, dict[str, str]]:
                 before = listener.memory()
                 running = Attack(reactor, listener, time.monotonic() + seconds / len(ATTACKS))
                 await attack(running)
-                growth = listener.memory("VmHWM") - before
-                running.figures["memory grew by at most"] = f"{growth:.0f} MB"
-                found[attack.__name__] = running.figures
+                running.grew = listener.memory("VmHWM") - before
+                running.figures["memory grew by at most"] = f"{running.grew:.0f} MB"
+                found[attack.__name__] = running
             finally:
                 await listener.stop()
     return found
@@ -402,9 +424,9 @@ def main(seconds: float = 60.0) -> None:
     """Run all attacks, and print what they did."""
 
     async def attack(reactor: Any) -> None:
-        for name, figures in (await run(reactor, seconds)).items():
+        for name, measured in (await run(reactor, seconds)).items():
             print(f"{name}:")
-            for what, value in figures.items():
+            for what, value in measured.figures.items():
                 print(f"  {what}: {value}")
 
     react(lambda reactor: Deferred.fromCoroutine(attack(reactor)))

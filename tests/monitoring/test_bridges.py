@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import attrs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.logger import LogLevel, capturedLogs
@@ -16,6 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fakes.fold import Fold
 from tests.fakes.observers import Recorder
+from tests.fakes.rows import vm
 from twisted_ovsdb import (
     InterfaceChanged,
     InterfaceKind,
@@ -26,8 +28,10 @@ from twisted_ovsdb import (
     onlyKinds,
     withoutReplays,
 )
+from twisted_ovsdb.monitoring.oddities import TORN, OdditiesLog
 from twisted_ovsdb.observers.jsonlines import eventToJSON
 from twisted_ovsdb.observers.log import describeEvent
+from twisted_ovsdb.openvswitch.tracker import Present
 from twisted_ovsdb.testing import MemoryServer, connectedFactory
 
 
@@ -105,6 +109,21 @@ class EventsTests(BridgesTestCase):
                 ("tap2", "br-ex, br-int", LogLevel.warn),
             ],
         )
+
+    def test_manyTorn(self) -> None:
+        """
+        However many interfaces are on several bridges, the names of no more than a
+        hundred are kept, and each of them is warned of.
+        """
+        names = [f"tap{number}" for number in range(TORN * 3)]
+        present = Present({name: attrs.evolve(vm(1), name=name) for name in names})
+        oddities = OdditiesLog(present)
+        with capturedLogs() as logs:
+            for name in names:
+                oddities.torn({name: ("br-a", "br-b")})
+                oddities.torn({name: ("br-a", "br-b")})
+                self.assertLessEqual(len(oddities._torn), TORN)
+        self.assertEqual([log["name"] for log in logs], names)
 
     def test_movedInAnOutage(self) -> None:
         """

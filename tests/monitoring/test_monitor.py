@@ -13,11 +13,13 @@ import json
 from typing import Any
 
 from twisted.internet.defer import CancelledError
+from twisted.internet.error import ConnectionLost
 from twisted.logger import LogLevel, capturedLogs
+from twisted.python.failure import Failure
 
 from tests.fakes.monitorcase import MonitorTestCase
 from tests.fakes.observers import Busy, Recorder
-from tests.fakes.rows import jsonRow, vm, vmRow
+from tests.fakes.rows import jsonRow, update, vm, vmRow
 from twisted_ovsdb.errors import OvsdbError, ProtocolViolation, RpcError, SessionLost
 from twisted_ovsdb.events import Disconnected
 
@@ -179,6 +181,24 @@ class SessionTests(MonitorTestCase):
         self.assertEqual(
             self.observer.take(), [("online", "vm", "tap1", "replay"), ("synchronized", "resync")]
         )
+
+    def test_leftConnection(self) -> None:
+        """
+        A connection that the monitor has left means nothing more: neither what still
+        comes from it, nor its loss while another one is attached.
+        """
+        self.synchronize({1: vmRow("tap1")})
+        left = self.protocol
+        self.monitor.detach()
+        left.dataReceived(update({2: {"new": vmRow("tap2")}}))
+        self.assertEqual([row.name for row in self.monitor.interfaces()], ["tap1"])
+        self.assertIsNone(left.lost)
+        self.synchronize({1: vmRow("tap1")})
+        self.observer.take()
+        left.connectionLost(Failure(ConnectionLost("gone")))
+        self.assertTrue(self.monitor.inSync)
+        self.update({3: {"new": vmRow("tap3")}})
+        self.assertEqual(self.observer.take(), [("online", "vm", "tap3", "update")])
 
     def test_detachFromAnObserver(self) -> None:
         """

@@ -305,7 +305,10 @@ class SliceTests(SynchronousTestCase):
         waiting = self.monitor.whenSynchronized()
         self.receive(reply(1, self.rows()))
         self.turns(1)
+        self.transport.clear()
         self.monitor.detach()
+        # Nothing is asked of a connection that is left: it is closed by its owner.
+        self.assertEqual(self.transport.value(), b"")
         self.failureResultOf(waiting, CancelledError)
         failure = self.failureResultOf(self.attached, SessionLost)
         self.assertIsInstance(failure.value.reason, MonitorStopped)

@@ -67,6 +67,8 @@ class DifferencesTests(SynchronousTestCase):
         }
         row = jsonRow("tap1", "internal", error="broken", external_ids={"iface-id": "y", "b": "2"})
         self.assertEqual(self.rows.modified(UUID, before, differences), self.rows.whole(UUID, row))
+        # A column that was not asked for means nothing.
+        self.assertEqual(self.rows.modified(UUID, before, {"mtu": 1500}), before)
 
     def test_localPort(self) -> None:
         """

@@ -18,6 +18,7 @@ import attrs
 from twisted.internet.task import react
 from twisted.internet.utils import getProcessOutputAndValue
 
+from tests.soak.abuse import abuse
 from tests.soak.chaos import Chaos
 from tests.soak.figures import Figure, markdown
 from tests.soak.growth import growth
@@ -69,6 +70,7 @@ SECTIONS: Final[dict[str, Callable[[Any, int], Awaitable[list[Figure]]]]] = {
     "half-open": halfOpen,
     "growth": growth,
     "slow-observer": slowObserver,
+    "abuse": abuse,
 }
 
 
