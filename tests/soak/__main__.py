@@ -20,6 +20,7 @@ from twisted.internet.utils import getProcessOutputAndValue
 
 from tests.soak.chaos import Chaos
 from tests.soak.figures import Figure, markdown
+from tests.soak.fuzz import fuzz
 from tests.soak.growth import growth
 from tests.soak.halfopen import halfOpen
 from tests.soak.slowness import slowObserver
@@ -57,6 +58,7 @@ SECTIONS: Final[dict[str, Callable[[Any, int], Awaitable[list[Figure]]]]] = {
     "half-open": halfOpen,
     "growth": growth,
     "slow-observer": slowObserver,
+    "fuzz": fuzz,
 }
 
 
