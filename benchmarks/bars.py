@@ -125,6 +125,15 @@ def _bytes(results: Results) -> float:
     return float(counted["default"] / counted["all"])
 
 
+def _worstMemory(results: Results) -> float:
+    return float(max(figures["memory"] for figures in results["worst"].values()) / 1e6)
+
+
+def _worstProcessor(results: Results) -> float:
+    large = [figures["cpu"] for figures in results["worst"].values() if figures["large"]]
+    return float(max(large) * 1e6)
+
+
 BARS = (
     Bar("sync of 10,000: wall / bare socket", 2.0, "", _sync(10_000, "wall", "floor")),
     Bar("sync of 100,000: wall / bare socket", 1.7, "", _sync(100_000, "wall", "floor")),
@@ -146,6 +155,8 @@ BARS = (
     Bar("with bridges: sync of 100,000: wall / bare socket", 2.5, "", _bridges(100_000)),
     Bar("with bridges: longest reactor stall at 10,000", 0.05, "s", _bridgesStall(10_000)),
     Bar("with bridges: longest reactor stall at 100,000", 0.25, "s", _bridgesStall(100_000)),
+    Bar("memory for 60 MB of the worst input", 600, "MB", _worstMemory),
+    Bar("CPU a byte of the worst input, in large chunks", 2.0, "µs", _worstProcessor),
     Bar("bytes in a minute with statistics, default / all columns", 0.01, "", _bytes),
 )
 """All bars. A change to code that runs for each row or each byte must keep them."""

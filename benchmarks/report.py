@@ -79,6 +79,8 @@ def _lines(results: Results) -> Iterator[str]:
             ["CPU in a minute (ms)", "this package"],
             [[name, significant(value * 1e3)] for name, value in idle.items()],
         )
+    if "worst" in results:
+        yield from _worst(results["worst"])
     rows = [bar.row(results) for bar in BARS]
     yield from ("", "### What has to be shown", "")
     yield from _table(["figure", "measured", "at most", "verdict", "by each round"], rows)
@@ -183,6 +185,24 @@ def _statistics(found: Mapping[str, Any]) -> Iterator[str]:
             for name in ("client", "server")
         ],
     )
+
+
+def _worst(found: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    yield from ("", "### What a bad server can cost", "")
+    heads = ["bytes", "read (MB)", "and then", "CPU a byte (µs)", "memory (MB)", "bytes a byte"]
+    rows = [
+        [
+            figures["title"],
+            significant(figures["sent"] / 1e6),
+            "refused" if figures["refused"] else "",
+            significant(figures["cpu"] * 1e6),
+            significant(figures["memory"] / 1e6),
+            significant(figures["memory"] / figures["sent"]),
+            significant(figures["stall"]),
+        ]
+        for figures in found.values()
+    ]
+    yield from _table([*heads, "longest stall (s)"], rows)
 
 
 def _cell(value: float | None, factor: float) -> str:

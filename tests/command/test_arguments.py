@@ -32,11 +32,12 @@ class ManySwitchesTests(SynchronousTestCase):
 
     def services(self, *arguments: str) -> list[Any]:
         """
-        The services of a command line.
+        The services of a command line that monitor.
         """
         services = tap.makeService(self.parse(*arguments))
         assert isinstance(services, MultiService)
-        return list(services)
+        kinds = (OvsdbMonitorService, OvsdbListenService)
+        return [service for service in services if isinstance(service, kinds)]
 
     def test_listen(self) -> None:
         """

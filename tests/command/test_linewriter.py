@@ -18,7 +18,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface.verify import verifyObject
 
-from twisted_ovsdb.command.linewriter import BUFFER, RETRY, Fate, LineWriter
+from twisted_ovsdb.command.linewriter import ATOMIC, BUFFER, RETRY, Fate, LineWriter
 from twisted_ovsdb.state.position import Position
 
 LARGE = 200_000
@@ -120,6 +120,36 @@ class FullDisk:
         self.room -= count
         self.writes.append(count)
         return count
+
+
+class LargeLineTests(WriterTestCase):
+    """
+    Tests for a line that is much larger than what the descriptor takes at once.
+    """
+
+    def test_F85_notCopied(self) -> None:
+        """
+        What is left of a large line is not copied for each write: the time is linear, and
+        the reactor is not blocked for seconds.
+        """
+        line = b"x" * (64 * ATOMIC) + b"\n"
+        sources: list[object] = []
+        written = bytearray()
+
+        def write(descriptor: int, data: memoryview) -> int:
+            sources.append(data.obj)
+            written.extend(data[:ATOMIC])
+            return min(len(data), ATOMIC)
+
+        path = self.mktemp()
+        descriptor = os.open(path, os.O_CREAT | os.O_WRONLY)
+        self.addCleanup(os.close, descriptor)
+        self.writer = LineWriter(descriptor, self.clock, self.fate, write)
+        self.writer.write(line)
+        self.turn()
+        self.assertEqual(bytes(written), line)
+        self.assertEqual(len(sources), 65)
+        self.assertEqual({id(source) for source in sources}, {id(sources[0])})
 
 
 class FileTests(WriterTestCase):

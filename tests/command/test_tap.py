@@ -83,7 +83,7 @@ class MakeServiceTests(SynchronousTestCase):
                 )
             )
             assert isinstance(services, MultiService)
-            state, _, listening = services
+            _, state, _, listening = services
             assert isinstance(state, StateService)
             assert isinstance(listening, OvsdbListenService)
             (file,) = state

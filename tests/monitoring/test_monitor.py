@@ -55,6 +55,18 @@ class SessionTests(MonitorTestCase):
         event: Any = self.observer.events[0]
         self.assertEqual(dict(event.interface.extra), {"link_state": "up"})
 
+    def test_F86_extraColumnMissing(self) -> None:
+        """
+        Rows without an extra column are a fault, however many there are.
+        """
+        for count in (1, 10, 1000, 3000):
+            self.monitor = self.makeMonitor([self.observer], extraColumns=["mtu"])
+            attached = self.attach()
+            self.snapshot({n: vmRow(f"tap{n}") for n in range(count)})
+            self.failureResultOf(attached, ProtocolViolation)
+            self.assertIn("column mtu: missing", str(self.protocol.lost), count)
+            self.assertEqual(self.observer.events, [])
+
     def test_snapshotAndUpdates(self) -> None:
         """
         The reply and each update become events.

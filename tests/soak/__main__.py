@@ -21,6 +21,7 @@ from twisted.internet.utils import getProcessOutputAndValue
 from tests.soak.abuse import abuse
 from tests.soak.chaos import Chaos
 from tests.soak.figures import Figure, markdown
+from tests.soak.fuzz import fuzz
 from tests.soak.growth import growth
 from tests.soak.halfopen import halfOpen
 from tests.soak.slowness import slowObserver
@@ -71,6 +72,7 @@ SECTIONS: Final[dict[str, Callable[[Any, int], Awaitable[list[Figure]]]]] = {
     "growth": growth,
     "slow-observer": slowObserver,
     "abuse": abuse,
+    "fuzz": fuzz,
 }
 
 

@@ -28,6 +28,7 @@ from twisted_ovsdb.wire.notation import isUUID
 from twisted_ovsdb.wire.strictjson import (
     Buffer,
     decodeText,
+    parseObject,
     readValue,
     scanString,
     scanValue,
@@ -37,6 +38,11 @@ MAX_UNASKED: Final = 1 << 20
 """
 Bytes of a message that is no reply and no update. They are small, such as C{echo}: this is
 more than a thousand times what is usual. They are parsed as a whole, unasked.
+"""
+
+SMALL: Final = 4096
+"""
+Characters of a message up to which it is parsed first and looked at then, which is faster.
 """
 
 _UUID: Final = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
@@ -342,7 +348,18 @@ def decodeMessage(message: Buffer) -> dict[str, Any]:
         updates = TableUpdates(text, reply.end(), closing)
         result = updates if found is None else [found == "true", lastId, updates]
         return {"id": int(messageId), "result": result}
+    if len(text) <= SMALL and "\\" not in text:
+        value = parseObject(text)
+        if not _mayBeMore(value) and all(text.count(f'"{name}"') == 1 for name in value):
+            return value
     return _inAnyOrder(text)
+
+
+def _mayBeMore(message: dict[str, Any]) -> bool:
+    """Whether there are table updates in a message."""
+    result = message.get("result")
+    since = type(result) is list and len(result) > 2
+    return since or type(result) is dict or message.get("method") in UPDATES
 
 
 def _inAnyOrder(text: str) -> dict[str, Any]:

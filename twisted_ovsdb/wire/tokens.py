@@ -21,18 +21,15 @@ from typing import Final
 
 from twisted_ovsdb.errors import ProtocolViolation
 
-MAX_DEPTH: Final = 256
+MAX_DEPTH: Final = 64
 """
-Brackets and braces that are open at once. Nothing in OVSDB has more than 10, and
-ovsdb-server reads 1,000. Python's parser needs a frame for each of them, of 1,000
-that the whole program has.
+Brackets and braces that are open at once. Nothing in OVSDB has more than 10;
+ovsdb-server reads 1,000. Python's parser needs a frame for each of them, of 1,000 that
+the whole program has, and to find out how deep a chunk is takes time for each level.
 """
 
 _SKIMMED: Final = 256
 """Bytes from which on a chunk is skimmed first: below, this gains nothing."""
-
-_SKIMMED_DEPTH: Final = 16
-"""Levels of brackets that are skimmed; table updates have 8."""
 
 # What is a token here: a mark, a whole string, or the quote of a string that does not
 # end in this chunk. To find the end of a message only braces and strings are needed.
@@ -85,6 +82,8 @@ def _hasWrongPair(marks: bytes) -> bool:
 
 
 _CLOSED_BY: Final = {0x7B: 0x7D, 0x5B: 0x5D}
+_CLOSING: Final = frozenset(_CLOSED_BY.values())
+_QUOTE: Final = 0x22
 
 
 class Tokens:
@@ -186,12 +185,16 @@ class Tokens:
         mayEnd = mayEnd and not inString
         if mayEnd:
             nested = nested[:-1]
-        for _ in range(_SKIMMED_DEPTH):
-            size = len(nested)
-            nested = nested.replace(b"[]", b"").replace(b"{}", b"")
-            if len(nested) == size:
+        # How many levels of brackets are closed again within the chunk, or more.
+        levels = 1
+        while levels <= MAX_DEPTH:
+            arrays = nested.replace(b"[]", b"")
+            objects = arrays.replace(b"{}", b"")
+            if len(objects) == len(nested):
                 break
-        if b"}" in nested or b"]" in nested or len(nested) >= MAX_DEPTH - 2 * _SKIMMED_DEPTH:
+            levels += (arrays != nested) + (objects != arrays)
+            nested = objects
+        if b"}" in nested or b"]" in nested or len(nested) + levels >= MAX_DEPTH:
             return None
         goesOn = not mayEnd or nested != b""
         if mayEnd and goesOn:
@@ -219,7 +222,7 @@ class Tokens:
 
         @raise ProtocolViolation: the first token that cannot stand where it stands.
         """
-        opened, last = bytearray(self._open), self._last
+        opened, last = bytearray(self._open), self._last[0] if self._last else 0
         if self._inString:
             rest = _REST_OF_STRING.match(piece, self._escaped)
             if rest is None:
@@ -228,22 +231,24 @@ class Tokens:
             start = rest.end()
         inString = False
         for token in _TOKEN.finditer(piece, start):
-            mark = piece[token.start() : token.start() + 1]
-            kind = _STRING if mark == b'"' else mark
-            if _WRONG_PAIR.match(last + kind):
-                raise ProtocolViolation(f"not JSON: {_shown(kind)} behind {_shown(last)}")
-            last = kind
-            if kind in b"[{":
-                opened += kind
+            place = token.start()
+            mark = piece[place]
+            if mark == _QUOTE:
+                mark = _STRING[0]
+                inString = token.end() - place == 1
+            if _WRONG_BEHIND[last] & _BIT[mark]:
+                raise ProtocolViolation(f"not JSON: {_shown(mark)} behind {_shown(last)}")
+            last = mark
+            if mark in _CLOSED_BY:
+                opened.append(mark)
                 if len(opened) > MAX_DEPTH:
                     raise ProtocolViolation(f"not JSON: nested more than {MAX_DEPTH} deep")
-            elif kind in b"]}":
-                if not opened or _CLOSED_BY[opened.pop()] != kind[0]:
-                    raise ProtocolViolation(f"not JSON: {_shown(kind)} closes no such bracket")
-            elif kind == _STRING and token.end() - token.start() == 1:
-                inString = True
+            elif mark in _CLOSING:
+                if not opened or _CLOSED_BY[opened.pop()] != mark:
+                    raise ProtocolViolation(f"not JSON: {_shown(mark)} closes no such bracket")
+            elif inString:
                 break
-        self._open, self._last = bytes(opened), last
+        self._open, self._last = bytes(opened), bytes([last])
         self._inString, self._escaped = False, False
         if inString:
             self._noteOpenString(piece, token.end())
@@ -257,5 +262,5 @@ class Tokens:
         self._inString, self._escaped = True, (len(piece) - end) % 2 == 1
 
 
-def _shown(kind: bytes) -> str:
-    return "a string" if kind == _STRING else repr(kind.decode())
+def _shown(mark: int) -> str:
+    return "a string" if mark == _STRING[0] else repr(chr(mark))
