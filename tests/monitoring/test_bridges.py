@@ -117,7 +117,7 @@ class EventsTests(BridgesTestCase):
         """
         names = [f"tap{number}" for number in range(TORN * 3)]
         present = Present({name: attrs.evolve(vm(1), name=name) for name in names})
-        oddities = OdditiesLog(present)
+        oddities = OdditiesLog(present, bridges=True)
         with capturedLogs() as logs:
             for name in names:
                 oddities.torn({name: ("br-a", "br-b")})
