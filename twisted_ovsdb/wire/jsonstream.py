@@ -34,9 +34,9 @@ columns need (110 MB).
 BYTES_A_VALUE: Final = 64
 """
 A message may have one value for so many bytes of C{maxLength}, which are 4 million
-by default. Parsed, a value of a few bytes takes up to 240 bytes, so that a message
-takes less than 1 GB, where it could take 8 GB. A reply for 100,000 interfaces has 2
-million, and of such a reply only a slice is there at a time.
+by default. Parsed, a value of two bytes takes about 100, so that these take less than
+0.5 GB, where a message could take 8 GB. A reply for 100,000 interfaces has 2 million,
+and of such a reply only a slice is there at a time.
 """
 
 FEW_VALUES: Final = 10_000
