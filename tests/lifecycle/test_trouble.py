@@ -75,7 +75,7 @@ class LogTests(FactoryTestCase):
             with capturedLogs() as logs:
                 self.endpoint.refuse()
             ((_, line),) = self.lines(logs)
-            self.assertTrue(line.endswith(f"; {text}); trying again until it answers"), line)
+            self.assertTrue(line.endswith(f"; {text}); trying again"), line)
 
     def test_noHint(self) -> None:
         """
