@@ -43,7 +43,7 @@ class SurvivalTests(TestCase):
         The lines of a command that is killed with C{--state} have each event exactly
         once.
         """
-        await self.assertHolds("command", 8)
+        await self.assertHolds("command", 4)
 
     async def test_F97_listen(self) -> None:
         """
@@ -56,4 +56,4 @@ class SurvivalTests(TestCase):
         An observer that is remembered is told again what it was told in the last
         moments, and nothing else.
         """
-        await self.assertHolds("observer", 5)
+        await self.assertHolds("observer", 3)
