@@ -55,6 +55,23 @@ class SessionTests(MonitorTestCase):
         event: Any = self.observer.events[0]
         self.assertEqual(dict(event.interface.extra), {"link_state": "up"})
 
+    def test_F80_deaf(self) -> None:
+        """
+        While in sync, a message that breaks off does not make the monitor deaf: observers
+        are told Disconnected when the next updates come.
+        """
+        whole = update({7: {"new": vmRow("tap7")}})
+        for begun in (b"{", b"{,", whole[:-1], whole[:-2], whole[:30], whole[:-40]):
+            self.monitor = self.makeMonitor([self.observer])
+            self.synchronize({1: vmRow("tap1")})
+            self.observer.take()
+            self.protocol.dataReceived(begun)
+            self.protocol.dataReceived(update({2: {"new": vmRow("tap2")}}))
+            self.protocol.dataReceived(update({3: {"new": vmRow("tap3")}}))
+            told = [event[0] for event in self.observer.take()]
+            self.assertEqual(told, ["disconnected"], begun)
+            self.assertIsInstance(self.protocol.lost, ProtocolViolation)
+
     def test_F86_extraColumnMissing(self) -> None:
         """
         Rows without an extra column are a fault, however many there are.

@@ -95,12 +95,14 @@ class Outcome:
     What came of a stream.
 
     @ivar events: what was told, without its times.
-    @ivar fault: whether the session ended, and by what kind of fault.
+    @ivar fault: the kind of fault that ended the session; empty if none did. None if
+        the stream ends within a message: whether what is wrong in that has been found
+        yet depends on how much of it came at once.
     @ivar known: the interfaces that are online in the end, by UUID.
     """
 
     events: tuple[str, ...]
-    fault: str
+    fault: str | None
     known: dict[str, Any] = attrs.field(hash=False)
 
 
@@ -324,7 +326,9 @@ class Client:
             elif shown == "Synchronized":
                 shown += f" {event.cause} {event.interfaces}"
             told.append(shown)
-        fault = "" if lost is None else type(lost).__name__
+        fault: str | None = "" if lost is None else type(lost).__name__
+        if lost is None and protocol._stream._tokens.begun:
+            fault = None
         known = dict(self.judge.fold.interfaces)
         self.resync(protocol)
         return Outcome(tuple(told), fault, known)
@@ -377,11 +381,13 @@ class Fuzzer:
         patches.runWithPatches(self._try, seed, data, draw)
 
     def _try(self, seed: int, data: bytes, draw: random.Random) -> None:
-        outcomes = {}
+        outcomes: dict[Outcome, list[bytes]] = {}
         try:
             for chunks in ([data], cut(data, draw), cut(data, draw)):
                 self.executions += 1
                 outcomes[Client().outcome(chunks)] = chunks
+            if None in {outcome.fault for outcome in outcomes}:
+                outcomes = {attrs.evolve(o, fault=None): c for o, c in outcomes.items()}
             assert len(outcomes) == 1, f"{len(outcomes)} outcomes: {[*outcomes][:2]}"
             self.compare(data, next(iter(outcomes)))
         except Exception as e:

@@ -173,9 +173,10 @@ class TableSet:
         @param rows: gets the rows. They count at the end of the iteration.
         """
         change = self.dialect.change
-        count = 0
+        count, due = 0, rowreader.SLICE
         for name, uuid, update in rowUpdates(tables, self.tables):
-            if count and count % rowreader.SLICE == 0:
+            if count == due:
+                due += rowreader.SLICE
                 yield
             count += 1
             table = self.tables[name]
