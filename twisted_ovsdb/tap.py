@@ -57,6 +57,7 @@ def makeService(options: Options) -> IService:
         "probeInterval": options["probe-interval"],
         "bridges": options["bridges"],
         "method": options["method"],
+        "problemsAfter": options["report"],
     }
     monitored: list[OvsdbMonitorFactory | OvsdbListenerFactory] = []
     for text, endpoint, members in options["endpoints"]:

@@ -158,6 +158,14 @@ class Options(usage.Options):
             FORGET_DAYS,
             "After so many days without a connection, a switch of --listen is forgotten; 0: never.",
         ],
+        [
+            "report",
+            None,
+            None,
+            "Tell of problems that last for so many seconds, such as 30: a port that failed or"
+            " gets no OpenFlow port, two ports with one iface-id, a patch port without its peer,"
+            " a configuration that is not applied (default: none are looked for).",
+        ],
         ["max-delay", None, MAX_DELAY, "The longest wait between attempts to connect, in seconds."],
         [
             "connect-timeout",
@@ -200,7 +208,9 @@ class Options(usage.Options):
             "max-switches": usage.Completer(descr="number"),
             "forget": usage.Completer(descr="days"),
             **dict.fromkeys(arguments.TLS_FILES, usage.CompleteFiles("*.pem", descr="PEM file")),
-            **dict.fromkeys(("max-delay", *_MAY_BE_ZERO), usage.Completer(descr="seconds")),
+            **dict.fromkeys(
+                ("report", "max-delay", *_MAY_BE_ZERO), usage.Completer(descr="seconds")
+            ),
         },
     )
 
@@ -311,6 +321,8 @@ class Options(usage.Options):
         self["method"] = arguments.method(self["method"])
         self["max-switches"] = arguments.count("max-switches", self["max-switches"])
         self["forget"] = arguments.seconds("forget", self["forget"], zero=True, unit="days")
+        if self["report"] is not None:
+            self["report"] = arguments.seconds("report", self["report"])
         self["max-delay"] = arguments.seconds("max-delay", self["max-delay"])
         for name in _MAY_BE_ZERO:
             self[name] = arguments.seconds(name, self[name], zero=True)

@@ -71,6 +71,7 @@ class OvsdbListenerFactory(ServerFactory):
         method: str | None = None,
         forgetAfter: float = FORGET_AFTER,
         pin: bool = False,
+        problemsAfter: float | None = None,
     ) -> None:
         """
         @param observers: the observers, which are told the events of all
@@ -109,6 +110,7 @@ class OvsdbListenerFactory(ServerFactory):
             now=now,
             bridges=bridges,
             method=method,
+            problemsAfter=problemsAfter,
         )
         self.monitors: dict[str, InterfaceMonitor] = {}
         self._hooks = Hooks(SwitchLog(self.monitors, maxSwitches, now), hook)

@@ -25,7 +25,13 @@ from twisted_ovsdb.parameters import checkCallables
 
 @implementer(IOvsdbEventObserver)
 class JSONLinesObserver:
-    """Writes each event as one line of JSON."""
+    """
+    Writes each event as one line of JSON.
+
+    @cvar wantsProblems: True: problems are written too, where they are looked for.
+    """
+
+    wantsProblems = True
 
     def __init__(
         self,
@@ -55,6 +61,10 @@ def lineOf(value: dict[str, Any]) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode("ascii") + b"\n"
 
 
+def _rfc3339(time: datetime) -> str:
+    return time.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
 def timesOf(now: datetime) -> dict[str, Any]:
     """
     The time at which a line is written, as in RFC 3339 and in seconds since the
@@ -62,8 +72,7 @@ def timesOf(now: datetime) -> dict[str, Any]:
 
     @param now: the time in UTC.
     """
-    time = now.isoformat(timespec="microseconds").replace("+00:00", "Z")
-    return {"time": time, "timestamp": now.timestamp()}
+    return {"time": _rfc3339(now), "timestamp": now.timestamp()}
 
 
 def eventToJSON(event: events.Event, now: datetime) -> dict[str, Any]:
@@ -75,7 +84,9 @@ def eventToJSON(event: events.Event, now: datetime) -> dict[str, Any]:
     value: dict[str, Any] = {"event": EVENT_NAMES[type(event)]}
     if isinstance(event, events.InterfaceEvent):
         value["kind"] = event.kind.value
-    if isinstance(event, events.Disconnected):
+    if isinstance(event, events.ProblemEvent):
+        value.update(_problem(event))
+    elif isinstance(event, events.Disconnected):
         value["reason"] = describeReason(event.reason)
     elif isinstance(event, events.SwitchForgotten):
         value["reason"] = event.reason.value
@@ -96,12 +107,25 @@ def eventToJSON(event: events.Event, now: datetime) -> dict[str, Any]:
         became = _becameReady(event)
         if became is not None:
             value["became_ready"] = became
+    if isinstance(event, events.ProblemEvent):
+        value["interface"] = None if event.interface is None else event.interface.toJSON()
     if isinstance(event, events.InterfaceChanged):
         value["changes"] = {
             column: [datumToJSON(old), datumToJSON(new)]
             for column, old, new in changedColumns(event.previous, event.interface)
         }
     return value
+
+
+def _problem(event: events.ProblemEvent) -> dict[str, Any]:
+    value: dict[str, Any] = {
+        "problem": event.problem.value,
+        "kind": None if event.kind is None else event.kind.value,
+        "since": _rfc3339(datetime.fromtimestamp(event.since, timezone.utc)),
+    }
+    if isinstance(event, events.ProblemSolved):
+        value["lasted"] = round(event.lasted, 3)
+    return {**value, "detail": event.detail}
 
 
 def _becameReady(event: events.InterfaceEvent) -> bool | None:

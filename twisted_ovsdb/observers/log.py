@@ -8,6 +8,7 @@ An observer that logs: one line for each event, for people.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta, timezone
 from typing import Final
 
 from twisted.logger import Logger, LogLevel
@@ -30,8 +31,13 @@ _FORGOTTEN: Final = {
 class LoggingObserver:
     """
     Logs each event as one line, at the level info; or, if it tells of an
-    interface that ovs-vswitchd could not configure, at the level warn.
+    interface that ovs-vswitchd could not configure, or of a problem, at the level
+    warn.
+
+    @cvar wantsProblems: True: problems are logged too, where they are looked for.
     """
+
+    wantsProblems = True
 
     _log = Logger()
 
@@ -49,7 +55,7 @@ class LoggingObserver:
         if (
             isinstance(event, (events.InterfaceOnline, events.InterfaceChanged))
             and event.interface.failed
-        ):
+        ) or isinstance(event, events.ProblemFound):
             level = LogLevel.warn
         self._log.emit(
             level,
@@ -75,6 +81,8 @@ def describeEvent(event: events.Event) -> str:
         return f"disconnected: {describeReason(event.reason)}"
     if isinstance(event, events.SwitchForgotten):
         return f"forgotten: {_FORGOTTEN[event.reason]}"
+    if isinstance(event, events.ProblemEvent):
+        return _describeProblem(event)
     interface = event.interface
     subject = f"{event.kind.value} {printable(interface.name)} {EVENT_NAMES[type(event)]}"
     if interface.bridge is not None and event.kind is not events.InterfaceKind.BRIDGE:
@@ -88,6 +96,22 @@ def describeEvent(event: events.Event) -> str:
     else:
         details = ", ".join(_marks(interface))
     return f"{subject}: {details} [{event.cause.value}]"
+
+
+def _describeProblem(event: events.ProblemEvent) -> str:
+    interface = event.interface
+    if interface is None:
+        subject = "switch"
+    else:
+        kind = "port" if event.kind is None else event.kind.value
+        subject = f"{kind} {printable(interface.name)}"
+        if interface.bridge is not None:
+            subject += f" on {printable(interface.bridge)}"
+    since = datetime.fromtimestamp(event.since, timezone.utc).isoformat(" ", "seconds")
+    if isinstance(event, events.ProblemSolved):
+        lasted = timedelta(seconds=round(event.lasted))
+        return f"{subject}: no longer {event.problem.value}, after {lasted}"
+    return f"{subject}: {event.problem.value} since {since}: {event.detail}"
 
 
 def _marks(interface: events.OvsInterface) -> Iterator[str]:
