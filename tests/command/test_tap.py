@@ -94,6 +94,11 @@ class MakeServiceTests(SynchronousTestCase):
         self.assertEqual((factory.database, factory.maxDelay), ("db", 2.5))
         self.assertEqual(factory.monitor._known._rows.rules, ClassificationRules.dragonflow())
         self.assertFalse(factory.monitor._audience._replay)
+        self.assertIsNone(factory.monitor._watch)
+        [monitor], _ = self.make("--report", "2.5")
+        watch = monitor.factory.monitor._watch
+        assert watch is not None
+        self.assertEqual(watch.problems._after, 2.5)
         [monitor], _ = self.make()
         self.assertTrue(monitor.factory.monitor._audience._replay)
 
