@@ -12,6 +12,7 @@ from functools import partial
 from twisted.application.service import IService, MultiService
 
 from twisted_ovsdb.command.endingobserver import EndingObserver
+from twisted_ovsdb.command.once import OnceService
 from twisted_ovsdb.command.options import Options
 from twisted_ovsdb.command.output import (
     EventsService,
@@ -42,7 +43,7 @@ def makeService(options: Options) -> IService:
         observers.append(each.observer)
     if files:
         services.addService(HangUpService(files))
-    if not observers:
+    if not observers and not options["once"]:
         several = len(options["endpoints"]) > 1 or options["listen"]
         observers.append(LoggingObserver(nameSource=bool(several)))
     if options["bridge-patterns"]:
@@ -59,6 +60,7 @@ def makeService(options: Options) -> IService:
         "method": options["method"],
         "problemsAfter": options["report"],
     }
+    servers: list[tuple[str, OvsdbMonitorFactory]] = []
     monitored: list[OvsdbMonitorFactory | OvsdbListenerFactory] = []
     for text, endpoint, members in options["endpoints"]:
         factory = OvsdbMonitorFactory(
@@ -71,7 +73,11 @@ def makeService(options: Options) -> IService:
             members=members,
         )
         services.addService(OvsdbMonitorService(endpoint, factory))
+        servers.append((text, factory))
         monitored.append(factory)
+    if options["once"]:
+        shown = options["timeout"], options["format"], options["bridge-patterns"]
+        services.addService(OnceService(servers, *shown))
     if options["listen"]:
         # One listener for all places: a switch may connect to any of them.
         listener = OvsdbListenerFactory(

@@ -61,7 +61,8 @@ def lineOf(value: dict[str, Any]) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode("ascii") + b"\n"
 
 
-def _rfc3339(time: datetime) -> str:
+def rfc3339(time: datetime) -> str:
+    """A time in UTC, as in RFC 3339."""
     return time.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
@@ -72,7 +73,7 @@ def timesOf(now: datetime) -> dict[str, Any]:
 
     @param now: the time in UTC.
     """
-    return {"time": _rfc3339(now), "timestamp": now.timestamp()}
+    return {"time": rfc3339(now), "timestamp": now.timestamp()}
 
 
 def eventToJSON(event: events.Event, now: datetime) -> dict[str, Any]:
@@ -121,7 +122,7 @@ def _problem(event: events.ProblemEvent) -> dict[str, Any]:
     value: dict[str, Any] = {
         "problem": event.problem.value,
         "kind": None if event.kind is None else event.kind.value,
-        "since": _rfc3339(datetime.fromtimestamp(event.since, timezone.utc)),
+        "since": rfc3339(datetime.fromtimestamp(event.since, timezone.utc)),
     }
     if isinstance(event, events.ProblemSolved):
         value["lasted"] = round(event.lasted, 3)
