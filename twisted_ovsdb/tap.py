@@ -7,6 +7,7 @@ C{twistd ovsdb-monitor}: the names that twistd looks for here.
 
 from __future__ import annotations
 
+import os
 from functools import partial
 
 from twisted.application.service import IService, MultiService
@@ -19,11 +20,13 @@ from twisted_ovsdb.command.output import (
     HangUpService,
     standardErrorLog,
 )
+from twisted_ovsdb.command.systemd import SystemdService
 from twisted_ovsdb.interfaces import IOvsdbEventObserver
 from twisted_ovsdb.lifecycle.factory import OvsdbMonitorFactory
 from twisted_ovsdb.lifecycle.listener import OvsdbListenerFactory
 from twisted_ovsdb.lifecycle.places import DAY
 from twisted_ovsdb.lifecycle.service import OvsdbListenService, OvsdbMonitorService
+from twisted_ovsdb.monitoring.monitor import InterfaceMonitor
 from twisted_ovsdb.observers.filters import onlyBridges
 from twisted_ovsdb.observers.log import LoggingObserver
 
@@ -91,7 +94,21 @@ def makeService(options: Options) -> IService:
         monitored.append(listener)
     for each in files:
         each.replay = partial(_replay, monitored, each.observer)
+    if "NOTIFY_SOCKET" in os.environ:
+        listening = [each for each in services if isinstance(each, OvsdbListenService)]
+        services.addService(
+            SystemdService(
+                lambda: [each.whenListening() for each in listening],
+                lambda: [each for one in monitored for each in _monitorsOf(one)],
+            )
+        )
     return services
+
+
+def _monitorsOf(factory: OvsdbMonitorFactory | OvsdbListenerFactory) -> list[InterfaceMonitor]:
+    if isinstance(factory, OvsdbMonitorFactory):
+        return [factory.monitor]
+    return list(factory.monitors.values())
 
 
 def _replay(
