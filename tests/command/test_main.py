@@ -50,8 +50,8 @@ class ArgumentsTests(SynchronousTestCase):
         self.assertEqual(
             arguments(words),
             [
-                *(*PREFIX, "--logfile=log", "--syslog", "--uid=0"),
-                *("ovsdb-monitor", "--endpoint=tcp:a", "--bridges"),
+                *(*PREFIX, "--logfile", "log", "--syslog", "--uid", "0"),
+                *("ovsdb-monitor", "--endpoint", "tcp:a", "--bridges"),
             ],
         )
 
@@ -59,8 +59,8 @@ class ArgumentsTests(SynchronousTestCase):
         """
         An option may be abbreviated, as with twistd.
         """
-        self.assertEqual(arguments(["--logf", "x"])[3:], ["--logfile=x", "ovsdb-monitor"])
-        self.assertEqual(arguments(["--endp", "x"])[3:], ["ovsdb-monitor", "--endpoint=x"])
+        self.assertEqual(arguments(["--logf", "x"])[3:], ["--logfile", "x", "ovsdb-monitor"])
+        self.assertEqual(arguments(["--endp", "x"])[3:], ["ovsdb-monitor", "--endpoint", "x"])
 
     def test_refused(self) -> None:
         """

@@ -78,7 +78,7 @@ def arguments(words: Sequence[str]) -> list[str]:
         _checkName(name, value)
         takesValue = f"{name[2:]}=" in options.longOpt
         where = twistds if name[2:] in _OF_TWISTD else ours
-        where.append(f"{name}={value}" if takesValue else name)
+        where += [name, value] if takesValue else [name]
     return ["--nodaemon", "--pidfile=", f"--prefix={NAME}", *twistds, NAME, *ours, *rest]
 
 
