@@ -144,6 +144,7 @@ class NamesTests(SynchronousTestCase):
             "ProblemFound",
             "ProblemSolved",
             "ProtocolViolation",
+            "ReplicaWrong",
             "RequestNotSent",
             "RowChange",
             "Rows",

@@ -62,6 +62,7 @@ def makeService(options: Options) -> IService:
         "bridges": options["bridges"],
         "method": options["method"],
         "problemsAfter": options["report"],
+        "audit": options["audit"],
     }
     servers: list[tuple[str, OvsdbMonitorFactory]] = []
     monitored: list[OvsdbMonitorFactory | OvsdbListenerFactory] = []

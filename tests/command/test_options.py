@@ -111,6 +111,7 @@ REFUSED: list[tuple[list[str], list[str]]] = [
     (["--bridge-names", "br7", "--rules", "dragonflow"], ["--bridge-names", "br7", "dragonflow"]),
     (["--column", ""], ["--column ''", "letters, digits and underscores"]),
     (["--report", "0"], ["--report 0"]),
+    (["--audit", "0"], ["--audit 0"]),
     (["--report", "soon"], ["--report soon"]),
     (["--max-delay", "0"], ["--max-delay 0"]),
     (["--max-delay", "-1"], ["--max-delay -1"]),

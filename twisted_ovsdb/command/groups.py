@@ -37,7 +37,7 @@ GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
         "report",
     ),
     "Where to": ("events", "observer", "once", "format"),
-    "Watching it": ("log-format", "logfile", "syslog"),
+    "Watching it": ("audit", "log-format", "logfile", "syslog"),
     "TLS": ("private-key", "certificate", "ca-cert", "verify-hostname"),
     "Time": ("timeout", "max-delay", "connect-timeout", "snapshot-timeout", "probe-interval"),
     "Running it": ("reactor", "uid", "gid", "version", "help"),

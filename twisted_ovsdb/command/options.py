@@ -187,6 +187,13 @@ class Options(usage.Options):
             " a configuration that is not applied (default: none are looked for).",
         ],
         [
+            "audit",
+            None,
+            None,
+            "After so many seconds, read 100 rows once more and compare them with what is known,"
+            " in rotation (default: never).",
+        ],
+        [
             "format",
             None,
             None,
@@ -252,7 +259,8 @@ class Options(usage.Options):
             "forget": usage.Completer(descr="days"),
             **dict.fromkeys(arguments.TLS_FILES, usage.CompleteFiles("*.pem", descr="PEM file")),
             **dict.fromkeys(
-                ("timeout", "report", "max-delay", *_MAY_BE_ZERO), usage.Completer(descr="seconds")
+                ("timeout", "report", "audit", "max-delay", *_MAY_BE_ZERO),
+                usage.Completer(descr="seconds"),
             ),
         },
     )
@@ -374,8 +382,9 @@ class Options(usage.Options):
         self["method"] = arguments.method(self["method"])
         self["max-switches"] = arguments.count("max-switches", self["max-switches"])
         self["forget"] = arguments.seconds("forget", self["forget"], zero=True, unit="days")
-        if self["report"] is not None:
-            self["report"] = arguments.seconds("report", self["report"])
+        for name in ("report", "audit"):
+            if self[name] is not None:
+                self[name] = arguments.seconds(name, self[name])
         self["max-delay"] = arguments.seconds("max-delay", self["max-delay"])
         for name in _MAY_BE_ZERO:
             self[name] = arguments.seconds(name, self[name], zero=True)
@@ -419,7 +428,7 @@ class Options(usage.Options):
                 raise usage.UsageError(f"--{name}: needs --once")
         if not self["once"]:
             return
-        for name in ("listen", "events", "observers", "report"):
+        for name in ("listen", "events", "observers", "report", "audit"):
             if self[name]:
                 raise usage.UsageError(f"--once: not with --{name.replace('vers', 'ver')}")
         if self.isDaemon:

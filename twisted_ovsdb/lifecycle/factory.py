@@ -19,6 +19,7 @@ from twisted_ovsdb.lifecycle.backoff import MAX_DELAY
 from twisted_ovsdb.lifecycle.client import CONNECT_TIMEOUT, OvsdbClientFactory, checkSource
 from twisted_ovsdb.lifecycle.hook import ConnectionHook
 from twisted_ovsdb.lifecycle.settings import Settings, timeSource
+from twisted_ovsdb.monitoring.audit import AuditCounts
 from twisted_ovsdb.monitoring.earlier import Told
 from twisted_ovsdb.monitoring.monitor import InterfaceMonitor
 from twisted_ovsdb.openvswitch.classify import ClassificationRules
@@ -57,6 +58,7 @@ class OvsdbMonitorFactory(OvsdbClientFactory[InterfaceMonitor]):
         bridges: bool = False,
         method: str | None = None,
         problemsAfter: float | None = None,
+        audit: float | None = None,
     ) -> None:
         """
         @param observers: the observers, which are told every event.
@@ -101,6 +103,9 @@ class OvsdbMonitorFactory(OvsdbClientFactory[InterfaceMonitor]):
             port without its OpenFlow port, until observers that ask for problems are
             told. What is wrong for a shorter time is not told. None: problems are
             not looked for.
+        @param audit: seconds after which 100 rows are read once more and compared
+            with what is known, in rotation. If a row is wrong twice, the session is
+            ended, and the next one shows what is different. None: there is no audit.
         @raise ValueError: if a value is wrong; the text names the parameter.
         """
         checkFlags(identify=identify)
@@ -120,6 +125,7 @@ class OvsdbMonitorFactory(OvsdbClientFactory[InterfaceMonitor]):
             bridges=bridges,
             method=method,
             problemsAfter=problemsAfter,
+            audit=audit,
         )
         monitor = settings.makeMonitor(source, identify)
         super().__init__(monitor, settings, maxDelay, connectTimeout, leaderOnly, members, hook)
@@ -145,6 +151,10 @@ class OvsdbMonitorFactory(OvsdbClientFactory[InterfaceMonitor]):
     def problems(self) -> tuple[ProblemFound, ...]:
         """See L{InterfaceMonitor.problems}."""
         return self.monitor.problems()
+
+    def audited(self) -> AuditCounts:
+        """See L{InterfaceMonitor.audited}."""
+        return self.monitor.audited()
 
     def interfaces(
         self, kind: InterfaceKind | str | None = None, bridge: str | None = None

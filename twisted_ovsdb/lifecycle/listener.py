@@ -72,6 +72,7 @@ class OvsdbListenerFactory(ServerFactory):
         forgetAfter: float = FORGET_AFTER,
         pin: bool = False,
         problemsAfter: float | None = None,
+        audit: float | None = None,
     ) -> None:
         """
         @param observers: the observers, which are told the events of all
@@ -111,6 +112,7 @@ class OvsdbListenerFactory(ServerFactory):
             bridges=bridges,
             method=method,
             problemsAfter=problemsAfter,
+            audit=audit,
         )
         self.monitors: dict[str, InterfaceMonitor] = {}
         self._hooks = Hooks(SwitchLog(self.monitors, maxSwitches, now), hook)

@@ -15,6 +15,7 @@ import attrs
 from twisted.internet.interfaces import IReactorTime
 
 from twisted_ovsdb.interfaces import Observer, asObservers
+from twisted_ovsdb.monitoring.audit import checkAudit
 from twisted_ovsdb.monitoring.monitor import InterfaceMonitor, checkMethod
 from twisted_ovsdb.monitoring.problemwatch import checkProblemsAfter
 from twisted_ovsdb.openvswitch.classify import ClassificationRules, checkRules
@@ -85,6 +86,7 @@ class Settings(ConnectionSettings):
     bridges: bool = False
     method: str | None = None
     problemsAfter: float | None = None
+    audit: float | None = None
 
     def __attrs_post_init__(self) -> None:
         ConnectionSettings.__attrs_post_init__(self)
@@ -92,6 +94,7 @@ class Settings(ConnectionSettings):
         checkRules(self.rules)
         checkMethod(self.method)
         checkProblemsAfter(self.problemsAfter)
+        checkAudit(self.audit)
         for observer in self.observers:
             checkBridges(observer, self.bridges)
 
@@ -109,4 +112,5 @@ class Settings(ConnectionSettings):
             self.bridges,
             self.method,
             self.problemsAfter,
+            self.audit,
         )

@@ -34,6 +34,7 @@ from twisted_ovsdb.events import (
 from twisted_ovsdb.interfaces import Observer, asObservers
 from twisted_ovsdb.monitoring.answers import Index, Readiness
 from twisted_ovsdb.monitoring.audience import Audience
+from twisted_ovsdb.monitoring.audit import Audit, AuditCounts, checkAudit
 from twisted_ovsdb.monitoring.earlier import Told
 from twisted_ovsdb.monitoring.kindless import KindlessLog
 from twisted_ovsdb.monitoring.oddities import OdditiesLog
@@ -90,6 +91,7 @@ class InterfaceMonitor:
         bridges: bool = False,
         method: str | None = None,
         problemsAfter: float | None = None,
+        audit: float | None = None,
     ) -> None:
         """
         The parameters are those of L{OvsdbMonitorFactory
@@ -97,6 +99,7 @@ class InterfaceMonitor:
         C{source} is given.
         """
         checkProblemsAfter(problemsAfter)
+        checkAudit(audit)
         now = steadily(clock)
         if clock is None:
             from twisted.internet import reactor
@@ -123,6 +126,8 @@ class InterfaceMonitor:
                 audience.noteProblems,
                 audience.deliver,
             )
+        self._audit = None if audit is None else Audit(present, audit, clock)
+        self._database = ""  # of the session
         self._clock = clock
         self._synchronized: Waiters[tuple[OvsInterface, ...]] = Waiters()
         self._byName = Index(present.rows, attrgetter("name"))
@@ -258,6 +263,16 @@ class InterfaceMonitor:
             raise ValueError("problems are not looked for: pass problemsAfter=30.0")
         return self._watch.found()
 
+    def audited(self) -> AuditCounts:
+        """
+        What the audit has done so far.
+
+        @raise ValueError: if there is none.
+        """
+        if self._audit is None:
+            raise ValueError("there is no audit: pass audit=10.0")
+        return self._audit.counts
+
     def interfaceByOfport(self, bridge: str, ofport: int) -> OvsInterface | None:
         """
         @param bridge: the name of a bridge: an OpenFlow port number means nothing
@@ -361,7 +376,7 @@ class InterfaceMonitor:
             self._updateRead,
             self._clock,
         )
-        self._session = session
+        self._session, self._database = session, database
         protocol.whenLost().addCallback(self._sessionLost, session)
         attached = Deferred.fromCoroutine(session.start(database)).addErrback(letGo)
         return attached.addErrback(self._attachFailed, session)
@@ -419,6 +434,7 @@ class InterfaceMonitor:
         self._present.session += 1
         self._present.inSync = True
         if self._session is not None:
+            self._beginAudit(self._session)
             self._oddities.lacking(self._session.lacking)
             if self._session.fellBack:
                 self._oddities.fellBack(self._known.tables.dialect.method)
@@ -429,6 +445,11 @@ class InterfaceMonitor:
             self._watch.settle()
         # A callback may have stopped the monitor.
         return self._audience.start() if self._present.inSync else None
+
+    def _beginAudit(self, session: MonitorSession) -> None:
+        if self._audit is not None:
+            rows = session.tables.tables[TABLE].rows
+            self._audit.begin(session.protocol, self._database, rows)
 
     def _updateRead(self, rows: Rows) -> Settled:
         self._note(self._known.update(rows))
@@ -463,6 +484,8 @@ class InterfaceMonitor:
         if self._present.inSync:
             self._present.inSync = False
             self._present.reason = reason
+            if self._audit is not None:
+                self._audit.end()
             if self._watch is not None:
                 self._watch.lost()
             self._audience.deliver()
