@@ -208,6 +208,8 @@ class WheelTests(TestCase):
         self.assertIn("ovsdb-monitor", await self.run_(twistd, "--help"))
         version = await self.run_(twistd, "-n", "--pidfile=", "ovsdb-monitor", "--version")
         self.assertEqual(version, f"twisted_ovsdb {twisted_ovsdb.__version__}\n")
+        script = self.bin / "ovsdb-monitor"
+        self.assertEqual(await self.run_(script, "--version"), version)
         await self.checkMonitor()
 
         await self.run_(self.bin / "pip", "uninstall", "--quiet", "--yes", "twisted_ovsdb")

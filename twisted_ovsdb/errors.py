@@ -92,6 +92,13 @@ class SwitchChanged(OvsdbError):
         self.now = now
 
 
+class ReplicaWrong(OvsdbError):
+    """
+    An audit has found that what is known is not what the database has. The text
+    names the row.
+    """
+
+
 class RpcError(OvsdbError):
     """
     The peer answered a request with an error (RFC 7047, section 3.1).

@@ -49,6 +49,28 @@ class ForgetReason(enum.Enum):
     ENDPOINT = "endpoint"
 
 
+class Problem(enum.Enum):
+    """
+    What is wrong with an interface, or with a switch, for longer than a moment.
+
+    @cvar FAILED: ovs-vswitchd could not configure the interface: its ofport is -1,
+        or it has an error.
+    @cvar PENDING: the interface has no OpenFlow port yet: ovs-vswitchd does not
+        run, or is stuck.
+    @cvar DUPLICATE_IFACE_ID: another interface of the switch has the same
+        C{external_ids:iface-id}.
+    @cvar ONE_SIDED_PATCH: there is no patch port that is the peer of this one.
+    @cvar NOT_APPLYING: ovs-vswitchd does not apply what is configured: C{cur_cfg}
+        stays behind C{next_cfg}. This is a problem of the switch.
+    """
+
+    FAILED = "failed"
+    PENDING = "pending"
+    DUPLICATE_IFACE_ID = "duplicate-iface-id"
+    ONE_SIDED_PATCH = "one-sided-patch"
+    NOT_APPLYING = "not-applying"
+
+
 @attrs.frozen
 class SwitchIdentity:
     """
@@ -196,6 +218,51 @@ class SwitchForgotten(SwitchEvent):
     source: str
 
 
+@attrs.frozen
+class ProblemEvent(SwitchEvent):
+    """
+    What the two events about a problem have in common. Only observers that ask for
+    problems are told them.
+
+    @ivar problem: what is wrong.
+    @ivar interface: the interface that has the problem, with or without a kind; None
+        for a problem of the switch. If it is gone, as it was last told here.
+    @ivar since: when the problem began, or was first seen after a connection, in
+        seconds since the epoch.
+    @ivar detail: what is wrong, in a few words for people.
+    @ivar source: the server, as its endpoint was written; of a switch that
+        connected to a listener, the same as C{switch}.
+    """
+
+    problem: Problem
+    interface: OvsInterface | None
+    since: float
+    detail: str
+    source: str
+
+    @property
+    def kind(self) -> InterfaceKind | None:
+        """The interface's kind; None if it has none, or if the switch has the problem."""
+        return None if self.interface is None else self.interface.kind
+
+
+@attrs.frozen
+class ProblemFound(ProblemEvent):
+    """A problem has lasted for C{problemsAfter} seconds."""
+
+
+@attrs.frozen
+class ProblemSolved(ProblemEvent):
+    """
+    A problem that was told is over: for C{problemsAfter} seconds, or because the
+    interface is gone.
+
+    @ivar lasted: how many seconds the problem lasted.
+    """
+
+    lasted: float
+
+
 Event = Union[
     InterfaceOnline,
     InterfaceOffline,
@@ -203,6 +270,8 @@ Event = Union[
     Synchronized,
     Disconnected,
     SwitchForgotten,
+    ProblemFound,
+    ProblemSolved,
 ]
 """Any event that an observer receives."""
 

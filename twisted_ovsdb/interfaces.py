@@ -13,6 +13,7 @@ from typing import Any, Protocol, Union
 from zope.interface import Interface
 
 from twisted_ovsdb.events import Event
+from twisted_ovsdb.parameters import checkFlags
 
 ObserverResult = Union[None, Awaitable[object]]
 """A Deferred is an Awaitable, and so is a coroutine."""
@@ -39,6 +40,11 @@ class IOvsdbEventObserver(Interface):
         includes SystemExit: to end the program, stop the reactor. This method
         may add and remove observers and stop the service.
 
+        An observer that has an attribute C{wantsProblems} that is true is told
+        L{ProblemFound <twisted_ovsdb.ProblemFound>} and L{ProblemSolved
+        <twisted_ovsdb.ProblemSolved>} too, where problems are looked for
+        (C{problemsAfter}).
+
         @param event: an L{Event <twisted_ovsdb.Event>}. Other classes of events
             may be added: ignore those that you do not know.
         @return: None, a Deferred or a coroutine, whose result is ignored.
@@ -61,6 +67,17 @@ Observer = Union[IOvsdbEventObserver, EventReceiver]
 What can be added as an observer: mypy with its plugin for zope.interface sees
 the first, pyright the second.
 """
+
+
+def wantsProblems(observer: Observer) -> bool:
+    """
+    Whether an observer asks to be told of problems.
+
+    @raise TypeError: if its C{wantsProblems} is neither True nor False.
+    """
+    wanted: Any = getattr(observer, "wantsProblems", False)
+    checkFlags(wantsProblems=wanted)
+    return bool(wanted)
 
 
 def asObservers(observers: Iterable[Observer]) -> tuple[Observer, ...]:

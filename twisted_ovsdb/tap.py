@@ -7,6 +7,7 @@ C{twistd ovsdb-monitor}: the names that twistd looks for here.
 
 from __future__ import annotations
 
+import os
 from functools import partial
 
 from twisted.application.service import IService, MultiService
@@ -15,17 +16,20 @@ from twisted_ovsdb.command.beginning import AT_ONCE, SpreadService
 from twisted_ovsdb.command.collector import CollectorService
 from twisted_ovsdb.command.endingobserver import EndingObserver
 from twisted_ovsdb.command.keptevents import KeptEvents, StateService
+from twisted_ovsdb.command.once import OnceService
 from twisted_ovsdb.command.options import Options
 from twisted_ovsdb.command.output import (
     EventsService,
     HangUpService,
     standardErrorLog,
 )
+from twisted_ovsdb.command.systemd import SystemdService
 from twisted_ovsdb.interfaces import IOvsdbEventObserver
 from twisted_ovsdb.lifecycle.factory import OvsdbMonitorFactory
 from twisted_ovsdb.lifecycle.listener import OvsdbListenerFactory
 from twisted_ovsdb.lifecycle.places import DAY
 from twisted_ovsdb.lifecycle.service import OvsdbListenService, OvsdbMonitorService
+from twisted_ovsdb.monitoring.monitor import InterfaceMonitor
 from twisted_ovsdb.observers.filters import onlyBridges
 from twisted_ovsdb.observers.log import LoggingObserver
 
@@ -44,7 +48,7 @@ def makeService(options: Options) -> IService:
     if files:
         services.addService(HangUpService(files))
     observers += [each.observer for each in files]
-    if not observers:
+    if not observers and not options["once"]:
         several = len(options["endpoints"]) > 1 or options["listen"]
         logAll = bool(options["log-all"])
         observers.append(LoggingObserver(nameSource=bool(several), logAll=logAll))
@@ -60,12 +64,15 @@ def makeService(options: Options) -> IService:
         "probeInterval": options["probe-interval"],
         "bridges": options["bridges"],
         "method": options["method"],
+        "problemsAfter": options["report"],
+        "audit": options["audit"],
     }
+    servers: list[tuple[str, OvsdbMonitorFactory]] = []
     monitored: list[OvsdbMonitorFactory | OvsdbListenerFactory] = []
-    servers = services
+    places = services
     if len(options["endpoints"]) > AT_ONCE:
-        servers = SpreadService()
-        services.addService(servers)
+        places = SpreadService()
+        services.addService(places)
     for text, endpoint, members in options["endpoints"]:
         factory = OvsdbMonitorFactory(
             **common,
@@ -76,8 +83,12 @@ def makeService(options: Options) -> IService:
             leaderOnly=bool(options["leader-only"]),
             members=members,
         )
-        servers.addService(OvsdbMonitorService(endpoint, factory))
+        places.addService(OvsdbMonitorService(endpoint, factory))
+        servers.append((text, factory))
         monitored.append(factory)
+    if options["once"]:
+        shown = options["timeout"], options["format"], options["bridge-patterns"]
+        services.addService(OnceService(servers, *shown))
     if options["listen"]:
         # One listener for all places: a switch may connect to any of them.
         listener = OvsdbListenerFactory(
@@ -93,6 +104,14 @@ def makeService(options: Options) -> IService:
         each.replay = partial(_replay, monitored, observer)
         if isinstance(each, KeptEvents):
             each.replayOf = partial(_replayOf, monitored, observer)
+    if "NOTIFY_SOCKET" in os.environ:
+        listening = [each for each in services if isinstance(each, OvsdbListenService)]
+        services.addService(
+            SystemdService(
+                lambda: [each.whenListening() for each in listening],
+                lambda: [each for one in monitored for each in _monitorsOf(one)],
+            )
+        )
     return services
 
 
@@ -113,6 +132,12 @@ def _files(options: Options, services: MultiService) -> list[EventsService]:
     return kept
 
 
+def _monitorsOf(factory: OvsdbMonitorFactory | OvsdbListenerFactory) -> list[InterfaceMonitor]:
+    if isinstance(factory, OvsdbMonitorFactory):
+        return [factory.monitor]
+    return list(factory.monitors.values())
+
+
 def _replay(
     monitored: list[OvsdbMonitorFactory | OvsdbListenerFactory], observer: IOvsdbEventObserver
 ) -> None:
@@ -126,9 +151,6 @@ def _replayOf(
     switch: str,
 ) -> None:
     for each in monitored:
-        monitors = (
-            [each.monitor] if isinstance(each, OvsdbMonitorFactory) else [*each.monitors.values()]
-        )
-        for monitor in monitors:
+        for monitor in _monitorsOf(each):
             if monitor.switch == switch:
                 monitor.replayTo(observer)

@@ -35,10 +35,9 @@ from twisted_ovsdb import (
     IOvsdbEventObserver,
     OvsdbMonitorFactory,
     OvsdbProtocol,
-    SwitchForgotten,
     Synchronized,
 )
-from twisted_ovsdb.events import Event
+from twisted_ovsdb.events import Event, InterfaceEvent
 
 TICK = 0.005
 """Seconds between two calls of L{Stalls.tick}."""
@@ -73,7 +72,7 @@ class Reader:
             # Before the figures, this line replaces them. After them, it is
             # not read.
             say(error=f"disconnected: {event.reason}")
-        elif not isinstance(event, SwitchForgotten):
+        elif isinstance(event, InterfaceEvent):
             readEveryField(event.interface)
             self.events += 1
 
@@ -95,7 +94,7 @@ class Counter(Reader):
         """
         Read the event, and note its latency.
         """
-        if isinstance(event, (Synchronized, Disconnected, SwitchForgotten)):
+        if not isinstance(event, InterfaceEvent):
             super().eventReceived(event)
             return
         interface = event.interface

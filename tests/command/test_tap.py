@@ -144,6 +144,15 @@ class MakeServiceTests(SynchronousTestCase):
         self.assertEqual((factory.database, factory.maxDelay), ("db", 2.5))
         self.assertEqual(factory.monitor._known._rows.rules, ClassificationRules.dragonflow())
         self.assertFalse(factory.monitor._audience._replay)
+        self.assertIsNone(factory.monitor._watch)
+        self.assertIsNone(factory.monitor._audit)
+        [monitor], _ = self.make("--report", "2.5", "--audit", "3")
+        audit = monitor.factory.monitor._audit
+        assert audit is not None
+        self.assertEqual(audit._interval, 3.0)
+        watch = monitor.factory.monitor._watch
+        assert watch is not None
+        self.assertEqual(watch.problems._after, 2.5)
         [monitor], _ = self.make()
         self.assertTrue(monitor.factory.monitor._audience._replay)
 

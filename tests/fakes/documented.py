@@ -18,6 +18,8 @@ from typing import Any
 
 import attrs
 
+from twisted_ovsdb.command.main import arguments
+
 CHECKOUT = Path(__file__).parents[2]
 
 PAGES = [CHECKOUT / "README.md", *sorted((CHECKOUT / "docs").glob("*.rst"))]
@@ -81,19 +83,24 @@ def _lineOf(text: str, position: int) -> int:
 
 def commands(path: Path) -> Iterator[tuple[list[str], list[str]]]:
     """
-    The arguments of each C{twistd ... ovsdb-monitor ...} on a page or in a
-    unit: first twistd's own, then ours. A command that the reader has to
-    complete is left out.
+    The arguments of each C{twistd ... ovsdb-monitor ...}, and of each
+    C{ovsdb-monitor ...} as twistd gets them, on a page or in a unit: first
+    twistd's own, then ours. A command that the reader has to complete is left
+    out.
     """
     text = path.read_text("utf-8").replace("\\\n", " ")
     # Literals in a sentence, and lines of a block.
     found = re.findall(r"`+(twistd [^`]*)`+", text)
     found += re.findall(r"^(?:ExecStart=|[ ]+)(?:\$ )?((?:\w+=\S* )*\S*twistd .*)$", text, re.M)
+    scripts = r"^(?:ExecStart=\S*/|[ ]+\$ )(ovsdb-monitor .*)$"
+    found += re.findall(scripts, text, re.M)
     for line in found:
         words = shlex.split(_ASSIGNMENTS.sub("", line), comments=True)
         own = words[1:]
         if "|" in own:
             own = own[: own.index("|")]
+        if words[0] == "ovsdb-monitor":
+            own = arguments(own)
         if "ovsdb-monitor" not in own or _PLACEHOLDER.search(" ".join(own)):
             continue
         place = own.index("ovsdb-monitor")

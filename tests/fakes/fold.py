@@ -18,6 +18,9 @@ from twisted_ovsdb.events import (
     InterfaceOffline,
     InterfaceOnline,
     OvsInterface,
+    Problem,
+    ProblemEvent,
+    ProblemFound,
     SwitchForgotten,
     Synchronized,
 )
@@ -29,6 +32,7 @@ class Fold:
     events before it is an AssertionError.
 
     @ivar interfaces: the interfaces that are online, by UUID.
+    @ivar problems: the problems that were told and are not solved.
     @ivar inSync: whether the observer is in sync: there was no Disconnected
         after the last Synchronized.
     """
@@ -40,6 +44,7 @@ class Fold:
         """
         self.interfaces = {row.uuid: row for row in told or () if row.kind is not None}
         self._switches: dict[str, str] = {}  # by UUID, where it is known
+        self.problems: dict[tuple[str, Problem], str] = {}  # the switch of each
         self.inSync = False
         self._replay = replay
         self._synchronizedOnce = told is not None
@@ -51,6 +56,7 @@ class Fold:
         here on has to make sense for somebody who begins with nothing.
         """
         self._anew = {}
+        self.problems = {}
 
     def receive(self, event: Event) -> None:
         """
@@ -71,6 +77,8 @@ class Fold:
         elif isinstance(event, SwitchForgotten):
             assert not self.inSync, "forgotten while in sync"
             self._forget(event.switch)
+        elif isinstance(event, ProblemEvent):
+            self._receiveProblem(event)
         else:
             self._receiveInterface(event)
 
@@ -79,8 +87,19 @@ class Fold:
             if told == switch:
                 del self._switches[uuid], self.interfaces[uuid]
         self._anew = None
+        self.problems = {key: told for key, told in self.problems.items() if told != switch}
         # Whatever is told of it next is told as of a new switch.
         self._synchronizedOnce = False
+
+    def _receiveProblem(self, event: ProblemEvent) -> None:
+        uuid = "" if event.interface is None else event.interface.uuid
+        key = (uuid, event.problem)
+        if isinstance(event, ProblemFound):
+            assert self.inSync, "a problem while not in sync"
+            assert key not in self.problems, f"found twice: {event}"
+            self.problems[key] = event.switch
+        else:
+            assert self.problems.pop(key, None) == event.switch, f"solved, but not told: {event}"
 
     def _receiveInterface(
         self, event: InterfaceOnline | InterfaceOffline | InterfaceChanged

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
-from twisted_ovsdb.events import Disconnected, Event, SwitchForgotten, Synchronized
+from twisted_ovsdb.events import Disconnected, Event, ProblemEvent, SwitchForgotten, Synchronized
 from twisted_ovsdb.interfaces import IOvsdbEventObserver, ObserverResult
 from twisted_ovsdb.observers.base import EVENT_NAMES
 
@@ -28,6 +28,9 @@ def summary(event: Event) -> tuple[str, ...]:
         return (name, str(event.reason))
     if isinstance(event, SwitchForgotten):
         return (name, event.reason.value)
+    if isinstance(event, ProblemEvent):
+        interface = event.interface
+        return (name, event.problem.value, "" if interface is None else interface.name)
     return (name, event.kind.value, event.interface.name, event.cause.value)
 
 

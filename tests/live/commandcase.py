@@ -26,6 +26,9 @@ CHECKOUT = Path(twisted_ovsdb.__file__).parent.parent
 
 COMMAND = "exec twistd -n --pidfile= ovsdb-monitor"
 
+SCRIPT = f"exec {sys.executable} -m twisted_ovsdb.command"
+"""The console script, which is not installed in the checkout."""
+
 
 class Command(ProcessProtocol):
     """

@@ -40,7 +40,7 @@ from twisted_ovsdb import (
     Synchronized,
 )
 from twisted_ovsdb.datum import EMPTY
-from twisted_ovsdb.events import Event, InterfaceEvent
+from twisted_ovsdb.events import Event, InterfaceEvent, ProblemEvent
 from twisted_ovsdb.observers.base import changedColumns
 from twisted_ovsdb.openvswitch.rows import COLUMNS, InterfaceRows
 from twisted_ovsdb.ovsinterface import saysNothing
@@ -179,6 +179,8 @@ class RecordingObserver(Recorder[Event]):
     Records every event.
     """
 
+    wantsProblems = True
+
     def eventReceived(self, event: Event) -> None:
         """
         Record an event.
@@ -204,6 +206,9 @@ def summary(event: Event) -> Summary:
         return (happened,)
     if isinstance(event, Synchronized):
         return (happened, event.cause.value)
+    if isinstance(event, ProblemEvent):
+        name = "" if event.interface is None else event.interface.name
+        return (happened, event.problem.value, name)
     told = (happened, event.kind.value, event.interface.name, event.cause.value)
     if isinstance(event, InterfaceChanged):
         columns = changedColumns(event.previous, event.interface)

@@ -20,7 +20,7 @@ from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.internet.threads import deferToThread
 from twisted.python.failure import Failure
 
-from tests.live.commandcase import COMMAND, CommandTestCase
+from tests.live.commandcase import COMMAND, SCRIPT, CommandTestCase
 from tests.live.support import SCENE_KINDS, Recorder
 
 JQ = "jq ." if shutil.which("jq") else f"{shlex.quote(sys.executable)} -m json.tool --json-lines"
@@ -189,6 +189,30 @@ class CommandTests(CommandTestCase):
         self.assertNotIn("set-manager", warned)
         self.assertIn("in sync after", back)
         await self.assertSceneUnchanged()
+
+    async def test_once(self) -> None:
+        """
+        The console script shows what exists, as a table for people or as JSON Lines,
+        and ends: with status 0, or with 1 if there is no server.
+        """
+        where = f"--endpoint unix:{self.ovs.unix}"
+        table = self.sh(f"{SCRIPT} {where} --once --format table")
+        self.assertEqual(await table.ended, 0)
+        heading, *lines = table.output.everything
+        self.assertEqual(heading.split()[:4], ["BRIDGE", "PORT", "KIND", "OFPORT"])
+        self.assertEqual({line.split()[1]: line.split()[2] for line in lines}, SCENE_KINDS)
+        self.assertEqual(table.log.everything, [])
+        piped = self.sh(f"sh -c '{SCRIPT} {where} --once' | cat")
+        self.assertEqual(await piped.ended, 0)
+        events = [json.loads(line) for line in piped.output.everything]
+        kinds = {e["interface"]["name"]: e["kind"] for e in events if e["event"] == "online"}
+        self.assertEqual((kinds, events[-1]["event"]), (SCENE_KINDS, "synchronized"))
+        absent = self.sh(f"{SCRIPT} --endpoint unix:absent --once --timeout 0.5 --log-format json")
+        self.assertEqual(await absent.ended, 1)
+        log = [json.loads(line) for line in absent.log.everything]
+        self.assertEqual([line["level"] for line in log], ["warn", "error"])
+        self.assertIn("not in sync within 0.5 s", log[-1]["message"])
+        self.assertEqual(absent.output.everything, [])
 
     async def assertSceneUnchanged(self) -> None:
         """

@@ -16,7 +16,7 @@ from types import MappingProxyType
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.observers.values import SOURCE, changed, interface
+from tests.observers.values import SOURCE, changed, found, interface, solved
 from twisted_ovsdb.events import (
     Cause,
     Disconnected,
@@ -25,6 +25,7 @@ from twisted_ovsdb.events import (
     InterfaceKind,
     InterfaceOffline,
     InterfaceOnline,
+    Problem,
     SwitchForgotten,
     Synchronized,
 )
@@ -105,6 +106,32 @@ class JSONLinesObserverTests(SynchronousTestCase):
             '"iface_id":"a","attached_mac":null,"remote_ip":null,"peer":null,'
             '"external_ids":{"iface-id":"a"},"options":{},"extra":{"mtu":9000}},"became_ready":true,'
             '"changes":{"ofport":[null,1],"external_ids":[{},{"iface-id":"a"}],"mtu":[1500,9000]}}',
+        )
+
+    def test_problem(self) -> None:
+        """
+        A problem has its name, when it began, and its interface.
+        """
+        self.assertEqual(
+            self.line(found(interface(ofport=-1))),
+            '{"event":"problem","problem":"failed","kind":"vm","since":"2026-11-22T12:00:00.000000Z",'
+            '"detail":"could not open",' + TIME + ',"interface":'
+            '{"uuid":"u1","name":"tap1","type":"","kind":"vm","ofport":-1,"local_port":false,"bridge":null,"ready":false,"error":null,'
+            '"iface_id":null,"attached_mac":null,"remote_ip":null,"peer":null,'
+            '"external_ids":{},"options":{},"extra":{}}}',
+        )
+
+    def test_solved(self) -> None:
+        """
+        A problem that is over also has how long it lasted. A problem of the switch
+        has no interface.
+        """
+        self.assertEqual(
+            self.line(solved(None, Problem.NOT_APPLYING)),
+            '{"event":"solved","problem":"not-applying","kind":null,'
+            '"since":"2026-11-22T12:00:00.000000Z","lasted":3600.0,"detail":"could not open",'
+            + TIME
+            + ',"interface":null}',
         )
 
     def test_becameReady(self) -> None:

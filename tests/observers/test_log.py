@@ -12,7 +12,7 @@ from typing import Any
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.observers.values import SOURCE, changed, interface
+from tests.observers.values import SOURCE, changed, found, interface, solved
 from twisted_ovsdb.events import (
     Cause,
     Disconnected,
@@ -22,6 +22,8 @@ from twisted_ovsdb.events import (
     InterfaceKind,
     InterfaceOffline,
     InterfaceOnline,
+    Problem,
+    ProblemFound,
     SwitchForgotten,
     Synchronized,
 )
@@ -36,12 +38,14 @@ class LoggingObserverTests(SynchronousTestCase):
     def logged(self, event: Event, nameSource: bool = False) -> str:
         """
         The one line that is logged for an event: at the level warn if its
-        interface has failed, else at the level info.
+        interface has failed or it tells of a problem, else at the level info.
         """
         with capturedLogs() as logs:
             LoggingObserver(nameSource, logAll=True).eventReceived(event)
         [log] = logs
-        failed = isinstance(event, (InterfaceOnline, InterfaceChanged)) and event.interface.failed
+        failed = isinstance(event, ProblemFound)
+        if isinstance(event, (InterfaceOnline, InterfaceChanged)):
+            failed = event.interface.failed
         self.assertIs(log["log_level"], LogLevel.warn if failed else LogLevel.info)
         self.assertIs(log["event"], event)
         return formatEvent(log)
@@ -72,6 +76,25 @@ class LoggingObserverTests(SynchronousTestCase):
         self.assertEqual(
             self.online(InterfaceKind.BRIDGE, name="br-int", ofport=-1, error="no {device}"),
             "bridge br-int online: ofport -1, error no {device} [initial]",
+        )
+
+    def test_problems(self) -> None:
+        """
+        A problem is a warning that says since when, and a problem that is over says
+        how long it lasted.
+        """
+        vm = interface(name="tap\n1", bridge="br-int")
+        self.assertEqual(
+            self.logged(found(vm)),
+            "vm tap\\n1 on br-int: failed since 2026-11-22 12:00:00+00:00: could not open",
+        )
+        self.assertEqual(
+            self.logged(found(interface(None, name="eth7"))),
+            "port eth7: failed since 2026-11-22 12:00:00+00:00: could not open",
+        )
+        self.assertEqual(
+            self.logged(solved(None, Problem.NOT_APPLYING)),
+            "switch: no longer not-applying, after 1:00:00",
         )
 
     def test_offline(self) -> None:

@@ -155,6 +155,12 @@ def method(name: str | None) -> str | None:
     return name
 
 
+def oneOf(name: str, value: str, allowed: Sequence[str]) -> None:
+    """Check a word that is one of a few."""
+    if value not in allowed:
+        raise UsageError(f"--{name} {value}: must be {' or '.join(allowed)}")
+
+
 def rules(name: str, bridgeNames: str | None) -> ClassificationRules:
     """Choose the rules that decide the kind of an interface."""
     if name == "dragonflow":

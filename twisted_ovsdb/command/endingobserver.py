@@ -18,7 +18,7 @@ from zope.interface import implementer
 
 from twisted_ovsdb.command.ending import stopWith
 from twisted_ovsdb.events import Event
-from twisted_ovsdb.interfaces import IOvsdbEventObserver, ObserverResult
+from twisted_ovsdb.interfaces import IOvsdbEventObserver, ObserverResult, wantsProblems
 
 INTERRUPTED = 130
 """The status of a program that SIGINT has ended, as a shell shows it."""
@@ -40,6 +40,11 @@ class EndingObserver:
 
     def __repr__(self) -> str:
         return repr(self._observer)
+
+    @property
+    def wantsProblems(self) -> bool:
+        """Whether the observer asks for problems."""
+        return wantsProblems(self._observer)
 
     def eventReceived(self, event: Event) -> ObserverResult:
         """See L{IOvsdbEventObserver}."""

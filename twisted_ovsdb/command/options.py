@@ -19,14 +19,26 @@ from typing import Any, Final
 from twisted.python import usage
 
 from twisted_ovsdb._version import __version__
-from twisted_ovsdb.command import arguments
+from twisted_ovsdb.command import arguments, jsonlog
 from twisted_ovsdb.command.eventsfile import STANDARD_OUTPUT
+from twisted_ovsdb.command.groups import usageText
+from twisted_ovsdb.command.once import FORMATS
 from twisted_ovsdb.connection.watchdog import PROBE_INTERVAL, SNAPSHOT_TIMEOUT
 from twisted_ovsdb.errors import escaped
 from twisted_ovsdb.lifecycle.backoff import MAX_DELAY
 from twisted_ovsdb.lifecycle.client import CONNECT_TIMEOUT
 from twisted_ovsdb.lifecycle.listener import MAX_SWITCHES
 from twisted_ovsdb.lifecycle.places import DAY, FORGET_AFTER
+
+LOG_FORMATS: Final = ("text", "json")
+
+ONCE_TIMEOUT: Final = 10.0
+"""Seconds: twice what an attempt to connect may take."""
+
+_STANDARD_ERROR_LOGS: Final = (
+    "twisted_ovsdb.command.output.standardErrorLog",
+    "twisted_ovsdb.command.output.quietErrorLog",
+)
 
 DEFAULT_ENDPOINT: Final = "tcp:127.0.0.1:6640"
 
@@ -71,6 +83,8 @@ class Options(usage.Options):
 
     synopsis = "[options]"
 
+    program = "twistd ovsdb-monitor"
+
     longdesc = (
         "Keeps one connection to each Open vSwitch database server, and tells which bridges,"
         " VM ports, tunnels and patch ports come, go and change. Each event is a line in the log,"
@@ -108,6 +122,12 @@ class Options(usage.Options):
             None,
             "Bind each switch that connects to --listen to the subject of the certificate that"
             " first brought it, until the process ends; every --listen must be pssl:.",
+        ],
+        [
+            "once",
+            None,
+            "Show what exists now, and end. The status is 1 if a server is not in sync within"
+            " --timeout. This includes --bridges.",
         ],
         ["leader-only", None, "Monitor the leader of a cluster only; leave other members."],
     ]
@@ -172,6 +192,42 @@ class Options(usage.Options):
             "How many switches that connect to --listen may be known. For another one, the one"
             " that is absent for longest is forgotten.",
         ],
+        [
+            "report",
+            None,
+            None,
+            "Tell of problems that last for so many seconds, such as 30: a port that failed or"
+            " gets no OpenFlow port, two ports with one iface-id, a patch port without its peer,"
+            " a configuration that is not applied (default: none are looked for).",
+        ],
+        [
+            "audit",
+            None,
+            None,
+            "After so many seconds, read 100 rows once more and compare them with what is known,"
+            " in rotation (default: never).",
+        ],
+        [
+            "format",
+            None,
+            None,
+            "With --once: table, for people, or json, for programs (default: table on a terminal,"
+            " json otherwise).",
+        ],
+        [
+            "timeout",
+            None,
+            None,
+            f"With --once: the longest time until the servers are in sync, in seconds"
+            f" (default: {ONCE_TIMEOUT:g}).",
+        ],
+        [
+            "log-format",
+            None,
+            "text",
+            "The lines of the log: text, or json for machines (time, level, logger, message, and"
+            " the fields of the message).",
+        ],
         ["max-delay", None, MAX_DELAY, "The longest wait between attempts to connect, in seconds."],
         [
             "connect-timeout",
@@ -208,6 +264,8 @@ class Options(usage.Options):
             "database": usage.CompleteList(["Open_vSwitch"]),
             "rules": usage.CompleteList(["default", "dragonflow"]),
             "bridge": usage.Completer(descr="shell pattern"),
+            "format": usage.CompleteList(FORMATS),
+            "log-format": usage.CompleteList(LOG_FORMATS),
             "method": usage.CompleteList(["monitor", "monitor_cond"]),
             "bridge-names": usage.Completer(descr="shell patterns"),
             "events": usage.CompleteFiles(descr="file of JSON Lines"),
@@ -215,7 +273,10 @@ class Options(usage.Options):
             "max-switches": usage.Completer(descr="number"),
             "forget": usage.Completer(descr="days"),
             **dict.fromkeys(arguments.TLS_FILES, usage.CompleteFiles("*.pem", descr="PEM file")),
-            **dict.fromkeys(("max-delay", *_MAY_BE_ZERO), usage.Completer(descr="seconds")),
+            **dict.fromkeys(
+                ("timeout", "report", "audit", "max-delay", *_MAY_BE_ZERO),
+                usage.Completer(descr="seconds"),
+            ),
         },
     )
 
@@ -280,6 +341,14 @@ class Options(usage.Options):
         """
         self["bridge-patterns"].append(arguments.bridge(pattern))
 
+    def getSynopsis(self) -> str:
+        """See L{usage.Options}."""
+        return f"Usage: {self.program} [options]"
+
+    def getUsage(self, width: int | None = None) -> str:
+        """The help, in groups."""
+        return usageText(self, width)
+
     def opt_version(self) -> None:
         """Print the version and exit."""
         print(f"twisted_ovsdb {__version__}")
@@ -298,7 +367,7 @@ class Options(usage.Options):
         except usage.UsageError as e:
             # An error of an observer's module may have several lines.
             line = escaped(" ".join(str(e).split()))
-            raise SystemExit(f"twistd ovsdb-monitor: {line}") from e
+            raise SystemExit(f"{self.program}: {line}") from e
 
     def parseArgs(self, *extra: str) -> None:
         """Refuse everything that is not an option."""
@@ -317,16 +386,21 @@ class Options(usage.Options):
         self["endpoints"] = [arguments.endpoint(reactor, text, tls) for text in texts]
         self["listen"] = [arguments.place(reactor, text, tls) for text in self["listen"]]
         self["events"] = arguments.events(self["events"], self.isDaemon)
-        if STANDARD_OUTPUT in self["events"]:
+        self._once()
+        if self["once"] or STANDARD_OUTPUT in self["events"]:
             self._reserveStandardOutput()
         else:
             self._escapeOnStandardOutput()
         self["state"] = arguments.state(self["state"], self["events"])
+        self._formatLog()
         self["rules"] = arguments.rules(self["rules"], self["bridge-names"])
-        self["bridges"] = bool(self["bridges"] or self["bridge-patterns"])
+        self["bridges"] = bool(self["bridges"] or self["bridge-patterns"] or self["once"])
         self["method"] = arguments.method(self["method"])
         self["max-switches"] = arguments.count("max-switches", self["max-switches"])
         self["forget"] = arguments.seconds("forget", self["forget"], zero=True, unit="days")
+        for name in ("report", "audit"):
+            if self[name] is not None:
+                self[name] = arguments.seconds(name, self[name])
         self["max-delay"] = arguments.seconds("max-delay", self["max-delay"])
         for name in _MAY_BE_ZERO:
             self[name] = arguments.seconds(name, self[name], zero=True)
@@ -348,7 +422,7 @@ class Options(usage.Options):
             return OSError(text)
         if sys.__stderr__ is not None:
             # At this time, sys.stderr writes to the log.
-            print(f"twistd ovsdb-monitor: {text}", file=sys.__stderr__, flush=True)
+            print(f"{self.program}: {text}", file=sys.__stderr__, flush=True)
         pidfile = self.parent.get("pidfile") if self.parent is not None else None
         if pidfile:
             with contextlib.suppress(OSError):
@@ -363,9 +437,45 @@ class Options(usage.Options):
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(errors="backslashreplace")
 
+    def _once(self) -> None:
+        """Check what goes with C{--once}, and what only goes with it."""
+        for name in ("format", "timeout"):
+            if self[name] is not None and not self["once"]:
+                raise usage.UsageError(f"--{name}: needs --once")
+        if not self["once"]:
+            return
+        for name in ("listen", "events", "observers", "report", "audit"):
+            if self[name]:
+                raise usage.UsageError(f"--once: not with --{name.replace('vers', 'ver')}")
+        if self.isDaemon:
+            raise usage.UsageError("--once: a daemon has no standard output; use twistd -n")
+        self["timeout"] = arguments.seconds("timeout", self["timeout"] or ONCE_TIMEOUT)
+        terminal = sys.__stdout__ is not None and sys.__stdout__.isatty()
+        self["format"] = self["format"] or ("table" if terminal else "json")
+        arguments.oneOf("format", self["format"], FORMATS)
+
+    def _formatLog(self) -> None:
+        """Choose the log for machines, where it is asked for."""
+        arguments.oneOf("log-format", self["log-format"], LOG_FORMATS)
+        twistd: Any = self.parent
+        if self["log-format"] == "text" or twistd is None:
+            return
+        if "logFile" in twistd:
+            raise usage.UsageError("--log-format json: twist has this option itself")
+        if twistd["syslog"] or (twistd["logger"] and twistd["logger"] not in _STANDARD_ERROR_LOGS):
+            raise usage.UsageError("--log-format json: not with --syslog or --logger")
+        toFile = twistd["logfile"] not in (None, "", "-")
+        if self.isDaemon and not toFile:
+            raise usage.UsageError("--log-format json: a daemon needs twistd --logfile")
+        path = os.path.abspath(twistd["logfile"]) if toFile else None
+        jsonlog.choose(sys.__stderr__ if twistd["logger"] else sys.__stdout__, path)
+        name = "quietJSONLog" if self["once"] and not toFile else "jsonLog"
+        twistd["logger"] = f"twisted_ovsdb.command.jsonlog.{name}"
+
     def _reserveStandardOutput(self) -> None:
         if sys.__stdout__ is None:
-            raise usage.UsageError("--events -: standard output is closed")
+            given = "--once" if self["once"] else "--events -"
+            raise usage.UsageError(f"{given}: standard output is closed")
         twistd: Any = self.parent
         if twistd is None:
             return
@@ -375,4 +485,4 @@ class Options(usage.Options):
             return
         logsToFile = twistd["logfile"] not in (None, "", "-")
         if not (twistd["logger"] or twistd["syslog"] or logsToFile):
-            twistd["logger"] = "twisted_ovsdb.command.output.standardErrorLog"
+            twistd["logger"] = _STANDARD_ERROR_LOGS[1 if self["once"] else 0]

@@ -31,6 +31,7 @@ from twisted_ovsdb.command.eventsfile import (
     isTorn,
     openEvents,
 )
+from twisted_ovsdb.command.jsonlog import warningsOnly
 from twisted_ovsdb.command.linewriter import Fate, LineWriter
 from twisted_ovsdb.errors import escaped
 from twisted_ovsdb.interfaces import IOvsdbEventObserver
@@ -52,6 +53,11 @@ def standardErrorLog() -> ILogObserver:
         # It is closed, as with 2>&-: the log goes nowhere.
         return LogPublisher()
     return textFileLogObserver(sys.__stderr__)
+
+
+def quietErrorLog() -> ILogObserver:
+    """As L{standardErrorLog}, without what is less than a warning: for C{--once}."""
+    return warningsOnly(standardErrorLog())
 
 
 def startedLine(now: datetime, resumed: bool = False) -> bytes:

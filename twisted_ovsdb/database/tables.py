@@ -12,7 +12,7 @@ large, and it accepts conditions.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -148,10 +148,16 @@ class TableRows:
     untyped: Final = False
 
     def __init__(self, table: TableSchema, names: Iterable[str], required: bool = True) -> None:
+        self._table = table
         self._columns: dict[str, ColumnSchema] = {name: table.column(name) for name in names}
         self._defaults = {name: column.type.default for name, column in self._columns.items()}
         self.columns = tuple(self._columns)
         self.required = frozenset(self._columns if required else ())
+
+    def without(self, lacking: Collection[str]) -> TableRows:
+        """The same for a server that does not have these columns: its rows have none of them."""
+        names = [name for name in self.columns if name not in lacking]
+        return TableRows(self._table, names, bool(self.required))
 
     def whole(self, uuid: str, row: JSONRow) -> Row:
         """See L{WholeRows <twisted_ovsdb.database.monitor.WholeRows>}."""

@@ -13,12 +13,13 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from twisted_ovsdb.connection.watchdog import PROBE_INTERVAL, SNAPSHOT_TIMEOUT
-from twisted_ovsdb.events import Event, InterfaceKind, OvsInterface
+from twisted_ovsdb.events import Event, InterfaceKind, OvsInterface, ProblemFound
 from twisted_ovsdb.interfaces import Observer
 from twisted_ovsdb.lifecycle.backoff import MAX_DELAY
 from twisted_ovsdb.lifecycle.client import CONNECT_TIMEOUT, OvsdbClientFactory, checkSource
 from twisted_ovsdb.lifecycle.hook import ConnectionHook
 from twisted_ovsdb.lifecycle.settings import Settings, timeSource
+from twisted_ovsdb.monitoring.audit import AuditCounts
 from twisted_ovsdb.monitoring.earlier import Told
 from twisted_ovsdb.monitoring.monitor import InterfaceMonitor
 from twisted_ovsdb.openvswitch.classify import ClassificationRules
@@ -56,6 +57,8 @@ class OvsdbMonitorFactory(OvsdbClientFactory[InterfaceMonitor]):
         hook: ConnectionHook | None = None,
         bridges: bool = False,
         method: str | None = None,
+        problemsAfter: float | None = None,
+        audit: float | None = None,
     ) -> None:
         """
         @param observers: the observers, which are told every event.
@@ -96,6 +99,13 @@ class OvsdbMonitorFactory(OvsdbClientFactory[InterfaceMonitor]):
             which costs fewer bytes and needs Open vSwitch 2.6. By default
             C{monitor_cond} with C{bridges}, and C{monitor} without. A server that
             does not know C{monitor_cond} is asked by C{monitor}, with a warning.
+        @param problemsAfter: how many seconds something has to be wrong, such as a
+            port without its OpenFlow port, until observers that ask for problems are
+            told. What is wrong for a shorter time is not told. None: problems are
+            not looked for.
+        @param audit: seconds after which 100 rows are read once more and compared
+            with what is known, in rotation. If a row is wrong twice, the session is
+            ended, and the next one shows what is different. None: there is no audit.
         @raise ValueError: if a value is wrong; the text names the parameter.
         """
         checkFlags(identify=identify)
@@ -114,6 +124,8 @@ class OvsdbMonitorFactory(OvsdbClientFactory[InterfaceMonitor]):
             now=now,
             bridges=bridges,
             method=method,
+            problemsAfter=problemsAfter,
+            audit=audit,
         )
         monitor = settings.makeMonitor(source, identify)
         super().__init__(monitor, settings, maxDelay, connectTimeout, leaderOnly, members, hook)
@@ -132,9 +144,17 @@ class OvsdbMonitorFactory(OvsdbClientFactory[InterfaceMonitor]):
         """See L{InterfaceMonitor.replayTo}."""
         self.monitor.replayTo(observer)
 
-    def events(self) -> AsyncGenerator[Event, None]:
+    def events(self, problems: bool = False) -> AsyncGenerator[Event, None]:
         """See L{InterfaceMonitor.events}."""
-        return self.monitor.events()
+        return self.monitor.events(problems)
+
+    def problems(self) -> tuple[ProblemFound, ...]:
+        """See L{InterfaceMonitor.problems}."""
+        return self.monitor.problems()
+
+    def audited(self) -> AuditCounts:
+        """See L{InterfaceMonitor.audited}."""
+        return self.monitor.audited()
 
     def interfaces(
         self, kind: InterfaceKind | str | None = None, bridge: str | None = None

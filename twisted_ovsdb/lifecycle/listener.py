@@ -72,6 +72,8 @@ class OvsdbListenerFactory(ServerFactory):
         method: str | None = None,
         forgetAfter: float = FORGET_AFTER,
         pin: bool = False,
+        problemsAfter: float | None = None,
+        audit: float | None = None,
     ) -> None:
         """
         @param observers: the observers, which are told the events of all
@@ -110,6 +112,8 @@ class OvsdbListenerFactory(ServerFactory):
             now=now,
             bridges=bridges,
             method=method,
+            problemsAfter=problemsAfter,
+            audit=audit,
         )
         self.monitors: dict[str, InterfaceMonitor] = {}
         self._hooks = Hooks(SwitchLog(self.monitors, maxSwitches, now), hook)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any, ClassVar, Generic, TypeVar
 
 from twisted.application.service import Service
-from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
+from twisted.internet.defer import CancelledError, Deferred, maybeDeferred, succeed
 from twisted.internet.interfaces import IStreamClientEndpoint, IStreamServerEndpoint
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -115,6 +115,12 @@ class OvsdbListenService(Service):
         self._port: Deferred[Any] | None = None  # from the start until it is closed
         self._stopping = False  # while it closes
         self._stopped: Waiters[None] = Waiters()
+        self._listening = False
+        self._opened: Waiters[None] = Waiters()
+
+    def whenListening(self) -> Deferred[None]:
+        """@return: fires when connections are accepted, at once if they are."""
+        return succeed(None) if self._listening else self._opened.wait()
 
     def privilegedStartService(self) -> None:
         """Listen, and accept connections."""
@@ -147,7 +153,12 @@ class OvsdbListenService(Service):
 
     def _listen(self) -> None:
         listening = maybeDeferred(self._endpoint.listen, self.factory)
-        self._port = listening.addErrback(self._cannotListen)
+        self._port = listening.addCallbacks(self._open, self._cannotListen)
+
+    def _open(self, port: Any) -> Any:
+        self._listening = True
+        self._opened.callback(None)
+        return port
 
     def _cannotListen(self, failure: Failure) -> None:
         # In one line: Twisted's service would log a traceback.
@@ -158,7 +169,7 @@ class OvsdbListenService(Service):
     def _portClosed(self, result: Any) -> None:
         if isinstance(result, Failure):
             self._log.failure("while a port was closed", result)
-        self._port, self._stopping = None, False
+        self._port, self._stopping, self._listening = None, False, False
         # The service may have been started again before it had stopped.
         if self._started:
             self._listen()

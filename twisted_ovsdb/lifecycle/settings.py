@@ -15,7 +15,9 @@ import attrs
 from twisted.internet.interfaces import IReactorTime
 
 from twisted_ovsdb.interfaces import Observer, asObservers
+from twisted_ovsdb.monitoring.audit import checkAudit
 from twisted_ovsdb.monitoring.monitor import InterfaceMonitor, checkMethod
+from twisted_ovsdb.monitoring.problemwatch import checkProblemsAfter
 from twisted_ovsdb.openvswitch.classify import ClassificationRules, checkRules
 from twisted_ovsdb.openvswitch.views import checkBridges
 from twisted_ovsdb.parameters import (
@@ -83,12 +85,16 @@ class Settings(ConnectionSettings):
     extraColumns: tuple[str, ...] = attrs.field(converter=_names)
     bridges: bool = False
     method: str | None = None
+    problemsAfter: float | None = None
+    audit: float | None = None
 
     def __attrs_post_init__(self) -> None:
         ConnectionSettings.__attrs_post_init__(self)
         checkFlags(replay=self.replay, bridges=self.bridges)
         checkRules(self.rules)
         checkMethod(self.method)
+        checkProblemsAfter(self.problemsAfter)
+        checkAudit(self.audit)
         for observer in self.observers:
             checkBridges(observer, self.bridges)
 
@@ -100,8 +106,11 @@ class Settings(ConnectionSettings):
             self.replay,
             self.extraColumns,
             source,
-            self.clock,
+            # With the reactor's clock, the monitor measures time as these settings do.
+            None if self.now is time.monotonic else self.clock,
             identify,
             self.bridges,
             self.method,
+            self.problemsAfter,
+            self.audit,
         )

@@ -16,11 +16,14 @@ from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from twisted_ovsdb.events import Event, ForgetReason, OvsInterface
-from twisted_ovsdb.interfaces import IOvsdbEventObserver, Observer
+from twisted_ovsdb.interfaces import IOvsdbEventObserver, Observer, wantsProblems
 from twisted_ovsdb.monitoring.delivery import Delivery
 from twisted_ovsdb.monitoring.earlier import Told
 from twisted_ovsdb.monitoring.telling import DELIVERY_SLICE
 from twisted_ovsdb.monitoring.turn import Turn
+from twisted_ovsdb.openvswitch.conditions import Key
+from twisted_ovsdb.openvswitch.problems import Problems
+from twisted_ovsdb.openvswitch.report import Report
 from twisted_ovsdb.openvswitch.tracker import Present, Tracker
 from twisted_ovsdb.openvswitch.views import notAdded, through
 from twisted_ovsdb.parameters import checkClock, checkFlags
@@ -36,7 +39,8 @@ class Handover:
     consumer asks for the next event, so that there is no queue between the two.
     """
 
-    def __init__(self, clock: IReactorTime) -> None:
+    def __init__(self, clock: IReactorTime, wantsProblems: bool = False) -> None:
+        self.wantsProblems = wantsProblems
         self._asked: Deferred[Event | None] | None = None
         self._busy: Deferred[None] | None = None
         self._told = 0
@@ -110,15 +114,19 @@ class Audience:
         replay: bool,
         clock: IReactorTime,
         onRemembered: Callable[[Iterable[OvsInterface]], object],
+        problems: Problems | None = None,
     ) -> None:
         """
         @param onRemembered: gets the interfaces that an observer was told in an
             earlier process, when they are known.
+        @param problems: the problems of the switch, for observers that ask for
+            them; None: they are not looked for.
         """
         checkFlags(replay=replay)
         checkClock(clock)
         self._onRemembered = onRemembered
         self.deliveries: list[Delivery] = []
+        self._problems = problems
         self._present = present
         self._replay = replay
         self._clock = clock
@@ -135,9 +143,13 @@ class Audience:
             told = seen.told
         elif seen.told is not None:
             raise ValueError(f"{observer!r} remembers what it was told; told= is given too")
+        behind = seen.observer
         tracker = Tracker(self._present, self._replay and seen.replays, seen.wants)
+        report = None
+        if self._problems is not None and wantsProblems(behind):
+            report = Report(self._problems, tracker, seen.wants)
         self.deliveries.append(
-            Delivery(seen.observer, tracker, self._clock, told, self._onRemembered, observer)
+            Delivery(behind, tracker, self._clock, told, self._onRemembered, observer, report)
         )
         if self._present.inSync:
             self._beginning.take(self.start)
@@ -152,13 +164,24 @@ class Audience:
         """See L{InterfaceMonitor.replayTo}."""
         delivery = self._found(observer)
         delivery.tracker.repeat()
+        if delivery.report is not None:
+            delivery.report.repeat()
         if self._present.inSync:
             self._beginning.take(self.start)
 
     def leave(self) -> None:
         """See L{Tracker.leave}."""
         for delivery in self.deliveries:
+            if delivery.report is not None:
+                delivery.report.leave()
             delivery.tracker.leave()
+
+    def noteProblems(self, keys: Iterable[Key]) -> None:
+        """Note that these problems were found, have ended or look different."""
+        reports = [each.report for each in self.deliveries if each.report is not None]
+        for key in keys:
+            for report in reports:
+                report.note(key)
 
     def forget(self, reason: ForgetReason) -> Deferred[None]:
         """@return: as L{Delivery.forget}, for all observers."""
@@ -186,9 +209,10 @@ class Audience:
             raise notAdded(observer, [delivery.added for delivery in self.deliveries])
         return delivery
 
-    def events(self) -> AsyncGenerator[Event, None]:
+    def events(self, problems: bool = False) -> AsyncGenerator[Event, None]:
         """See L{InterfaceMonitor.events}."""
-        handover = Handover(self._clock)
+        checkFlags(problems=problems)
+        handover = Handover(self._clock, problems)
         self._streams[handover] = None
         return self._stream(handover)
 

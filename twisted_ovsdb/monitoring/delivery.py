@@ -19,6 +19,7 @@ from twisted_ovsdb.events import Event, ForgetReason, OvsInterface
 from twisted_ovsdb.interfaces import IOvsdbEventObserver, Observer, asObserver
 from twisted_ovsdb.monitoring.earlier import AskTold, Told, askTold
 from twisted_ovsdb.monitoring.telling import Telling
+from twisted_ovsdb.openvswitch.report import Report
 from twisted_ovsdb.openvswitch.tracker import Tracker
 
 # What is logged of what was told before: when it takes long, and when it fails.
@@ -37,6 +38,7 @@ class Delivery(Telling[Event]):
     @ivar observer: the observer, or its adapter.
     @ivar tracker: what the observer was told, and what waits for it.
     @ivar added: what was added: the observer, or the views in front of it.
+    @ivar report: the same of problems, if the observer asks for them.
     """
 
     observer: IOvsdbEventObserver
@@ -49,19 +51,23 @@ class Delivery(Telling[Event]):
         told: Told | None = None,
         onRemembered: Callable[[Iterable[OvsInterface]], object] = lambda told: None,
         added: Observer | None = None,
+        report: Report | None = None,
     ) -> None:
         """
         @param told: what the observer was told in an earlier process. The first
             event waits for it.
         @param onRemembered: gets that, when it is known.
         @param added: what was added, if there are views in front of the observer.
+        @param report: the problems for the observer; None: it is told of none.
         @raise TypeError: as L{asObserver}, and as L{askTold}.
         """
         adapted = asObserver(observer)
-        super().__init__(adapted, adapted.eventReceived, tracker.nextEvent, clock, "eventReceived")
+        nextEvent = tracker.nextEvent if report is None else report.nextEvent
+        super().__init__(adapted, adapted.eventReceived, nextEvent, clock, "eventReceived")
         self.added = observer if added is None else added
         self._adapted = adapted if self.added is observer else self.added
         self.tracker = tracker
+        self.report = report
         self._askTold = None if told is None else askTold(told)
         self._onRemembered = onRemembered
         self._parting: Waiters[None] = Waiters()
@@ -79,6 +85,8 @@ class Delivery(Telling[Event]):
             it is removed.
         """
         self.tracker.forget(reason)
+        if self.report is not None:
+            self.report.drop()
         self.start()
         self.deliver()
         return succeed(None) if self.parted else self._parting.wait()

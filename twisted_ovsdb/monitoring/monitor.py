@@ -23,17 +23,27 @@ from twisted_ovsdb.connection.waiters import Waiters
 from twisted_ovsdb.database.monitor import MONITOR
 from twisted_ovsdb.database.monitorcond import MONITOR_COND
 from twisted_ovsdb.errors import MonitorStopped
-from twisted_ovsdb.events import Event, ForgetReason, InterfaceKind, OvsInterface, SwitchIdentity
+from twisted_ovsdb.events import (
+    Event,
+    ForgetReason,
+    InterfaceKind,
+    OvsInterface,
+    ProblemFound,
+    SwitchIdentity,
+)
 from twisted_ovsdb.interfaces import Observer, asObservers
 from twisted_ovsdb.monitoring.answers import Index, OfportIndex, Readiness
 from twisted_ovsdb.monitoring.audience import Audience
+from twisted_ovsdb.monitoring.audit import Audit, AuditCounts, checkAudit
 from twisted_ovsdb.monitoring.earlier import Told
 from twisted_ovsdb.monitoring.kindless import KindlessLog
 from twisted_ovsdb.monitoring.oddities import OdditiesLog
+from twisted_ovsdb.monitoring.problemwatch import ProblemWatch, checkProblemsAfter, steadily
 from twisted_ovsdb.monitoring.reading import Settled
 from twisted_ovsdb.monitoring.session import MonitorSession, Rows
 from twisted_ovsdb.openvswitch.classify import ClassificationRules
 from twisted_ovsdb.openvswitch.known import Changes, KnownSwitch
+from twisted_ovsdb.openvswitch.problems import Problems
 from twisted_ovsdb.openvswitch.rows import TABLE
 from twisted_ovsdb.openvswitch.views import checkBridges
 from twisted_ovsdb.ovsinterface import kindOf
@@ -69,24 +79,44 @@ class InterfaceMonitor:
         identify: bool = False,
         bridges: bool = False,
         method: str | None = None,
+        problemsAfter: float | None = None,
+        audit: float | None = None,
     ) -> None:
         """
         The parameters are those of L{OvsdbMonitorFactory
         <twisted_ovsdb.OvsdbMonitorFactory>}. Events name no source unless
         C{source} is given.
         """
+        checkProblemsAfter(problemsAfter)
+        checkAudit(audit)
+        now = steadily(clock)
         if clock is None:
             from twisted.internet import reactor
 
             clock = reactor
         checkMethod(method)
         dialect = DIALECTS[method or ("monitor_cond" if bridges else "monitor")]
+        watched = problemsAfter is not None
         self._known = KnownSwitch(
-            rules, extraColumns, dialect, identify, bridges, source, self._leave
+            rules, extraColumns, dialect, identify, bridges, source, self._leave, watched
         )
         self._present = present = self._known.present
         self._session: MonitorSession | None = None
-        self._audience = Audience(present, replay, clock, self._remembered)
+        problems = None if problemsAfter is None else Problems(present.rows, problemsAfter)
+        self._audience = audience = Audience(present, replay, clock, self._remembered, problems)
+        self._watch: ProblemWatch | None = None
+        if problems is not None:
+            self._watch = ProblemWatch(
+                problems,
+                present,
+                self._known.configuration,
+                clock,
+                now,
+                audience.noteProblems,
+                audience.deliver,
+            )
+        self._audit = None if audit is None else Audit(present, audit, clock)
+        self._database = ""  # of the session
         self._clock = clock
         self._synchronized: Waiters[tuple[OvsInterface, ...]] = Waiters()
         self._byName = Index(present.rows, attrgetter("name"))
@@ -182,17 +212,18 @@ class InterfaceMonitor:
         """
         self._audience.replayTo(observer)
 
-    def events(self) -> AsyncGenerator[Event, None]:
+    def events(self, problems: bool = False) -> AsyncGenerator[Event, None]:
         """
         Events for C{async for}: what an observer is told that is added when
         the first event is asked for. While the consumer is busy, changes are
         merged as for any observer.
 
+        @param problems: whether problems are told too (C{problemsAfter}).
         @return: ends when the monitor is stopped. It is closed when the loop
             is left, unless something else keeps a reference to it;
             C{contextlib.aclosing} closes it in any case.
         """
-        return self._audience.events()
+        return self._audience.events(problems)
 
     # Questions. No answer waits for an observer.
 
@@ -218,6 +249,28 @@ class InterfaceMonitor:
             for row in found
             if (wanted is None or row.kind is wanted) and (bridge is None or row.bridge == bridge)
         )
+
+    def problems(self) -> tuple[ProblemFound, ...]:
+        """
+        Every problem that has lasted for C{problemsAfter} seconds, as observers that
+        ask for problems are told it. In an outage there is none, because nothing is
+        known.
+
+        @raise ValueError: if the monitor does not look for problems.
+        """
+        if self._watch is None:
+            raise ValueError("problems are not looked for: pass problemsAfter=30.0")
+        return self._watch.found()
+
+    def audited(self) -> AuditCounts:
+        """
+        What the audit has done so far.
+
+        @raise ValueError: if there is none.
+        """
+        if self._audit is None:
+            raise ValueError("there is no audit: pass audit=10.0")
+        return self._audit.counts
 
     def interfaceByOfport(self, bridge: str, ofport: int) -> OvsInterface | None:
         """
@@ -338,7 +391,7 @@ class InterfaceMonitor:
             self._updateRead,
             self._clock,
         )
-        self._session = session
+        self._session, self._database = session, database
         protocol.whenLost().addCallback(self._sessionLost, session)
         attached = Deferred.fromCoroutine(session.start(database)).addErrback(letGo)
         return attached.addErrback(self._attachFailed, session)
@@ -368,6 +421,8 @@ class InterfaceMonitor:
             first one, after that.
         """
         self._wasInSync = False
+        if self._watch is not None:
+            self._watch.leave()
         forgotten = self._audience.forget(reason)
         self._note(self._known.forget())
         self._synchronized.errback(CancelledError())
@@ -394,22 +449,34 @@ class InterfaceMonitor:
         self._present.session += 1
         self._present.inSync = True
         if self._session is not None:
+            self._beginAudit(self._session)
             self._oddities.lacking(self._session.lacking)
             if self._session.fellBack:
                 self._oddities.fellBack(self._known.tables.dialect.method)
         if self._synchronized:
             self._synchronized.callback(self._present.interfaces())
         self._readiness.look(self._present.rows.values())
+        if self._watch is not None and self._present.inSync:
+            self._watch.settle()
         # A callback may have stopped the monitor.
         return self._audience.start() if self._present.inSync else None
+
+    def _beginAudit(self, session: MonitorSession) -> None:
+        if self._audit is not None:
+            rows = session.tables.tables[TABLE].rows
+            self._audit.begin(session.protocol, self._database, rows)
 
     def _updateRead(self, rows: Rows) -> Settled:
         self._note(self._known.update(rows))
         self._readiness.look(rows.get(TABLE, {}).values())
+        if self._watch is not None and self._present.inSync:
+            self._watch.settle()
         return self._audience.deliver()
 
     def _leave(self) -> None:
         self._audience.leave()
+        if self._watch is not None:
+            self._watch.leave()
 
     def _remembered(self, told: Iterable[OvsInterface]) -> None:
         self._note(self._known.remember(told))
@@ -432,12 +499,18 @@ class InterfaceMonitor:
         if self._present.inSync:
             self._present.inSync = False
             self._present.reason = reason
+            if self._audit is not None:
+                self._audit.end()
+            if self._watch is not None:
+                self._watch.lost()
             self._audience.deliver()
 
     def _note(self, changes: Changes) -> None:
         """Let the trackers and indexes note these changes."""
         notes = self._audience.notes()
         notes += [index.note for index in self._indexes if index.made]
+        if self._watch is not None:
+            notes.append(self._watch.problems.note)
         for uuid, before, now in changes:
             for note in notes:
                 note(uuid, before, now)

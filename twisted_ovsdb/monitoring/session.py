@@ -71,6 +71,11 @@ class MonitorSession(Reading):
         self._onSnapshot = onSnapshot
         self._onUpdate = onUpdate
 
+    @property
+    def tables(self) -> TableSet:
+        """The tables as this server has them."""
+        return self._tables
+
     async def start(self, database: str) -> None:
         """As L{InterfaceMonitor.attach <twisted_ovsdb.InterfaceMonitor.attach>}."""
         try:

@@ -26,6 +26,9 @@ from twisted_ovsdb.events import (
     InterfaceOffline,
     InterfaceOnline,
     OvsInterface,
+    ProblemEvent,
+    ProblemFound,
+    ProblemSolved,
     SwitchForgotten,
     Synchronized,
 )
@@ -39,8 +42,13 @@ EVENT_NAMES: Final[Mapping[type[Any], str]] = {
     Synchronized: "synchronized",
     Disconnected: "disconnected",
     SwitchForgotten: "forgotten",
+    ProblemFound: "problem",
+    ProblemSolved: "solved",
 }
 """The name of each event, in the log and in JSON Lines."""
+
+
+_PROBLEM_METHODS: Final = {"problem": "problemFound", "solved": "problemSolved"}
 
 
 def countKinds(interfaces: tuple[OvsInterface, ...]) -> dict[str, int]:
@@ -91,6 +99,14 @@ class OvsdbEventObserver:
                         f" {meant} (a name of your own may begin with an underscore)"
                     )
 
+    @property
+    def wantsProblems(self) -> bool:
+        """Whether one of the methods for problems is overridden."""
+        base, own = OvsdbEventObserver, type(self)
+        return (
+            own.problemFound is not base.problemFound or own.problemSolved is not base.problemSolved
+        )
+
     def eventReceived(self, event: Event) -> ObserverResult:
         """Call the method of this event."""
         name = EVENT_NAMES.get(type(event))
@@ -98,6 +114,8 @@ class OvsdbEventObserver:
             return None
         if isinstance(event, InterfaceEvent):
             name = event.kind.value + name.capitalize()
+        elif isinstance(event, ProblemEvent):
+            name = _PROBLEM_METHODS[name]
         result: ObserverResult = getattr(self, name)(event)
         return result
 
@@ -145,6 +163,12 @@ class OvsdbEventObserver:
 
     def forgotten(self, event: SwitchForgotten) -> ObserverResult:
         """Nothing is known of a switch any more."""
+
+    def problemFound(self, event: ProblemFound) -> ObserverResult:
+        """Something is wrong with an interface, or with the switch."""
+
+    def problemSolved(self, event: ProblemSolved) -> ObserverResult:
+        """A problem that was told is over."""
 
 
 _METHODS: Final = tuple(name for name in vars(OvsdbEventObserver) if not name.startswith("_"))

@@ -26,7 +26,13 @@ from twisted_ovsdb.parameters import checkCallables
 
 @implementer(IOvsdbEventObserver)
 class JSONLinesObserver:
-    """Writes each event as one line of JSON."""
+    """
+    Writes each event as one line of JSON.
+
+    @cvar wantsProblems: True: problems are written too, where they are looked for.
+    """
+
+    wantsProblems = True
 
     def __init__(
         self,
@@ -57,6 +63,11 @@ def lineOf(value: dict[str, Any]) -> bytes:
     return textOf(value).encode("ascii") + b"\n"
 
 
+def rfc3339(time: datetime) -> str:
+    """A time in UTC, as in RFC 3339."""
+    return time.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
 def timesOf(now: datetime) -> dict[str, Any]:
     """
     The time at which a line is written, as in RFC 3339 and in seconds since the
@@ -64,8 +75,7 @@ def timesOf(now: datetime) -> dict[str, Any]:
 
     @param now: the time in UTC.
     """
-    time = now.isoformat(timespec="microseconds").replace("+00:00", "Z")
-    return {"time": time, "timestamp": now.timestamp()}
+    return {"time": rfc3339(now), "timestamp": now.timestamp()}
 
 
 def eventToJSON(event: events.Event, now: datetime) -> dict[str, Any]:
@@ -78,6 +88,8 @@ def eventToJSON(event: events.Event, now: datetime) -> dict[str, Any]:
     if isinstance(event, events.InterfaceEvent):
         value[_INTERFACE] = event.interface.toJSON()
         value.update(_ready(_becameReady(event)))
+    if isinstance(event, events.ProblemEvent):
+        value[_INTERFACE] = None if event.interface is None else event.interface.toJSON()
     if isinstance(event, events.InterfaceChanged):
         value[_CHANGES] = {
             column: [datumToJSON(old), datumToJSON(new)]
@@ -94,7 +106,9 @@ def _what(event: events.Event) -> dict[str, Any]:
     value: dict[str, Any] = {"event": EVENT_NAMES[type(event)]}
     if isinstance(event, events.InterfaceEvent):
         value["kind"] = event.kind.value
-    if isinstance(event, events.Disconnected):
+    if isinstance(event, events.ProblemEvent):
+        value.update(_problem(event))
+    elif isinstance(event, events.Disconnected):
         value["reason"] = describeReason(event.reason)
     elif isinstance(event, events.SwitchForgotten):
         value["reason"] = event.reason.value
@@ -117,6 +131,17 @@ def _where(event: events.Event) -> dict[str, Any]:
 
 def _ready(became: bool | None) -> dict[str, Any]:
     return {} if became is None else {"became_ready": became}
+
+
+def _problem(event: events.ProblemEvent) -> dict[str, Any]:
+    value: dict[str, Any] = {
+        "problem": event.problem.value,
+        "kind": None if event.kind is None else event.kind.value,
+        "since": rfc3339(datetime.fromtimestamp(event.since, timezone.utc)),
+    }
+    if isinstance(event, events.ProblemSolved):
+        value["lasted"] = round(event.lasted, 3)
+    return {**value, "detail": event.detail}
 
 
 def _becameReady(event: events.InterfaceEvent) -> bool | None:

@@ -9,6 +9,7 @@ interface of a large snapshot.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta, timezone
 from typing import Any, Final
 
 from twisted.logger import Logger, LogLevel
@@ -33,13 +34,18 @@ _FORGOTTEN: Final = {
 class LoggingObserver:
     """
     Logs each event as one line, at the level info; or, if it tells of an
-    interface that ovs-vswitchd could not configure, at the level warn.
+    interface that ovs-vswitchd could not configure, or of a problem, at the level
+    warn.
 
     If a snapshot has more than L{SNAPSHOT_LINES
     <twisted_ovsdb.observers.snapshotlog.SNAPSHOT_LINES>} events of one sort, such as
     interfaces that are online, the line about Synchronized says how many there are,
     and which of them failed.
+
+    @cvar wantsProblems: True: problems are logged too, where they are looked for.
     """
+
+    wantsProblems = True
 
     _log = Logger()
 
@@ -78,6 +84,7 @@ class LoggingObserver:
     def _say(self, event: Any, unlisted: str = "", failed: bool = False) -> None:
         if isinstance(event, (events.InterfaceOnline, events.InterfaceChanged)):
             failed = failed or event.interface.failed
+        failed = failed or isinstance(event, events.ProblemFound)
         self._log.emit(
             LogLevel.warn if failed else LogLevel.info,
             "{text}{unlisted}{source}",
@@ -103,6 +110,8 @@ def describeEvent(event: events.Event) -> str:
         return f"disconnected: {describeReason(event.reason)}"
     if isinstance(event, events.SwitchForgotten):
         return f"forgotten: {_FORGOTTEN[event.reason]}"
+    if isinstance(event, events.ProblemEvent):
+        return _describeProblem(event)
     interface = event.interface
     subject = f"{event.kind.value} {printable(interface.name)} {EVENT_NAMES[type(event)]}"
     if interface.bridge is not None and event.kind is not events.InterfaceKind.BRIDGE:
@@ -116,6 +125,22 @@ def describeEvent(event: events.Event) -> str:
     else:
         details = ", ".join(_marks(interface))
     return f"{subject}: {details} [{event.cause.value}]"
+
+
+def _describeProblem(event: events.ProblemEvent) -> str:
+    interface = event.interface
+    if interface is None:
+        subject = "switch"
+    else:
+        kind = "port" if event.kind is None else event.kind.value
+        subject = f"{kind} {printable(interface.name)}"
+        if interface.bridge is not None:
+            subject += f" on {printable(interface.bridge)}"
+    since = datetime.fromtimestamp(event.since, timezone.utc).isoformat(" ", "seconds")
+    if isinstance(event, events.ProblemSolved):
+        lasted = timedelta(seconds=round(event.lasted))
+        return f"{subject}: no longer {event.problem.value}, after {lasted}"
+    return f"{subject}: {event.problem.value} since {since}: {event.detail}"
 
 
 def _marks(interface: events.OvsInterface) -> Iterator[str]:

@@ -18,10 +18,17 @@ from twisted_ovsdb.database.dialects import Dialect
 from twisted_ovsdb.database.schema import DatabaseSchema, Row
 from twisted_ovsdb.database.tables import TableRows
 from twisted_ovsdb.database.tableset import MonitoredTable, Replica, TableSet
+from twisted_ovsdb.datum import EMPTY
 from twisted_ovsdb.errors import SwitchChanged
 from twisted_ovsdb.events import UNIDENTIFIED, OvsInterface, SwitchIdentity
 from twisted_ovsdb.openvswitch.classify import ClassificationRules
-from twisted_ovsdb.openvswitch.identity import IDENTITY_COLUMN, SWITCH_TABLE, identityOf
+from twisted_ovsdb.openvswitch.conditions import Configuration
+from twisted_ovsdb.openvswitch.identity import (
+    CONFIGURATION_COLUMNS,
+    IDENTITY_COLUMN,
+    SWITCH_TABLE,
+    identityOf,
+)
 from twisted_ovsdb.openvswitch.rows import TABLE, InterfaceRows
 from twisted_ovsdb.openvswitch.topology import (
     BRIDGE,
@@ -50,11 +57,16 @@ _SCHEMA: Final = DatabaseSchema.parse(
     {
         "name": "Open_vSwitch",
         "tables": {
-            SWITCH_TABLE: {"columns": {IDENTITY_COLUMN: _MAP}},
+            SWITCH_TABLE: {
+                "columns": {
+                    IDENTITY_COLUMN: _MAP,
+                    **{column: {"type": "integer"} for column in CONFIGURATION_COLUMNS},
+                }
+            },
         },
     }
 )
-"""The column that is read of the table Open_vSwitch (ovs-vswitchd.conf.db(5))."""
+"""The columns that are read of the table Open_vSwitch (ovs-vswitchd.conf.db(5))."""
 
 SLICE: Final = 1000
 """Rows that are placed at a time, in some milliseconds."""
@@ -79,12 +91,15 @@ class KnownSwitch:
         bridges: bool,
         source: str,
         onLeave: Callable[[], object],
+        configuration: bool = False,
     ) -> None:
         """
         @param identify: whether the identity is monitored too.
         @param bridges: whether the tables Bridge and Port are monitored too.
         @param onLeave: called when another switch is behind the connection,
             before the rows of this one go.
+        @param configuration: whether it is monitored how far the switch has come
+            with what is configured.
         """
         checkFlags(identify=identify, bridges=bridges)
         checkTexts(source=source)
@@ -100,10 +115,14 @@ class KnownSwitch:
         if bridges:
             tables[PORT] = MonitoredTable(PORT_ROWS, self._ports)
             tables[BRIDGE] = MonitoredTable(BRIDGE_ROWS, self._bridges)
-        if identify:
+        self._identify = identify
+        columns = [
+            *([IDENTITY_COLUMN] if identify else []),
+            *(CONFIGURATION_COLUMNS if configuration else []),
+        ]
+        if columns:
             # A server that does not have this table is monitored without it.
-            table = _SCHEMA.tables[SWITCH_TABLE]
-            rows = TableRows(table, table.columns, required=False)
+            rows = TableRows(_SCHEMA.tables[SWITCH_TABLE], columns, required=False)
             tables[SWITCH_TABLE] = MonitoredTable(rows, self._switches)
         self.tables = TableSet(dialect, tables)
         self.present = Present(known, source)
@@ -119,6 +138,14 @@ class KnownSwitch:
     def torn(self) -> Mapping[str, tuple[str, ...]]:
         """By UUID, the interfaces that are on more than one bridge, and these bridges."""
         return {} if self._topology is None else self._topology.torn
+
+    def configuration(self) -> Configuration | None:
+        """How far the switch has come with what is configured; None if it is not known."""
+        for row in self._switches.rows.values():
+            wanted, applied = map(row.get, CONFIGURATION_COLUMNS)
+            if isinstance(wanted, int) and isinstance(applied, int):
+                return wanted, applied
+        return None
 
     def prepare(self, rows: Rows) -> Iterator[None]:
         """
@@ -213,9 +240,10 @@ class KnownSwitch:
     def _identityIn(self, rows: Mapping[str, Row | None]) -> tuple[str, SwitchIdentity]:
         """The key of the switch, and its identity, in the only row of its Open_vSwitch table."""
         identity, known = UNIDENTIFIED, "" if self.address is not None else self.present.source
-        for uuid, row in rows.items():
+        for uuid, row in rows.items() if self._identify else ():
             if row is not None:
-                ids: Any = row[IDENTITY_COLUMN]
+                # A server may not have this column.
+                ids: Any = row.get(IDENTITY_COLUMN, EMPTY)
                 identity = identityOf(ids)
                 known = known or uuid
         return identity.system_id or known, attrs.evolve(identity, address=self.address)

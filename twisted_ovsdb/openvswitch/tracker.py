@@ -219,6 +219,12 @@ class Tracker:
         waiting = len(self._offline) + len(self._changed) + len(self._online) + len(self._fresh)
         return len(self._left) + waiting
 
+    @property
+    def toldInSync(self) -> bool:
+        """Whether the observer was told that the switch is in sync, and it is."""
+        present = self.present
+        return present.inSync and self._toldSession == present.session
+
     def recall(self, switch: str, told: Iterable[OvsInterface]) -> None:
         """
         Begin with what the observer was told in an earlier process; to be called

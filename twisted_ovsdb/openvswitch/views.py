@@ -23,9 +23,15 @@ from twisted_ovsdb.events import (
     InterfaceOffline,
     InterfaceOnline,
     OvsInterface,
+    ProblemEvent,
     Synchronized,
 )
-from twisted_ovsdb.interfaces import IOvsdbEventObserver, Observer, ObserverResult
+from twisted_ovsdb.interfaces import (
+    IOvsdbEventObserver,
+    Observer,
+    ObserverResult,
+    wantsProblems,
+)
 from twisted_ovsdb.openvswitch.tracker import Wants
 
 
@@ -51,6 +57,11 @@ class View:
         return True
 
     @property
+    def wantsProblems(self) -> bool:
+        """Whether the observer asks for problems."""
+        return wantsProblems(self.observer)
+
+    @property
     def needsBridges(self) -> bool:
         """Whether it asks on which bridge an interface is."""
         return False
@@ -71,6 +82,8 @@ class View:
     def _seen(self, event: Event) -> Event | None:
         if isinstance(event, Synchronized):
             return attrs.evolve(event, interfaces=tuple(filter(self.wants, event.interfaces)))
+        if isinstance(event, ProblemEvent):
+            return event if event.interface is None or self.wants(event.interface) else None
         if not isinstance(event, InterfaceEvent):
             return event
         if isinstance(event, InterfaceOnline) and event.cause is Cause.REPLAY and not self.replays:

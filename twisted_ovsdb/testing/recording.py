@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from zope.interface import implementer
 
-from twisted_ovsdb.events import Event, InterfaceEvent, Synchronized
+from twisted_ovsdb.events import Event, InterfaceEvent, ProblemEvent, Synchronized
 from twisted_ovsdb.interfaces import IOvsdbEventObserver
 from twisted_ovsdb.observers.base import EVENT_NAMES
 
@@ -19,8 +19,11 @@ class RecordingObserver:
     """
     Keeps the events that it is told.
 
+    @cvar wantsProblems: True: it is told problems, where they are looked for.
     @ivar events: the events since the last L{take} or L{expect}.
     """
+
+    wantsProblems = True
 
     def __init__(self) -> None:
         self.events: list[Event] = []
@@ -39,9 +42,10 @@ class RecordingObserver:
         Take the events since the last call, and check that they are these.
 
         @param expected: one text for each event: C{"online KIND NAME"},
-            C{"changed KIND NAME"}, C{"offline KIND NAME"}, C{"synchronized"} or
-            C{"disconnected"}. The cause may follow, as in C{"synchronized
-            initial"}.
+            C{"changed KIND NAME"}, C{"offline KIND NAME"}, C{"synchronized"},
+            C{"disconnected"}, C{"problem PROBLEM NAME"} or C{"solved PROBLEM NAME"}
+            (without a name for a problem of the switch). The cause may follow, as
+            in C{"synchronized initial"}.
         @return: the events.
         @raise AssertionError: if other events were told; the text shows both.
         """
@@ -61,4 +65,7 @@ def _words(event: Event) -> list[str]:
         words += [event.kind.value, event.interface.name]
     if isinstance(event, (InterfaceEvent, Synchronized)):
         words.append(event.cause.value)
+    if isinstance(event, ProblemEvent):
+        words.append(event.problem.value)
+        words += [] if event.interface is None else [event.interface.name]
     return words
