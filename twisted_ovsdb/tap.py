@@ -7,7 +7,9 @@ C{twistd ovsdb-monitor}: the names that twistd looks for here.
 
 from __future__ import annotations
 
+import time
 from functools import partial
+from itertools import repeat
 
 from twisted.application.service import IService, MultiService
 
@@ -36,17 +38,36 @@ def makeService(options: Options) -> IService:
     """
     services = MultiService()
     observers: list[IOvsdbEventObserver] = [*map(EndingObserver, options["observers"])]
+    names = [type(each).__qualname__ for each in options["observers"]]
     files = [EventsService(path, options.failure) for path in options["events"]]
     for each in files:
         services.addService(each)
         observers.append(each.observer)
+    names += [f"--events {path}" for path in options["events"]]
     if files:
         services.addService(HangUpService(files))
     if not observers:
         several = len(options["endpoints"]) > 1 or options["listen"]
         observers.append(LoggingObserver(nameSource=bool(several)))
+        names.append("log")
+    web = None
+    if options["http"] is not None:
+        # Only now: twisted.web and prometheus_client take a while to import.
+        from twisted_ovsdb.web.counted import CountedObserver
+        from twisted_ovsdb.web.service import WebService
+
+        web = WebService(
+            options["http"], options["http-hosts"], options["http-token"], fail=options.failure
+        )
+        services.addService(web)
+        web.observers += map(CountedObserver, observers, names, repeat(time.monotonic))
+        observers = [*web.observers, web.watch]
     if options["bridge-patterns"]:
-        observers = [onlyBridges(each, *options["bridge-patterns"]) for each in observers]
+        views = [onlyBridges(each, *options["bridge-patterns"]) for each in observers]
+        observers = [*views]
+        if web is not None:
+            web.wants = views[-1].wants
+    told = dict(zip(files, observers[len(options["observers"]) :], strict=False))
     common = {
         "observers": observers,
         "database": options["database"],
@@ -82,8 +103,10 @@ def makeService(options: Options) -> IService:
         for place in options["listen"]:
             services.addService(OvsdbListenService(place, listener))
         monitored.append(listener)
+    if web is not None:
+        web.monitored += monitored
     for each in files:
-        each.replay = partial(_replay, monitored, each.observer)
+        each.replay = partial(_replay, monitored, told[each])
     return services
 
 

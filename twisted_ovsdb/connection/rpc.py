@@ -76,6 +76,8 @@ class JSONRPCProtocol(Protocol):
     @ivar onReceived: called whenever bytes have come, if it is not None.
     @ivar onStalled: called when the peer has left too many of our answers unread,
         and nothing more is read from it; if it is not None.
+    @ivar heard: when bytes have come last, in the seconds of whatever watches the
+        connection; None if nothing does.
     @ivar messages: how many messages have come.
     @ivar replies: how many of them were replies to our requests.
     """
@@ -92,6 +94,7 @@ class JSONRPCProtocol(Protocol):
         self.onStalled: Callable[[], object] | None = None
         self.paused = False
         self.messages = self.replies = 0
+        self.heard: float | None = None
         self._held = False  # by pauseProducing
         self._odd = Sparing()  # what means nothing
         self._outgoing = Outgoing(self._stalled, self._resume)
