@@ -129,6 +129,29 @@ class PathTests(WebTestCase):
             self.assertIn("default-src 'none'", reply.headers["content-security-policy"])
             self.assertNotIn("access-control-allow-origin", reply.headers)
 
+    def test_light(self) -> None:
+        """
+        The page has less than 30 kB in all, names nothing outside, and sets texts as
+        text only.
+        """
+        parts = [self.get(path) for path in site.PAGE]
+        self.assertLess(sum(len(part.body) for part in parts), 30_000)
+        for part in parts:
+            for forbidden in (
+                "innerHTML",
+                "outerHTML",
+                "insertAdjacent",
+                "document.write",
+                "eval(",
+                "http:",
+                "https:",
+                "//",
+                " style=",
+                " onclick=",
+            ):
+                text = part.text.replace("\n// ", "\n").replace("; // ", "; ")
+                self.assertNotIn(forbidden, text.removeprefix("// "))
+
     def test_head(self) -> None:
         """
         HEAD answers as GET, without the body.
