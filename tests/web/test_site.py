@@ -136,21 +136,10 @@ class PathTests(WebTestCase):
         """
         parts = [self.get(path) for path in site.PAGE]
         self.assertLess(sum(len(part.body) for part in parts), 30_000)
-        for part in parts:
-            for forbidden in (
-                "innerHTML",
-                "outerHTML",
-                "insertAdjacent",
-                "document.write",
-                "eval(",
-                "http:",
-                "https:",
-                "//",
-                " style=",
-                " onclick=",
-            ):
-                text = part.text.replace("\n// ", "\n").replace("; // ", "; ")
-                self.assertNotIn(forbidden, text.removeprefix("// "))
+        forbidden = ("innerHTML", "outerHTML", "insertAdjacent", "document.write", "eval(")
+        for word in (*forbidden, "http:", "https:", "style=", "onclick="):
+            for part in parts:
+                self.assertNotIn(word, part.text)
 
     def test_head(self) -> None:
         """

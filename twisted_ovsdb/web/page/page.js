@@ -93,7 +93,7 @@ async function load() {
     whole = true;
     draw();
   } catch (e) {
-    if (mine === loading) { held = null; $("count").textContent = String(e.message).trim(); }
+    if (mine === loading) { held = null; changed = true; $("count").textContent = String(e.message).trim(); }
   }
 }
 async function more() {
@@ -121,10 +121,10 @@ function apply(e, counts = true, rowsToo = true) {
     const state = e.event === "offline" ? null : stateOf(i), old = problems.get(k);
     const row = { switch: e.switch, interface: i, problem: state, detail: i.error,
       since: old && old.problem === state ? old.since : e.timestamp, fresh: e.cause !== "replay" };
-    if (state) problems.set(k, row); else problems.delete(k);
+    if (state && (problems.has(k) || problems.size < 1000)) problems.set(k, row); else problems.delete(k);
     const show = e.event !== "offline" && wanted(e.switch, i);
     if (known && !show) { rows.delete(k); matches--; }
-    else if (show && (known || rows.size < SHOWN || !next)) { rows.set(k, row); if (!known) matches++; }
+    else if (show && (known || rows.size < (next ? SHOWN : 2 * SHOWN))) { rows.set(k, row); if (!known) matches++; }
     else if (show && e.event === "online" && e.cause !== "replay") matches++;
     else if (e.event === "offline" && next && wanted(e.switch, i)) matches--;
   } else if (e.event === "problem" || e.event === "solved") changed = true;
@@ -339,7 +339,7 @@ addEventListener("DOMContentLoaded", () => {
   $("filter").addEventListener("submit", e => e.preventDefault());
   $("filter").addEventListener("reset", () => setTimeout(filterChanged));
   addEventListener("popstate", () => { fromAddress(); load(); });
-  $("more").addEventListener("click", more);
+  $("more").addEventListener("click", () => more().catch(load));
   $("pause").addEventListener("click", () => {
     const on = $("pause").getAttribute("aria-pressed") !== "true";
     $("pause").setAttribute("aria-pressed", on);
