@@ -118,6 +118,11 @@ class Recent:
         """Whether events wait to be encoded."""
         return bool(self._waiting)
 
+    @property
+    def many(self) -> bool:
+        """Whether so many events wait that they do not fit into one slice."""
+        return len(self._waiting) >= SLICE
+
     def encode(self) -> None:
         """Encode a slice of the events that wait."""
         first = self.last - len(self._waiting) + 1
