@@ -231,7 +231,7 @@ class HostileTests(PageTestCase):
 
     options = "--identify"
 
-    async def test_hostile(self) -> None:
+    async def test_F83_hostile(self) -> None:
         """
         A hostile text is text in every field.
         """

@@ -125,7 +125,7 @@ class MetricsTests(WebTestCase):
         [(labels, _)] = families["problem_info"]
         self.assertEqual(labels["interface"], rows[0].name)
 
-    def test_hostile(self) -> None:
+    def test_F83_hostile(self) -> None:
         """
         A hostile text is one label, shortened, and no line of its own.
         """

@@ -207,7 +207,7 @@ class DoorTests(WebTestCase):
 
     hosts = ("monitor.example.com",)
 
-    def test_hosts(self) -> None:
+    def test_F82_hosts(self) -> None:
         """
         Only known names lead here: those of the loopback address, the address of the
         connection, and those of C{--http-host}.
@@ -239,7 +239,7 @@ class DoorTests(WebTestCase):
             reply = self.get("/health", method=method)
             self.assertEqual((reply.status, reply.headers["allow"]), (405, "GET, HEAD"), method)
 
-    def test_otherSites(self) -> None:
+    def test_F82_otherSites(self) -> None:
         """
         A page of another site, which a browser names, gets nothing; a link may
         lead to the page.
@@ -290,7 +290,7 @@ class LimitTests(WebTestCase):
     Clients that want too much.
     """
 
-    def test_longLine(self) -> None:
+    def test_F81_longLine(self) -> None:
         """
         A request line of a megabyte is refused long before its end.
         """
@@ -302,7 +302,7 @@ class LimitTests(WebTestCase):
         self.assertIsNone(transport.served)
         self.assertLess(len(transport.value()), 1000)
 
-    def test_slow(self) -> None:
+    def test_F81_slow(self) -> None:
         """
         A client that sends a byte each second has 10 s for its first request.
         """
@@ -327,7 +327,7 @@ class LimitTests(WebTestCase):
         self.clock.advance(1)
         self.assertTrue(transport.aborted)
 
-    def test_slowClients(self) -> None:
+    def test_F81_slowClients(self) -> None:
         """
         A thousand clients that send nothing do not keep others away, and a browser
         with a request keeps its connection.
@@ -340,7 +340,7 @@ class LimitTests(WebTestCase):
         self.clock.advance(connections.FIRST)
         self.assertEqual(sum(not each.aborted for each in slow), 0)
 
-    def test_body(self) -> None:
+    def test_F81_body(self) -> None:
         """
         A body is not kept, and one without end is cut off.
         """
@@ -351,7 +351,7 @@ class LimitTests(WebTestCase):
                 self.send(transport, b"a" * 16384)
         self.assertTrue(transport.aborted)
 
-    def test_unread(self) -> None:
+    def test_F80_unread(self) -> None:
         """
         An answer is made no faster than it is read, and a client that does not read it
         is cut off.

@@ -143,7 +143,7 @@ class StreamTests(WebTestCase):
             browser = self.request("/events", Last_Event_ID=wrong)
             self.assertFalse(messages(browser)[0]["resumed"], wrong)
 
-    def test_lag(self) -> None:
+    def test_F80_lag(self) -> None:
         """
         A browser that does not read is sent nothing. When it reads again, it gets what
         it missed; if that is no longer there, it is told to ask again.
@@ -168,7 +168,7 @@ class StreamTests(WebTestCase):
         self.assertEqual(last["id"], self.service.watch.recent.id)
         self.assertLess(len(browser.value()) - size, 500)
 
-    def test_neverReads(self) -> None:
+    def test_F80_neverReads(self) -> None:
         """
         A browser that never reads is cut off.
         """
@@ -178,7 +178,7 @@ class StreamTests(WebTestCase):
         self.clock.advance(30)
         self.assertTrue(browser.aborted)
 
-    def test_burst(self) -> None:
+    def test_F80_burst(self) -> None:
         """
         More at once than a browser can show is a resync too, which costs less.
         """
@@ -215,7 +215,7 @@ class RecentTests(SynchronousTestCase):
     What is kept.
     """
 
-    def test_bounds(self) -> None:
+    def test_F83_bounds(self) -> None:
         """
         Neither what waits nor what is kept grows without end, and long texts of a
         switch are shortened.
