@@ -60,6 +60,7 @@ def makeService(options: Options) -> IService:
             options["http"], options["http-hosts"], options["http-token"], fail=options.failure
         )
         services.addService(web)
+        web.checks += [each.missing for each in files]
         web.observers += map(CountedObserver, observers, names, repeat(time.monotonic))
         observers = [*web.observers, web.watch]
     if options["bridge-patterns"]:

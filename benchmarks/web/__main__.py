@@ -87,7 +87,15 @@ def row(name: str, figures: list[dict[str, float]], more: str = "") -> None:
     resident = max(each["rss"] for each in figures) / 1e6
     median, longest = statistics.median(stalls), stalls[-1]
     work = max(each["work"] for each in figures) * 1000
-    cells = [name, f"{cpu * 100:.0f} %", f"{median:.1f}", f"{longest:.1f}", f"{work:.1f}"]
+    collection = max(each["gc"] for each in figures) * 1000
+    cells = [
+        name,
+        f"{cpu * 100:.0f} %",
+        f"{median:.1f}",
+        f"{longest:.1f}",
+        f"{work:.1f}",
+        f"{collection:.1f}",
+    ]
     print(f"| {' | '.join([*cells, f'{resident:.0f}', more])} |", flush=True)
 
 
@@ -148,8 +156,8 @@ def main() -> None:
     port = free()
     print(f"{SWITCHES} switches, {INTERFACES} interfaces, {RATE} events a second\n")
     print(
-        "| | CPU | stall, median ms | longest ms | most work at once, ms | RSS MB | |\n"
-        "|---|---|---|---|---|---|---|"
+        "| | CPU | stall, median ms | longest ms | most work at once | of it GC | RSS MB | |\n"
+        "|---|---|---|---|---|---|---|---|"
     )
     monitor = Process("monitor", port, SWITCHES, INTERFACES, RATE)
     while not monitor.figures:

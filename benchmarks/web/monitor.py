@@ -10,6 +10,7 @@ at a steady rate. Each second it prints what it cost.
 
 from __future__ import annotations
 
+import gc
 import json
 import resource
 import sys
@@ -58,7 +59,7 @@ class Load:
         self.rate = rate
         self.interfaces = interfaces // switches
         self.number = 0
-        self.stall = self.work = 0.0
+        self.stall = self.work = self.collection = self.collectionBegan = 0.0
         self.last = time.monotonic()
         self.lastWork = self.processor = time.process_time()
         for number in range(switches):
@@ -73,9 +74,19 @@ class Load:
         """
         Begin.
         """
+        gc.callbacks.append(self.collecting)
         self.service.startService()
         for function, interval in ((self.look, TICK), (self.happen, 0.01), (self.tell, 1.0)):
             LoopingCall(function).start(interval, now=False)
+
+    def collecting(self, phase: str, info: dict[str, int]) -> None:
+        """
+        Note how long the garbage collector works at once.
+        """
+        if phase == "start":
+            self.collectionBegan = time.monotonic()
+        else:
+            self.collection = max(self.collection, time.monotonic() - self.collectionBegan)
 
     def look(self) -> None:
         """
@@ -111,10 +122,11 @@ class Load:
             "cpu": now - self.processor,
             "stall": stall,
             "work": self.work,
+            "gc": self.collection,
             "rss": resident,
             "events": self.service.watch.recent.last,
         }
-        self.processor, self.stall, self.work = now, 0.0, 0.0
+        self.processor, self.stall, self.work, self.collection = now, 0.0, 0.0, 0.0
         print(json.dumps(figures), flush=True)
 
 

@@ -18,6 +18,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from tests.command.test_options import parse
 from twisted_ovsdb import tap
 from twisted_ovsdb.command import web
+from twisted_ovsdb.command.output import EventsService
 from twisted_ovsdb.observers.filters import OnlyBridges
 from twisted_ovsdb.observers.log import LoggingObserver
 from twisted_ovsdb.web.counted import CountedObserver
@@ -159,6 +160,26 @@ class MakeServiceTests(SynchronousTestCase):
         )
         names = [each.name for each in found.observers]
         self.assertEqual(names, ["RecordingObserver", f"--events {Path(path).absolute()}"])
+
+    def test_ready(self) -> None:
+        """
+        It is not ready before the file of events is open, and not while the file has
+        no room.
+        """
+        path = self.mktemp()
+        services: Any = tap.makeService(parse("--http", "0", "--events", path))
+        [found] = [each for each in services if isinstance(each, WebService)]
+        [events] = [each for each in services if isinstance(each, EventsService)]
+        [check] = found.checks
+        shown = f"--events {Path(path).absolute()}: "
+        self.assertEqual(check(), shown + "is not open")
+        events.startService()
+        self.assertIsNone(check())
+        events.full("no space left on device")
+        self.assertEqual(check(), shown + "no space left on device")
+        events.goesOn()
+        self.assertIsNone(check())
+        events.stopService()
 
     def test_bridges(self) -> None:
         """

@@ -81,6 +81,7 @@ class EventsService(Service, Fate):
         self._old: LineWriter | None = None  # of a file that was moved
         self._looking: IDelayedCall | None = None
         self._complaint = ""  # why the file cannot be opened again
+        self._trouble = ""  # why nothing can be written
         self.observer = JSONLinesObserver(self._write)
         self.replay: Callable[[], object] = lambda: None
 
@@ -108,6 +109,12 @@ class EventsService(Service, Fate):
             self._close()
             return None
         return drained.addTimeout(FAREWELL, _reactor()).addBoth(lambda _: self._close())
+
+    def missing(self) -> str | None:
+        """Why no lines can be written now; None if they can."""
+        if self._writer is None:
+            return f"--events {self._shown}: is not open"
+        return f"--events {self._shown}: {self._trouble}" if self._trouble else None
 
     def reopen(self) -> None:
         """Open the file at the path, if it is no longer the one that is open, or was emptied."""
@@ -193,6 +200,7 @@ class EventsService(Service, Fate):
 
     def full(self, reason: str) -> None:
         """See L{Fate.full}."""
+        self._trouble = reason
         self._log.error(
             "--events {events}: {reason}; trying again until there is room",
             events=self._shown,
@@ -201,6 +209,7 @@ class EventsService(Service, Fate):
 
     def goesOn(self) -> None:
         """See L{Fate.goesOn}."""
+        self._trouble = ""
         self._log.error("--events {events}: there is room again", events=self._shown)
 
 

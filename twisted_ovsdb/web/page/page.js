@@ -141,7 +141,7 @@ function drawAll() {
   const all = [...switches.values()], up = all.filter(s => s.in_sync).length, sum = {};
   for (const k of KINDS) sum[k] = all.reduce((n, s) => n + s.counts[k], 0);
   const wrong = [...problems.values()].filter(p => p.problem !== "pending" || Date.now() / 1000 - (p.since || 0) > 30);
-  const facts = [["Switches in sync", up + "", " of " + all.length, up < all.length], ["Ports with problems", wrong.length + (problems.size >= 100 ? "+" : ""), "", wrong.length > 0],
+  const facts = [["Switches in sync", up.toLocaleString(), " of " + all.length.toLocaleString(), up < all.length], ["Ports with problems", wrong.length + (problems.size >= 100 ? "+" : ""), "", wrong.length > 0],
     ...[["VMs", "vm"], ["Bridges", "bridge"], ["Tunnels", "tunnel"], ["Patch ports", "patch"]].map(([n, k]) => [n, sum[k].toLocaleString(), "", false])];
   $("summary").replaceChildren(...facts.map(([name, value, rest, alarm]) => {
     const d = make("div", null, alarm ? "alarm" : ""), dd = make("dd", value);
