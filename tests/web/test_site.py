@@ -312,7 +312,7 @@ class LimitTests(WebTestCase):
                 self.send(transport, bytes([byte]))
                 self.clock.advance(1)
         self.assertTrue(transport.aborted)
-        self.assertAlmostEqual(self.clock.seconds(), connections.FIRST, delta=1)
+        self.assertEqual(self.clock.seconds(), connections.FIRST)
 
     def test_idle(self) -> None:
         """

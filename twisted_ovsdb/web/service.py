@@ -15,6 +15,7 @@ from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.endpoints import SSL4ServerEndpoint
 from twisted.internet.interfaces import IAddress, IReactorTime, IStreamServerEndpoint
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -73,7 +74,8 @@ class WebService(Service):
         self.wants: Wants | None = None
         self.more: list[Callable[[], Iterable[Any]]] = []
         self._endpoint = endpoint
-        self._door = Door(hosts, token)
+        self._hosts = tuple(hosts)
+        self._door = Door(self._hosts, token)
         self._fail = fail
         self._clock = clock
         self._now = now
@@ -148,8 +150,10 @@ class WebService(Service):
         if where is None:
             self._log.info("the page is on {place}", place=describeAddress(host))
             return
+        if where in ("0.0.0.0", "::") and self._hosts:
+            where = self._hosts[0]
         address = f"[{where}]" if ":" in where else where
-        scheme = "https" if getattr(host, "type", "") == "SSL" else "http"
+        scheme = "https" if isinstance(self._endpoint, SSL4ServerEndpoint) else "http"
         url = f"{scheme}://{address}:{host.port}/"
         self._log.info("the page is on {url}", url=url)
 
