@@ -7,9 +7,19 @@ Tests for L{twisted_ovsdb.web.site}: what is found at which path, and who may as
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from tests.web.webcase import WebTestCase, parsed
-from twisted_ovsdb.web import connections, metrics, site
+from twisted_ovsdb.web import connections, site
 from twisted_ovsdb.web.readiness import GRACE
+
+
+def broken(*arguments: object) -> Iterator[bytes]:
+    """
+    An answer with a bug in it.
+    """
+    yield b"{"
+    raise ZeroDivisionError
 
 
 class PathTests(WebTestCase):
@@ -167,8 +177,8 @@ class PathTests(WebTestCase):
         A bug in an answer is logged, and the client is cut off; an error page shows
         nothing of the program.
         """
-        self.patch(metrics, "_families", lambda watched: 1 / 0)
-        transport = self.request("/metrics")
+        self.patch(site, "find", broken)
+        transport = self.request("/interfaces")
         self.turn()
         self.assertTrue(transport.aborted)
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)

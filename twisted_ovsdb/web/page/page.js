@@ -70,6 +70,8 @@ function login(wrong) {
   sessionStorage.removeItem("token");
   $("login").hidden = false;
   $("main").hidden = true;
+  $("connection").textContent = "Token needed";
+  $("connection").className = "state wait";
   $("wrong").textContent = wrong ? "This is not the token." : "";
   $("token").focus();
 }
@@ -255,6 +257,7 @@ function keepFocus(parent, children) {
   if (index >= 0) { const b = parent.querySelectorAll("button")[index]; if (b) b.focus(); }
 }
 function drawConnection() {
+  if (!$("login").hidden) return;
   const old = !connected || Date.now() - heard > OLD, state = $("connection");
   const text = !old ? "Live" : heard ? "Not connected to ovsdb-monitor: this is " + ago((Date.now() - heard) / 1000) + " old" : attempts > 1 ? "Not connected to ovsdb-monitor" : "Connecting";
   if (state.textContent !== text) state.textContent = text;
