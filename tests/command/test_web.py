@@ -12,6 +12,7 @@ from typing import Any
 
 from twisted.internet import reactor
 from twisted.internet.defer import maybeDeferred
+from twisted.logger import capturedLogs, formatEvent
 from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
@@ -85,7 +86,14 @@ class OptionTests(SynchronousTestCase):
         path = Path(self.mktemp())
         self.assertIsNone(web.token(None))
         path.write_text(f"{TOKEN}\n")
-        self.assertEqual(web.token(str(path)), TOKEN)
+        path.chmod(0o600)
+        with capturedLogs() as logs:
+            self.assertEqual(web.token(str(path)), TOKEN)
+            self.assertEqual(len(logs), 0)
+            path.chmod(0o604)
+            web.token(str(path))
+        self.assertIn("everybody can read it", formatEvent(logs[0]))
+        self.assertNotIn(TOKEN, formatEvent(logs[0]))
         for content in (b"", TOKEN[1:].encode(), b"two words are no token", b"\xff" * 20):
             path.write_bytes(content)
             with self.assertRaises(UsageError) as caught:

@@ -239,6 +239,8 @@ class HostileTests(PageTestCase):
             f"--no-wait set Open_vSwitch . 'external_ids:hostname=\"{HOSTILE}\"'"
             f" -- add-port br-int '{HOSTILE}' -- set Interface '{HOSTILE}'"
             f" 'external_ids:iface-id=\"{HOSTILE}\"' 'type=\"{HOSTILE}\"'"
+            f" 'external_ids:attached-mac=\"{HOSTILE}\"' 'options:peer=\"{HOSTILE}\"'"
+            f" -- add-br '{HOSTILE}{HOSTILE}'"
         )
         await self.open("?switch=%3Cimg%20src=x%3E")
         await self.do(self.browser.press, "button[type=reset]")

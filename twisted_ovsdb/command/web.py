@@ -8,7 +8,9 @@ begins with the option.
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,10 +18,14 @@ from twisted.internet.abstract import isIPv6Address
 from twisted.internet.defer import maybeDeferred
 from twisted.internet.interfaces import IStreamServerEndpoint
 from twisted.internet.protocol import Factory
+from twisted.logger import Logger
 from twisted.python.usage import UsageError
 
 from twisted_ovsdb.endpoints.passive import serverFromRemote
+from twisted_ovsdb.errors import printable
 from twisted_ovsdb.web.door import TOKEN_LENGTH, isLoopback
+
+_log = Logger()
 
 
 def http(
@@ -54,6 +60,7 @@ def token(path: str | None) -> str | None:
     try:
         with open(path, encoding="ascii") as file:
             found = file.read(4096).strip()
+            public = os.fstat(file.fileno()).st_mode & stat.S_IROTH
     except (OSError, ValueError) as e:
         reason = e.strerror if isinstance(e, OSError) else "is not ASCII"
         raise UsageError(f"--http-token-file {path}: {reason}") from e
@@ -62,6 +69,8 @@ def token(path: str | None) -> str | None:
             f"--http-token-file {path}: must have a token of {TOKEN_LENGTH} characters or more,"
             " without spaces: openssl rand -hex 32 makes one"
         )
+    if public:
+        _log.warn("http-token-file {path}: everybody can read it (chmod o-r)", path=printable(path))
     return found
 
 

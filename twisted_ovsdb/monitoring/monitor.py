@@ -230,6 +230,8 @@ class InterfaceMonitor:
         found = self._present.interfaces()
         if bridge is not None:
             self._requireBridges()
+        elif wanted is None:
+            return found
         return tuple(
             row
             for row in found

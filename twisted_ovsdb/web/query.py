@@ -149,8 +149,8 @@ class _Search:
                 continue
             problems = self._problemsOf(switch, monitors[switch])
             matching: list[tuple[Order, OvsInterface]] = []
-            for row in self._switches.interfaces(monitors[switch]):
-                if query.wants(row) and self._hasProblem(row, problems):
+            for row in monitors[switch].interfaces():
+                if self._wants(row, problems):
                     order = (switch, row.name[:TEXT_LIMIT], row.uuid)
                     if query.after is None or order > query.after:
                         self.matches += 1
@@ -191,6 +191,11 @@ class _Search:
                 found[problem.interface.uuid] = problem.problem
                 self._problems[switch, problem.interface.uuid] = problem
         return found
+
+    def _wants(self, row: OvsInterface, problems: Mapping[str, str]) -> bool:
+        return (
+            self._query.wants(row) and self._hasProblem(row, problems) and self._switches.shows(row)
+        )
 
     def _hasProblem(self, row: OvsInterface, problems: Mapping[str, str]) -> bool:
         wanted = self._query.problem

@@ -59,10 +59,9 @@ class Switches:
         self.watch.keep(set(found))
         return found
 
-    def interfaces(self, monitor: InterfaceMonitor) -> tuple[OvsInterface, ...]:
-        """The interfaces of a switch that are shown."""
-        found = monitor.interfaces()
-        return found if self._wants is None else tuple(filter(self._wants, found))
+    def shows(self, interface: OvsInterface) -> bool:
+        """Whether an interface is shown to anybody."""
+        return self._wants is None or self._wants(interface)
 
     def lastMessage(self, monitor: InterfaceMonitor) -> float | None:
         """When the last bytes of a switch came, in seconds since the epoch."""
