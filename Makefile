@@ -14,6 +14,7 @@ run: $(VENV)/.run
 
 test: $(VENV)/.dev
 	tools/install-openvswitch
+	tools/install-browser
 	$(BIN)/python -m twisted.trial tests
 
 unit: $(VENV)/.dev
@@ -31,6 +32,7 @@ format: $(VENV)/.dev
 
 coverage: $(VENV)/.dev
 	tools/install-openvswitch
+	tools/install-browser
 	$(BIN)/coverage run -m twisted.trial tests
 	$(BIN)/coverage report
 

@@ -325,6 +325,9 @@ class CommandTests(SynchronousTestCase):
                 if "--events" in ours and (place := ours.index("--events") + 1):
                     # Events go to a file of the test, not to the file that the text names.
                     ours[place] = ours[place] if ours[place] == "-" else self.mktemp()
+                if "--http-token-file" in ours and (place := ours.index("--http-token-file") + 1):
+                    ours[place] = self.mktemp()
+                    Path(ours[place]).write_text("0123456789abcdef")
                 if "--help" in ours:
                     continue
                 options = ServerOptions()

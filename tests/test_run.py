@@ -27,7 +27,7 @@ from twisted_ovsdb.testing import MemoryServer
 
 CHECKOUT = Path(twisted_ovsdb.__file__).parent.parent
 
-LAST = b"vm tap-vm1 changed: ofport none -> 4 [update]"
+LAST = b"vm tap-vm1 changed on br-int: ofport none -> 4 [update]"
 
 
 class Run(ProcessProtocol):
@@ -112,11 +112,12 @@ class MemoryTests(TestCase):
         self.assertEqual(ended.exitCode, 0)
         for told in (
             "bridge br-int online: ofport 65534 [initial]",
-            "vm tap-web online: ofport 1, iface-id 0e9f6b40-5d1c-4f0f-9a62-5a3c7a1b2c01 [initial]",
-            "tunnel df-chassis2 online: ofport 2, remote-ip 192.0.2.2 [initial]",
-            "patch patch-ex online: ofport 3, peer patch-int [initial]",
+            "vm tap-web online on br-int: ofport 1, iface-id 0e9f6b40-",
+            "tunnel df-chassis2 online on br-int: ofport 2, remote-ip 192.0.2.2 [initial]",
+            "patch patch-ex online on br-int: ofport 3, peer patch-int [initial]",
             "synchronized: 2 bridge, 1 vm, 1 tunnel, 2 patch [initial]",
-            "vm tap-vm1 online: ofport none yet",
+            "vm tap-vm1 online on br-int: ofport none yet",
+            "the page is on http://127.0.0.1:",
         ):
             self.assertIn(told, run.output.decode())
         socket = next(line for line in lines if line.startswith("watching unix:"))

@@ -40,6 +40,8 @@ FOLDERS = (
     "twisted_ovsdb/openvswitch",
     "twisted_ovsdb/state",
     "twisted_ovsdb/testing",
+    "twisted_ovsdb/web",
+    "twisted_ovsdb/web/page",
     "twisted_ovsdb/wire",
 )
 """The folders in the wheel, without its metadata."""
@@ -193,6 +195,7 @@ class WheelTests(TestCase):
             str(path.relative_to(CHECKOUT)) for path in (CHECKOUT / "twisted_ovsdb").rglob("*.py")
         }
         others = {"twisted_ovsdb/py.typed", "twisted/plugins/twisted_ovsdb_plugin.py"}
+        others |= {f"twisted_ovsdb/web/page/page.{kind}" for kind in ("html", "css", "js")}
         self.assertEqual(shipped, package | others)
 
         await self.run_(sys.executable, "-m", "venv", self.folder / "venv")

@@ -33,6 +33,9 @@ SOCKETS = ("/var/run/openvswitch/db.sock", "/run/openvswitch/db.sock")
 
 INSTALL = str(Path(__file__).with_name("install-openvswitch"))
 
+OPTIONS = ("--bridges", "--http", "0")
+"""What is shown beside the events: on which bridge a port is, and the page."""
+
 PAUSE = 3.0
 """Seconds between two changes of the scene: time to read a line."""
 
@@ -63,11 +66,12 @@ def answers(family: int, address: Any) -> bool:
 
 def watch(endpoint: str) -> subprocess.Popen[bytes]:
     """
-    Start the monitor with the command that an operator uses.
+    Start the monitor with the command that an operator uses. The log says where its
+    page is.
     """
     twistd = str(Path(sys.executable).with_name("twistd"))
     return subprocess.Popen(
-        [twistd, "-n", "--pidfile=", "ovsdb-monitor", "--endpoint", endpoint],
+        [twistd, "-n", "--pidfile=", "ovsdb-monitor", "--endpoint", endpoint, *OPTIONS],
         # Ctrl-C must reach this program only, which then ends the monitor.
         start_new_session=True,
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from functools import partial
+from typing import TYPE_CHECKING
 
 from twisted.application.service import IService, MultiService
 
@@ -33,6 +34,9 @@ from twisted_ovsdb.monitoring.monitor import InterfaceMonitor
 from twisted_ovsdb.observers.filters import onlyBridges
 from twisted_ovsdb.observers.log import LoggingObserver
 
+if TYPE_CHECKING:
+    from twisted_ovsdb.web.service import WebService
+
 __all__ = ["Options", "makeService", "standardErrorLog"]
 
 
@@ -43,17 +47,69 @@ def makeService(options: Options) -> IService:
     """
     services = MultiService()
     services.addService(CollectorService())
-    observers: list[IOvsdbEventObserver] = [*map(EndingObserver, options["observers"])]
     files = _files(options, services)
     if files:
         services.addService(HangUpService(files))
-    observers += [each.observer for each in files]
-    if not observers and not options["once"]:
-        several = len(options["endpoints"]) > 1 or options["listen"]
-        logAll = bool(options["log-all"])
-        observers.append(LoggingObserver(nameSource=bool(several), logAll=logAll))
+    named: list[tuple[str, IOvsdbEventObserver]] = []
+    named += [(type(each).__qualname__, EndingObserver(each)) for each in options["observers"]]
+    named += [(f"--events {each.shown}", each.observer) for each in files]
+    if not named and not options["once"]:
+        several = len(options["endpoints"]) > 1 or bool(options["listen"])
+        log = LoggingObserver(nameSource=several, logAll=bool(options["log-all"]))
+        named.append(("log", log))
+    web = _web(options, named, files, services)
+    observers = [each for _, each in named]
     if options["bridge-patterns"]:
-        observers = [onlyBridges(each, *options["bridge-patterns"]) for each in observers]
+        observers[:] = [onlyBridges(each, *options["bridge-patterns"]) for each in observers]
+    monitored = _monitored(options, observers, services)
+    if web is not None:
+        web.monitored += monitored
+    for each, observer in zip(files, observers[len(options["observers"]) :], strict=False):
+        each.replay = partial(_replay, monitored, observer)
+        if isinstance(each, KeptEvents):
+            each.replayOf = partial(_replayOf, monitored, observer)
+    if "NOTIFY_SOCKET" in os.environ:
+        listening = [each for each in services if isinstance(each, OvsdbListenService)]
+        services.addService(
+            SystemdService(
+                lambda: [each.whenListening() for each in listening],
+                lambda: [each for one in monitored for each in _monitorsOf(one)],
+            )
+        )
+    return services
+
+
+def _web(
+    options: Options,
+    named: list[tuple[str, IOvsdbEventObserver]],
+    files: list[EventsService],
+    services: MultiService,
+) -> WebService | None:
+    """
+    @param named: the observers, with what they are called in the metrics; these are
+        replaced by what counts their failures, and that of the web is added.
+    """
+    if options["http"] is None:
+        return None
+    # Only now: twisted.web and prometheus_client take a while to import.
+    from twisted_ovsdb.web.service import WebService
+
+    web = WebService(
+        options["http"], options["http-hosts"], options["http-token"], fail=options.failure
+    )
+    services.addService(web)
+    web.checks += [each.missing for each in files]
+    named[:] = [(name, web.count(name, observer)) for name, observer in named]
+    named.append(("--http", web.watch))
+    if options["bridge-patterns"]:
+        web.wants = onlyBridges(web.watch, *options["bridge-patterns"]).wants
+    return web
+
+
+def _monitored(
+    options: Options, observers: list[IOvsdbEventObserver], services: MultiService
+) -> list[OvsdbMonitorFactory | OvsdbListenerFactory]:
+    """Make a factory for each endpoint, and a listener, with their services."""
     common = {
         "observers": observers,
         "database": options["database"],
@@ -68,7 +124,6 @@ def makeService(options: Options) -> IService:
         "audit": options["audit"],
     }
     servers: list[tuple[str, OvsdbMonitorFactory]] = []
-    monitored: list[OvsdbMonitorFactory | OvsdbListenerFactory] = []
     places = services
     if len(options["endpoints"]) > AT_ONCE:
         places = SpreadService()
@@ -85,10 +140,10 @@ def makeService(options: Options) -> IService:
         )
         places.addService(OvsdbMonitorService(endpoint, factory))
         servers.append((text, factory))
-        monitored.append(factory)
     if options["once"]:
         shown = options["timeout"], options["format"], options["bridge-patterns"]
         services.addService(OnceService(servers, *shown))
+    monitored: list[OvsdbMonitorFactory | OvsdbListenerFactory] = [each for _, each in servers]
     if options["listen"]:
         # One listener for all places: a switch may connect to any of them.
         listener = OvsdbListenerFactory(
@@ -100,19 +155,7 @@ def makeService(options: Options) -> IService:
         for place in options["listen"]:
             services.addService(OvsdbListenService(place, listener))
         monitored.append(listener)
-    for each, observer in zip(files, observers[len(options["observers"]) :], strict=False):
-        each.replay = partial(_replay, monitored, observer)
-        if isinstance(each, KeptEvents):
-            each.replayOf = partial(_replayOf, monitored, observer)
-    if "NOTIFY_SOCKET" in os.environ:
-        listening = [each for each in services if isinstance(each, OvsdbListenService)]
-        services.addService(
-            SystemdService(
-                lambda: [each.whenListening() for each in listening],
-                lambda: [each for one in monitored for each in _monitorsOf(one)],
-            )
-        )
-    return services
+    return monitored
 
 
 def _files(options: Options, services: MultiService) -> list[EventsService]:

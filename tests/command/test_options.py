@@ -377,4 +377,5 @@ class CompletionTests(SynchronousTestCase):
         for option in ("--private-key=", "--certificate=", "--ca-cert="):
             self.assertIn('_files -g "*.pem"', lines[option])
         files = {option for option, line in lines.items() if "_files" in line}
-        self.assertEqual(files, {"--events=", "--private-key=", "--certificate=", "--ca-cert="})
+        tls = {"--private-key=", "--certificate=", "--ca-cert="}
+        self.assertEqual(files, {"--events=", "--http-token-file=", *tls})

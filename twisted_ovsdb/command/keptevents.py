@@ -162,12 +162,12 @@ class KeptEvents(EventsService):
         try:
             if not isRegular(self._events):
                 raise self._fail(
-                    f"--events {self._shown}: is no regular file, and --state needs one"
+                    f"--events {self.shown}: is no regular file, and --state needs one"
                 )
             descriptor = openEvents(self._events, os.O_RDWR)
             batch = self._resume(descriptor)
         except OSError as e:
-            reason = f"--events {self._shown}: cannot be opened: {e.strerror}"
+            reason = f"--events {self.shown}: cannot be opened: {e.strerror}"
             raise self._fail(reason) from e
         self._writer = self._begin(descriptor, resumed=batch is not None)
         fate = _StateFate(self)
@@ -198,7 +198,7 @@ class KeptEvents(EventsService):
         where = readTail(self._events, descriptor, stored.position, batch)
         if where in _FOUND:
             log = self._log.info if where is Where.MOVED else self._log.warn
-            log("--events {events}: {found}", events=self._shown, found=_FOUND[where])
+            log("--events {events}: {found}", events=self.shown, found=_FOUND[where])
         # After a rotation, nothing may be in the new file yet.
         begun = stored.position.offset > 0 or batch.emptied
         self._incomplete = where is not Where.HERE or not begun
@@ -252,7 +252,7 @@ class KeptEvents(EventsService):
             self._log.error(
                 "--events {events}: somebody has cut it, as copytruncate of logrotate does; with"
                 " --state, rotate it by moving it: stopping",
-                events=self._shown,
+                events=self.shown,
             )
             stopWith(_reactor(), 1)
         return self._broken
@@ -313,7 +313,7 @@ class KeptEvents(EventsService):
             return
         self._writer = self._begin(descriptor, resumed=True)
         closeWriter(writer)
-        self._log.info("--events {events}: opened again", events=self._shown)
+        self._log.info("--events {events}: opened again", events=self.shown)
         self._moved.callback(None)
         self.replay()
 

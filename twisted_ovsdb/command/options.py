@@ -19,7 +19,7 @@ from typing import Any, Final
 from twisted.python import usage
 
 from twisted_ovsdb._version import __version__
-from twisted_ovsdb.command import arguments, jsonlog
+from twisted_ovsdb.command import arguments, jsonlog, web
 from twisted_ovsdb.command.eventsfile import STANDARD_OUTPUT
 from twisted_ovsdb.command.groups import usageText
 from twisted_ovsdb.command.once import FORMATS
@@ -51,6 +51,7 @@ _REPEATED: Final = {
     "column": "one more column to monitor",
     "events": "file of JSON Lines",
     "bridge": "bridges whose interfaces are told",
+    "http-host": "a name of this host",
 }
 
 _MAY_BE_ZERO: Final = ("connect-timeout", "snapshot-timeout", "probe-interval")
@@ -228,6 +229,21 @@ class Options(usage.Options):
             "The lines of the log: text, or json for machines (time, level, logger, message, and"
             " the fields of the message).",
         ],
+        [
+            "http",
+            None,
+            None,
+            "Serve a page, an event stream, metrics (/metrics), /health and /ready: a port on"
+            " 127.0.0.1, or a Twisted server endpoint string, such as unix:PATH or"
+            " tcp:8080:interface=192.0.2.1.",
+        ],
+        [
+            "http-token-file",
+            None,
+            None,
+            "A file with the token that every request but those for the page has to have"
+            " (Authorization: Bearer TOKEN). Needed if --http is not local.",
+        ],
         ["max-delay", None, MAX_DELAY, "The longest wait between attempts to connect, in seconds."],
         [
             "connect-timeout",
@@ -272,6 +288,9 @@ class Options(usage.Options):
             "state": usage.CompleteDirs(),
             "max-switches": usage.Completer(descr="number"),
             "forget": usage.Completer(descr="days"),
+            "http": usage.Completer(descr="port or server endpoint"),
+            "http-token-file": usage.CompleteFiles(descr="file with a token"),
+            "http-host": usage.Completer(descr="host name"),
             **dict.fromkeys(arguments.TLS_FILES, usage.CompleteFiles("*.pem", descr="PEM file")),
             **dict.fromkeys(
                 ("timeout", "report", "audit", "max-delay", *_MAY_BE_ZERO),
@@ -287,6 +306,7 @@ class Options(usage.Options):
             self.docs[name] = " ".join(self.docs[name].split())
         self.update(endpoints=[], listen=[], observers=[], columns=[], events=[])
         self["bridge-patterns"] = []
+        self["http-hosts"] = []
 
     def opt_endpoint(self, text: str) -> None:
         """
@@ -341,6 +361,13 @@ class Options(usage.Options):
         """
         self["bridge-patterns"].append(arguments.bridge(pattern))
 
+    def opt_http_host(self, name: str) -> None:
+        """
+        A host name by which --http may be asked, beside localhost and the
+        address that it listens on. May be given several times.
+        """
+        self["http-hosts"].append(web.host(name))
+
     def getSynopsis(self) -> str:
         """See L{usage.Options}."""
         return f"Usage: {self.program} [options]"
@@ -393,6 +420,8 @@ class Options(usage.Options):
             self._escapeOnStandardOutput()
         self["state"] = arguments.state(self["state"], self["events"])
         self._formatLog()
+        self["http-token"] = web.token(self["http-token-file"])
+        self["http"] = web.http(reactor, self["http"], self["http-token"], self["http-hosts"])
         self["rules"] = arguments.rules(self["rules"], self["bridge-names"])
         self["bridges"] = bool(self["bridges"] or self["bridge-patterns"] or self["once"])
         self["method"] = arguments.method(self["method"])

@@ -75,6 +75,7 @@ class EventsService(Service, Fate):
     Writes JSON Lines to one file, from start to stop.
 
     @ivar observer: the observer whose events are written.
+    @ivar shown: its path, for people.
     @ivar replay: tells the observer everything again, for the reader of a new file.
     """
 
@@ -86,12 +87,13 @@ class EventsService(Service, Fate):
         @param fail: makes the exception for a file that cannot be opened.
         """
         self._events = events
-        self._shown = escaped(events)  # in the log
+        self.shown = escaped(events)  # in the log
         self._fail = fail
         self._writer: LineWriter | None = None
         self._old: LineWriter | None = None  # of a file that was moved
         self._looking: IDelayedCall | None = None
         self._complaint = ""  # why the file cannot be opened again
+        self._trouble = ""  # why nothing can be written
         self.observer: IOvsdbEventObserver = JSONLinesObserver(self._write)
         self.replay: Callable[[], object] = lambda: None
 
@@ -101,7 +103,7 @@ class EventsService(Service, Fate):
         try:
             self._writer = self._begin(openEvents(self._events))
         except OSError as e:
-            reason = f"--events {self._shown}: cannot be opened: {e.strerror}"
+            reason = f"--events {self.shown}: cannot be opened: {e.strerror}"
             raise self._fail(reason) from e
         self._look()
 
@@ -120,6 +122,12 @@ class EventsService(Service, Fate):
             return None
         return drained.addTimeout(FAREWELL, _reactor()).addBoth(lambda _: self._close())
 
+    def missing(self) -> str | None:
+        """Why no lines can be written now; None if they can."""
+        if self._writer is None:
+            return f"--events {self.shown}: is not open"
+        return f"--events {self.shown}: {self._trouble}" if self._trouble else None
+
     def reopen(self) -> None:
         """Open the file at the path, if it is no longer the one that is open, or was emptied."""
         writer = self._writer
@@ -134,7 +142,7 @@ class EventsService(Service, Fate):
         new = self._begin(descriptor)
         self._writer, self._old = new, writer
         writer.letGo()
-        self._log.info("--events {events}: opened again", events=self._shown)
+        self._log.info("--events {events}: opened again", events=self.shown)
         if emptied or isDeleted(writer.fileno()):
             # What waits is not for the new file: the base of that already has it.
             self._closeOld()
@@ -160,7 +168,7 @@ class EventsService(Service, Fate):
             self._log.error(
                 "--events {events}: cannot be opened again: {reason}; the file that is open"
                 " gets the lines",
-                events=self._shown,
+                events=self.shown,
                 reason=reason,
             )
 
@@ -191,7 +199,7 @@ class EventsService(Service, Fate):
                 if writer.pending:
                     self._log.error(
                         "--events {events}: {count} bytes could not be written",
-                        events=self._shown,
+                        events=self.shown,
                         count=writer.pending,
                     )
         self._closeOld()
@@ -203,25 +211,27 @@ class EventsService(Service, Fate):
 
     def readerGone(self) -> None:
         """See L{Fate.readerGone}."""
-        self._log.info("--events {events}: the reader is gone: stopping", events=self._shown)
+        self._log.info("--events {events}: the reader is gone: stopping", events=self.shown)
         stopWith(_reactor(), 0)
 
     def failed(self, reason: str) -> None:
         """See L{Fate.failed}."""
-        self._log.error("--events {events}: {reason}: stopping", events=self._shown, reason=reason)
+        self._log.error("--events {events}: {reason}: stopping", events=self.shown, reason=reason)
         stopWith(_reactor(), 1)
 
     def full(self, reason: str) -> None:
         """See L{Fate.full}."""
+        self._trouble = reason
         self._log.error(
             "--events {events}: {reason}; trying again until there is room",
-            events=self._shown,
+            events=self.shown,
             reason=reason,
         )
 
     def goesOn(self) -> None:
         """See L{Fate.goesOn}."""
-        self._log.error("--events {events}: there is room again", events=self._shown)
+        self._trouble = ""
+        self._log.error("--events {events}: there is room again", events=self.shown)
 
 
 class HangUpService(Service):

@@ -79,6 +79,8 @@ class JSONRPCProtocol(Protocol):
         and nothing more is read from it; if it is not None.
     @ivar inTurn: shared with other connections, which read in turns; None: this one
         reads whatever comes.
+    @ivar heard: when bytes have come last, in the seconds of whatever watches the
+        connection; None if nothing does.
     @ivar messages: how many messages have come.
     @ivar replies: how many of them were replies to our requests.
     """
@@ -96,6 +98,7 @@ class JSONRPCProtocol(Protocol):
         self.inTurn: InTurn | None = None
         self.paused = False
         self.messages = self.replies = 0
+        self.heard: float | None = None
         self._held = False  # by pauseProducing
         self._queued = False  # until it is the turn of this connection
         self._odd = Sparing()  # what means nothing

@@ -105,7 +105,7 @@ class Watchdog:
 
     def _received(self) -> None:
         self._note()
-        self._heard = self._now()
+        self._heard = self._protocol.heard = self._now()
         # Any byte shows that the server is there, not only the answer.
         self._asked = None
 

@@ -129,6 +129,7 @@ class InterfaceMonitor:
         self._readiness = Readiness(present, self._byIfaceId, clock)
         self._oddities = OdditiesLog(present, bridges)
         self._wasInSync = False  # since it was made, or forgotten
+        self._heard: float | None = None  # of the last session
         for observer in asObservers(observers):
             self.addObserver(observer)
 
@@ -136,6 +137,11 @@ class InterfaceMonitor:
     def inSync(self) -> bool:
         """Whether everything is known as the server has it now."""
         return self._present.inSync
+
+    @property
+    def wasInSync(self) -> bool:
+        """Whether it was in sync at any time since it was made, or forgotten."""
+        return self._wasInSync
 
     @property
     def source(self) -> str:
@@ -155,6 +161,16 @@ class InterfaceMonitor:
     def switch(self) -> str:
         """The key of the switch: its system-id if that is known, else C{source}."""
         return self._present.switch
+
+    @property
+    def heard(self) -> float | None:
+        """
+        When the server's last bytes came, in the seconds of the clock that watches its
+        connections: C{time.monotonic}, or the clock that a factory was given. None if
+        none came, or no factory watches.
+        """
+        now = None if self._session is None else self._session.protocol.heard
+        return self._heard if now is None else now
 
     # Observers
 
@@ -244,6 +260,8 @@ class InterfaceMonitor:
         if bridge is not None:
             checkTexts(bridge=bridge)
             self._requireBridges()
+        elif wanted is None:
+            return found
         return tuple(
             row
             for row in found
@@ -494,6 +512,7 @@ class InterfaceMonitor:
 
     def _lose(self, reason: BaseException) -> None:
         if self._session is not None:
+            self._heard = self.heard
             self._session.close()
             self._session = None
         if self._present.inSync:

@@ -9,7 +9,7 @@ goes offline in its place in the order: before others come online.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import attrs
@@ -98,6 +98,18 @@ class View:
         if before and not now:
             return InterfaceOffline(event.previous, event.cause, **common)
         return event if now else None
+
+
+def behindViews(
+    observer: IOvsdbEventObserver, make: Callable[[IOvsdbEventObserver], IOvsdbEventObserver]
+) -> IOvsdbEventObserver:
+    """
+    Put something in front of an observer, but behind the views that stand before
+    it: it is told what they let through, and the monitor still sees them.
+    """
+    if isinstance(observer, View):
+        return attrs.evolve(observer, observer=behindViews(observer.observer, make))
+    return make(observer)
 
 
 @attrs.frozen

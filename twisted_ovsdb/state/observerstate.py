@@ -22,10 +22,11 @@ from twisted_ovsdb.connection.waiters import Waiters
 from twisted_ovsdb.errors import escaped
 from twisted_ovsdb.events import OvsInterface
 from twisted_ovsdb.interfaces import IOvsdbEventObserver, Observer, asObserver
+from twisted_ovsdb.openvswitch.views import behindViews
 from twisted_ovsdb.parameters import checkTexts
 from twisted_ovsdb.state.batch import Batch
 from twisted_ovsdb.state.database import Damaged, StateRefused, explain
-from twisted_ovsdb.state.remembering import Recorder, Remembered, remembered
+from twisted_ovsdb.state.remembering import Recorder, Remembered
 from twisted_ovsdb.state.roll import Roll
 from twisted_ovsdb.state.sink import SOON, Settle, Sink, SinkFate
 from twisted_ovsdb.state.store import Store
@@ -98,7 +99,7 @@ class ObserverState:
             self._recorders[name] = recorder
             return Remembered(recorder, partial(self._told, name))
 
-        return remembered(asObserver(observer), make)
+        return behindViews(asObserver(observer), make)
 
     def open(self) -> Deferred[None]:
         """

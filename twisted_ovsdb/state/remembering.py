@@ -124,15 +124,3 @@ class Remembered(View):
     def told(self) -> Any:
         """A function of the key of the switch."""
         return self._told
-
-
-def remembered(
-    observer: Any, make: Callable[[IOvsdbEventObserver], Remembered]
-) -> IOvsdbEventObserver:
-    """
-    Make an observer remember, behind the views that stand before it: what they hide
-    was not told.
-    """
-    if isinstance(observer, View):
-        return attrs.evolve(observer, observer=remembered(observer.observer, make))
-    return make(observer)

@@ -1,0 +1,159 @@
+# Copyright (c) The twisted_ovsdb authors.
+# See LICENSE for details.
+
+"""
+Tests for L{twisted_ovsdb.web.metrics}: what Prometheus is told. promtool checks it,
+where it is installed.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterable
+
+from twisted.trial.unittest import SkipTest
+
+from tests.web.webcase import WebTestCase
+from twisted_ovsdb.monitoring.monitor import InterfaceMonitor
+from twisted_ovsdb.testing import RecordingObserver
+from twisted_ovsdb.web import metrics
+from twisted_ovsdb.web.counted import CountedObserver
+from twisted_ovsdb.web.problems import Problem
+
+try:
+    from prometheus_client.parser import text_string_to_metric_families
+except ImportError:
+    missing = "prometheus_client is not installed"
+else:
+    missing = ""
+
+HOSTILE = 'a"b\\c\nd</script><img src=x onerror=alert(1)>\x00é\U0001f600'
+
+PREFIX = "ovsdb_monitor_"
+
+
+class MetricsTests(WebTestCase):
+    """
+    The metrics of a switch in memory.
+    """
+
+    if missing:
+        skip = missing
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.server.addBridge("br-int")
+        observer = CountedObserver(RecordingObserver(), "log", self.clock.seconds)
+        self.service.observers.append(observer)
+
+    def families(self) -> dict[str, list[tuple[dict[str, str], float]]]:
+        """
+        Scrape. Each family comes once.
+        """
+        text = self.get("/metrics").text
+        self.assertEqual(text.count("# TYPE "), len(set(self.types(text))))
+        return {
+            family.name.removeprefix(PREFIX): [(s.labels, s.value) for s in family.samples]
+            for family in text_string_to_metric_families(text)
+        }
+
+    def types(self, text: str) -> list[str]:
+        """
+        The names of the families.
+        """
+        return [line.split()[2] for line in text.splitlines() if line.startswith("# TYPE ")]
+
+    def test_values(self) -> None:
+        """
+        What is known of a switch, in sync and not.
+        """
+        self.server.addPort("br-int", "tap1", iface_id="vm-1")
+        self.server.assignOfport("tap1")
+        found = self.families()
+        sw1 = {"switch": "sw1"}
+        self.assertEqual(found["switch_in_sync"], [(sw1, 1)])
+        self.assertEqual(
+            found["switch_info"], [({"switch": "sw1", "hostname": "", "source": "sw1"}, 1)]
+        )
+        self.assertIn(({"switch": "sw1", "kind": "vm"}, 1), found["interfaces"])
+        self.assertIn(({"switch": "sw1", "kind": "patch"}, 0), found["interfaces"])
+        self.assertEqual(found["disconnects"], [(sw1, 0)])
+        self.assertIn(({"event": "online", "kind": "vm", "cause": "update"}, 1), found["events"])
+        self.assertIn(({"le": "0.005"}, 2), found["time_to_ready_seconds"])
+        self.assertIn(({}, 2), found["time_to_ready_seconds"])
+        self.assertEqual(found["observer_failures"], [({"observer": "log"}, 0)])
+        self.assertEqual(found["reactor_lag_seconds"], [({}, 0)])
+        self.assertEqual(found["problems_omitted"], [({}, 0)])
+        [(_, heard)] = found["last_message_timestamp_seconds"]
+        self.server.kill()
+        self.clock.advance(100)
+        found = self.families()
+        self.assertEqual(found["switch_in_sync"], [(sw1, 0)])
+        self.assertEqual(found["disconnects"], [(sw1, 1)])
+        self.assertIn(({"switch": "sw1", "kind": "vm"}, 1), found["interfaces"])
+        [(_, later)] = found["last_message_timestamp_seconds"]
+        self.assertLess(later - heard, 1)
+
+    def test_noSeriesForInterfaces(self) -> None:
+        """
+        More healthy interfaces are not more series.
+        """
+        before = self.get("/metrics").text.count("\n")
+        for number in range(100):
+            self.server.addPort("br-int", f"tap{number}", iface_id=f"vm-{number}")
+            self.server.assignOfport(f"tap{number}")
+        self.assertLessEqual(self.get("/metrics").text.count("\n"), before + 4)
+
+    def test_problems(self) -> None:
+        """
+        Problems of monitors that find them: the first thousand by name, and how many
+        others there are; a hostile name is text.
+        """
+        rows = self.factory.interfaces()
+        found = [Problem("failed", 1.0, HOSTILE, rows[0])] * 3
+        found += [Problem("not-applying", 1.0)]
+
+        def problemsOf(monitor: InterfaceMonitor) -> Iterable[Problem]:
+            return found
+
+        self.patch(metrics, "problemsOf", problemsOf)
+        self.patch(metrics, "PROBLEMS", 2)
+        families = self.families()
+        self.assertIn(({"switch": "sw1", "problem": "failed"}, 3), families["problems"])
+        self.assertEqual(families["problems_omitted"], [({}, 2)])
+        [(labels, _)] = families["problem_info"]
+        self.assertEqual(labels["interface"], rows[0].name)
+
+    def test_F103_hostile(self) -> None:
+        """
+        A hostile text is one label, shortened, and no line of its own.
+        """
+        self.factory.monitor.source = HOSTILE + "a" * 1000
+        [(labels, _)] = self.families()["switch_in_sync"]
+        self.assertEqual(labels["switch"], (HOSTILE + "a" * 1000)[: metrics.LABEL_LIMIT])
+
+    def test_slices(self) -> None:
+        """
+        A large family is written in slices, and has one header.
+        """
+        samples = [((f"s{number}",), number) for number in range(metrics.SLICE * 2 + 1)]
+        parts = list(metrics._gauge("x", "Help.", ["switch"], samples))
+        self.assertEqual(len(parts), 3)
+        text = b"".join(parts)
+        self.assertEqual(text.count(b"# HELP"), 1)
+        self.assertEqual(text.count(b"\n"), 2 + len(samples))
+        [empty] = metrics._gauge("x", "Help.", ["switch"], [])
+        self.assertEqual(empty.count(b"\n"), 2)
+
+    def test_promtool(self) -> None:
+        """
+        promtool has nothing to say against the metrics.
+        """
+        if shutil.which("promtool") is None:
+            raise SkipTest("promtool is not installed")
+        text = self.get("/metrics").body
+        checked = subprocess.run(
+            ["promtool", "check", "metrics"], input=text, capture_output=True, check=False
+        )
+        self.assertEqual((checked.returncode, checked.stdout, checked.stderr), (0, b"", b""))

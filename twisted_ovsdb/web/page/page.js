@@ -1,0 +1,362 @@
+// The page of ovsdb-monitor. It opens the stream first, then asks for what exists: an event that
+// comes between is applied afterwards. All text is set as text, never as markup.
+"use strict";
+const KINDS = ["bridge", "vm", "tunnel", "patch"], SHOWN = 500, SWITCHES = 200, LINES = 200;
+const OLD = 12000; // ms without a sign of life, which comes each 5 s
+const $ = id => document.getElementById(id);
+const key = (s, u) => s + "\n" + u;
+let switches = new Map(), rows = new Map(), problems = new Map();
+let matches = 0, next = null, lastId = null, heard = 0, connected = false, held = null, lines = [];
+let drawing = false, loading = 0, changed = false, whole = false, attempts = 0;
+
+function make(tag, text, cls) {
+  const e = document.createElement(tag);
+  if (text !== undefined && text !== null) e.textContent = text;
+  if (cls) e.className = cls;
+  return e;
+}
+function cell(row, label, content, cls) {
+  const td = make("td", content instanceof Node ? null : content, cls);
+  if (content instanceof Node) td.append(content);
+  if (content === "" || content === null) td.classList.add("empty");
+  td.dataset.label = label;
+  row.append(td);
+  return td;
+}
+function ago(seconds) {
+  const s = Math.max(0, Math.round(seconds));
+  if (s < 90) return s + " s";
+  if (s < 5400) return Math.round(s / 60) + " min";
+  return s < 129600 ? Math.round(s / 3600) + " h" : Math.round(s / 86400) + " days";
+}
+const since = t => t ? ago(Date.now() / 1000 - t) : "";
+const when = t => t ? new Date(t * 1000).toLocaleString() : "";
+const plural = (n, word) => n.toLocaleString() + " " + word + (n === 1 ? "" : "s");
+const number = id => Number(id.split(":")[1]);
+const nameOf = s => { const x = switches.get(s); return x && x.hostname || s; };
+
+// The filter stands in the address, so that a link can be sent.
+const FIELDS = ["text", "kind", "problem", "switch", "bridge"];
+function filter() {
+  const form = $("filter").elements, found = {};
+  for (const f of FIELDS) if (form[f].value.trim()) found[f] = form[f].value.trim();
+  return found;
+}
+function fromAddress() {
+  const given = new URLSearchParams(location.search);
+  for (const f of FIELDS) $("filter").elements[f].value = given.get(f) || "";
+}
+function toAddress() {
+  const query = new URLSearchParams(filter()).toString();
+  history.replaceState(null, "", query ? "?" + query : location.pathname);
+}
+function wanted(s, i) {
+  const f = filter(), text = (f.text || "").toLowerCase(), state = stateOf(i);
+  if (f.kind && i.kind !== f.kind || f.switch && s !== f.switch || f.bridge && i.bridge !== f.bridge) return false;
+  if (f.problem && !(f.problem === "any" ? state : state === f.problem)) return false;
+  return !text || [i.name, i.iface_id, i.error, i.attached_mac, i.remote_ip, i.peer, i.bridge, i.uuid]
+    .some(t => t && t.toLowerCase().includes(text));
+}
+const stateOf = i => i.ofport === -1 || i.error ? "failed" : i.ofport === null ? "pending" : null;
+
+async function ask(path) {
+  const token = sessionStorage.getItem("token");
+  const reply = await fetch(path, { headers: token ? { Authorization: "Bearer " + token } : {}, cache: "no-store" });
+  if (reply.status === 401) { login(token); throw new Error("the token is needed"); }
+  if (!reply.ok) throw new Error(await reply.text());
+  return reply;
+}
+function login(wrong) {
+  sessionStorage.removeItem("token");
+  $("login").hidden = false;
+  $("main").hidden = true;
+  $("connection").textContent = "Token needed";
+  $("connection").className = "state wait";
+  $("wrong").textContent = wrong ? "This is not the token." : "";
+  $("token").focus();
+}
+
+async function load() {
+  const mine = ++loading;
+  held = [];
+  try {
+    const query = new URLSearchParams({ ...filter(), limit: SHOWN });
+    const answers = [ask("/switches"), ask("/interfaces?" + query), ask("/interfaces?problem=any&limit=100")];
+    const [s, i, p] = await Promise.all((await Promise.all(answers)).map(a => a.json()));
+    if (mine !== loading) return;
+    switches = new Map(s.switches.map(x => [x.switch, x]));
+    rows = new Map(i.interfaces.map(x => [key(x.switch, x.interface.uuid), x]));
+    problems = new Map(p.interfaces.map(x => [key(x.switch, x.interface.uuid), x]));
+    matches = i.matches; next = i.next;
+    const waiting = held;
+    held = null;
+    // Counts are exact as of the answer's id; rows may be applied again.
+    for (const e of waiting) apply(e, number(e.id) > number(s.id), number(e.id) > number(i.id));
+    whole = true;
+    draw();
+  } catch (e) {
+    if (mine === loading) { held = null; changed = true; $("count").textContent = String(e.message).trim(); }
+  }
+}
+async function more() {
+  const found = await (await ask("/interfaces?" + new URLSearchParams({ ...filter(), limit: SHOWN, after: next }))).json();
+  for (const x of found.interfaces) rows.set(key(x.switch, x.interface.uuid), x);
+  next = found.next;
+  draw();
+}
+
+function apply(e, counts = true, rowsToo = true) {
+  const s = switches.get(e.switch);
+  if (e.event === "forgotten") {
+    switches.delete(e.switch);
+    for (const m of [rows, problems]) for (const [k, x] of m) if (x.switch === e.switch) m.delete(k);
+  } else if (!s && e.switch && e.event !== "problem" && e.event !== "solved") { changed = true; return; }
+  else if (e.event === "disconnected" && counts) Object.assign(s, { in_sync: false, since: e.timestamp, reason: e.reason, disconnects: s.disconnects + 1 });
+  else if (e.event === "synchronized" && counts) {
+    if (!s.in_sync) s.since = e.timestamp;
+    Object.assign(s, { in_sync: true, counts: { ...e.counts }, hostname: e.hostname || s.hostname });
+  } else if (e.interface && e.kind !== undefined) {
+    const k = key(e.switch, e.interface.uuid), known = rows.get(k), i = e.interface;
+    if (counts && e.event === "online" && e.cause !== "replay") s.counts[e.kind]++;
+    if (counts && e.event === "offline") s.counts[e.kind]--;
+    if (!rowsToo) return;
+    const state = e.event === "offline" ? null : stateOf(i), old = problems.get(k);
+    const row = { switch: e.switch, interface: i, problem: state, detail: i.error,
+      since: old && old.problem === state ? old.since : e.timestamp, fresh: e.cause !== "replay" };
+    if (state && (problems.has(k) || problems.size < 1000)) problems.set(k, row); else problems.delete(k);
+    const show = e.event !== "offline" && wanted(e.switch, i);
+    if (known && !show) { rows.delete(k); matches--; }
+    else if (show && (known || rows.size < (next ? SHOWN : 2 * SHOWN))) { rows.set(k, row); if (!known) matches++; }
+    else if (show && e.event === "online" && e.cause !== "replay") matches++;
+    else if (e.event === "offline" && next && wanted(e.switch, i)) matches--;
+  } else if (e.event === "problem" || e.event === "solved") changed = true;
+}
+
+// Drawing: at most twice a second, however much happens.
+function draw() {
+  if (drawing) return;
+  drawing = true;
+  setTimeout(() => { drawing = false; drawAll(); }, whole ? 0 : 400);
+  whole = false;
+}
+function drawAll() {
+  const all = [...switches.values()], up = all.filter(s => s.in_sync).length, sum = {};
+  for (const k of KINDS) sum[k] = all.reduce((n, s) => n + s.counts[k], 0);
+  const wrong = [...problems.values()].filter(p => p.problem !== "pending" || Date.now() / 1000 - (p.since || 0) > 30);
+  const facts = [["Switches in sync", up.toLocaleString(), " of " + all.length.toLocaleString(), up < all.length], ["Ports with problems", wrong.length + (problems.size >= 100 ? "+" : ""), "", wrong.length > 0],
+    ...[["VMs", "vm"], ["Bridges", "bridge"], ["Tunnels", "tunnel"], ["Patch ports", "patch"]].map(([n, k]) => [n, sum[k].toLocaleString(), "", false])];
+  $("summary").replaceChildren(...facts.map(([name, value, rest, alarm]) => {
+    const d = make("div", null, alarm ? "alarm" : ""), dd = make("dd", value);
+    if (rest) dd.append(make("small", rest));
+    d.append(make("dt", name), dd);
+    return d;
+  }));
+  drawProblems(all, wrong);
+  drawSwitches(all);
+  drawRows();
+  drawLines();
+  drawConnection();
+}
+function drawProblems(all, wrong) {
+  const down = all.filter(s => !s.in_sync).sort((a, b) => (a.since || 0) - (b.since || 0));
+  wrong.sort((a, b) => (a.since || 0) - (b.since || 0));
+  const items = down.slice(0, 50).map(s => item("bad", "not connected", nameOf(s.switch), s.reason || "no connection yet", s.since, () => choose({ switch: s.switch })));
+  for (const p of wrong.slice(0, 50)) {
+    const i = p.interface, where = [i.bridge, nameOf(p.switch)].filter(Boolean).join(" on ");
+    items.push(item(p.problem === "pending" ? "wait" : "bad", p.problem === "pending" ? "no port" : p.problem, i.name, [where, p.detail].filter(Boolean).join(": "), p.since,
+      () => choose({ switch: p.switch, text: i.name })));
+  }
+  const hidden = down.length + wrong.length - items.length;
+  if (hidden > 0) items.push(make("li", "and " + plural(hidden, "other"), "quiet"));
+  keepFocus($("problem-list"), items);
+  $("no-problems").textContent = items.length ? "" : all.length ? "None: every switch is in sync, and every interface has its port." : "No switch is known.";
+}
+function item(cls, state, name, detail, t, go) {
+  const li = make("li"), b = make("button", name, "link");
+  b.type = "button";
+  b.onclick = go;
+  li.append(make("span", state, "state " + cls), b, make("span", detail));
+  if (t) { const x = make("span", "seen for " + since(t), "quiet"); x.title = when(t); li.append(x); }
+  return li;
+}
+function drawSwitches(all) {
+  all.sort((a, b) => a.in_sync - b.in_sync || (nameOf(a.switch) < nameOf(b.switch) ? -1 : 1));
+  keepFocus($("switches").tBodies[0], all.slice(0, SWITCHES).map(s => {
+    const tr = make("tr"), b = make("button", nameOf(s.switch), "link");
+    b.type = "button";
+    b.title = [s.switch, s.source, s.address].filter((x, i, a) => x && a.indexOf(x) === i).join(", ");
+    b.onclick = () => choose({ switch: s.switch });
+    cell(tr, "Switch", b);
+    cell(tr, "State", make("span", s.in_sync ? "in sync" : s.since ? "not connected" : "never connected", "state " + (s.in_sync ? "good" : "bad")));
+    cell(tr, "Since", since(s.since)).title = when(s.since);
+    for (const [n, k] of [["Bridges", "bridge"], ["VMs", "vm"], ["Tunnels", "tunnel"], ["Patches", "patch"]]) cell(tr, n, s.counts[k].toLocaleString(), "number" + (s.counts[k] ? "" : " zero"));
+    cell(tr, "Outages", s.disconnects + "", "number" + (s.disconnects ? "" : " zero"));
+    return tr;
+  }));
+  $("more-switches").hidden = all.length <= SWITCHES;
+  $("more-switches").textContent = "and " + (all.length - SWITCHES).toLocaleString() + " more, all shown by the filter below";
+  if (document.activeElement !== $("filter").elements.switch) $("names").replaceChildren(...all.slice(0, 1000).map(s => { const o = make("option", nameOf(s.switch)); o.value = s.switch; return o; }));
+}
+const order = (a, b) => {
+  const x = [a.switch, a.interface.name, a.interface.uuid], y = [b.switch, b.interface.name, b.interface.uuid];
+  for (let n = 0; n < 3; n++) if (x[n] !== y[n]) return x[n] < y[n] ? -1 : 1;
+  return 0;
+};
+function drawRows() {
+  const body = $("interfaces").tBodies[0], known = new Map([...body.rows].map(r => [r.dataset.key, r]));
+  const found = [...rows.entries()].sort((a, b) => order(a[1], b[1]));
+  // A row that is as it was keeps its element, and so the focus and a selection in it.
+  keepFocus(body, found.map(([k, r]) => {
+    const old = known.get(k), down = !(switches.get(r.switch) || {}).in_sync;
+    const seen = JSON.stringify([r.interface, r.problem, down]);
+    if (old && old.dataset.seen === seen) return old;
+    const i = r.interface, tr = make("tr", null, r.fresh ? "new" : "");
+    tr.dataset.key = k; tr.dataset.seen = seen; r.fresh = false;
+    cell(tr, "Interface", i.name);
+    cell(tr, "Kind", i.kind || "");
+    const state = r.problem === "failed" ? ["failed", "bad"] : i.ofport === null ? ["no port yet", "wait"] : r.problem ? [r.problem, "bad"] : down ? ["last known", "wait"] : ["ready", "good"];
+    const td = cell(tr, "State", make("span", state[0], "state " + state[1]));
+    if (r.problem && r.since) td.title = "since " + when(r.since);
+    if (r.detail) td.append(make("span", r.detail, "detail"));
+    cell(tr, "Port", i.ofport === null || i.ofport < 0 ? "" : i.ofport + "", "number");
+    cell(tr, "Bridge", i.bridge || "");
+    cell(tr, "Leads to", i.iface_id || i.peer || i.remote_ip || "");
+    cell(tr, "Switch", nameOf(r.switch)).title = r.switch;
+    return tr;
+  }));
+  const few = rows.size < matches ? rows.size.toLocaleString() + " of " : "";
+  $("count").textContent = matches ? few + plural(matches, "interface") : Object.keys(filter()).length ? "No interface matches the filter." : "No interfaces.";
+  $("more").hidden = !next;
+}
+function drawLines() {
+  if ($("pause").getAttribute("aria-pressed") === "true") return;
+  $("live").replaceChildren(...lines.map(e => {
+    const li = make("li"), t = make("time", new Date(e.timestamp * 1000).toLocaleTimeString([], { hour12: false })), i = e.interface;
+    t.dateTime = e.time;
+    li.append(t);
+    if (i) {
+      li.append((e.kind || "port") + " ", make("b", i.name), " " + (e.problem ? e.event + ": " + e.problem : words(e)));
+      if (i.bridge) li.append(" on " + i.bridge);
+      li.append(make("span", " " + nameOf(e.switch), "quiet"));
+    } else li.append(make("b", nameOf(e.switch)), " " + (e.event === "synchronized" ? "is in sync" : e.event === "disconnected" ? "is not connected" : e.event) + (e.reason ? ": " + e.reason : ""));
+    return li;
+  }));
+  $("nothing").hidden = lines.length > 0;
+}
+function words(e) {
+  const i = e.interface;
+  if (e.event === "offline") return "is gone";
+  if (e.event === "online") return (e.cause === "update" ? "came online" : "is online") + (i.ofport > 0 ? ", port " + i.ofport : i.ofport === null ? ", no port yet" : "") + (i.error ? ", failed: " + i.error : "");
+  if (e.became_ready) return "is ready, port " + i.ofport;
+  if (i.error || i.ofport === -1) return "failed" + (i.error ? ": " + i.error : "");
+  return "changed: " + Object.entries(e.changes || {}).map(([c, [, now]]) => c + " " + (typeof now === "object" && now ? JSON.stringify(now) : now)).join(", ");
+}
+function keepFocus(parent, children) {
+  const active = document.activeElement, index = parent.contains(active) ? [...parent.querySelectorAll("button")].indexOf(active) : -1;
+  parent.replaceChildren(...children);
+  if (index >= 0) { const b = parent.querySelectorAll("button")[index]; if (b) b.focus(); }
+}
+function drawConnection() {
+  if (!$("login").hidden) return;
+  const old = !connected || Date.now() - heard > OLD, state = $("connection");
+  const text = !old ? "Live" : heard ? "Not connected to ovsdb-monitor: this is " + ago((Date.now() - heard) / 1000) + " old" : attempts > 1 ? "Not connected to ovsdb-monitor" : "Connecting";
+  if (state.textContent !== text) state.textContent = text;
+  state.className = "state " + (!old ? "good" : heard || attempts > 1 ? "bad" : "wait");
+  $("main").classList.toggle("old", old && heard > 0);
+  document.title = (problems.size ? "(" + problems.size + ") " : "") + (old && heard ? "not connected: " : "") + "ovsdb-monitor";
+}
+function choose(f) {
+  for (const n of FIELDS) $("filter").elements[n].value = f[n] || "";
+  filterChanged();
+  $("table").scrollIntoView();
+  $("table").focus({ preventScroll: true });
+}
+let typing = 0;
+function filterChanged(event) {
+  toAddress();
+  clearTimeout(typing);
+  typing = setTimeout(load, event ? 250 : 0);
+}
+
+// The stream, read by fetch: EventSource cannot send a token.
+function message(block) {
+  let event = "message", id = null, data = "";
+  for (const line of block.split("\n")) {
+    if (line.startsWith("event: ")) event = line.slice(7);
+    else if (line.startsWith("id: ")) id = line.slice(4);
+    else if (line.startsWith("data: ")) data += line.slice(6);
+  }
+  if (!data) return;
+  const value = { ...JSON.parse(data), id };
+  if (event === "started" || event === "resync") {
+    if (event === "started" && value.resumed) return;
+    lastId = id;
+    load();
+  } else {
+    if (value.cause !== "replay") { lines.unshift(value); lines.length = Math.min(lines.length, LINES); }
+    // Earlier events are only for the list.
+    if (lastId && number(id) <= number(lastId)) { draw(); return; }
+    lastId = id;
+    if (held) held.push(value); else apply(value);
+    draw();
+  }
+}
+async function listen() {
+  for (;;) {
+    attempts++;
+    const stop = new AbortController();
+    try {
+      const token = sessionStorage.getItem("token"), headers = { Accept: "text/event-stream" };
+      if (token) headers.Authorization = "Bearer " + token;
+      if (lastId) headers["Last-Event-ID"] = lastId;
+      const reply = await fetch("/events" + (lastId ? "" : "?last=50"), { headers, signal: stop.signal, cache: "no-store" });
+      if (reply.status === 401) { login(token); return; }
+      if (!reply.ok) throw new Error(await reply.text());
+      if (!lastId) lines = [];
+      connected = true;
+      let text = "";
+      const reader = reply.body.pipeThrough(new TextDecoderStream()).getReader();
+      for (;;) {
+        let timer;
+        const silence = new Promise((_, fail) => { timer = setTimeout(() => fail(new Error("silence")), OLD); });
+        const { done, value } = await Promise.race([reader.read(), silence]);
+        clearTimeout(timer);
+        if (done) break;
+        heard = Date.now();
+        text += value;
+        const blocks = text.split("\n\n");
+        text = blocks.pop();
+        blocks.forEach(message);
+      }
+    } catch (e) { /* again below */ }
+    stop.abort();
+    connected = false;
+    drawConnection();
+    await new Promise(done => setTimeout(done, 1000 + Math.random() * 1000));
+  }
+}
+
+addEventListener("DOMContentLoaded", () => {
+  fromAddress();
+  $("filter").addEventListener("input", filterChanged);
+  $("filter").addEventListener("submit", e => e.preventDefault());
+  $("filter").addEventListener("reset", () => setTimeout(filterChanged));
+  addEventListener("popstate", () => { fromAddress(); load(); });
+  $("more").addEventListener("click", () => more().catch(load));
+  $("pause").addEventListener("click", () => {
+    const on = $("pause").getAttribute("aria-pressed") !== "true";
+    $("pause").setAttribute("aria-pressed", on);
+    $("pause").textContent = on ? "Go on" : "Pause";
+    drawLines();
+  });
+  $("login").addEventListener("submit", e => {
+    e.preventDefault();
+    sessionStorage.setItem("token", $("token").value.trim());
+    $("token").value = "";
+    $("login").hidden = true;
+    $("main").hidden = false;
+    listen();
+  });
+  setInterval(() => { if (changed && !held) { changed = false; load(); } else if (!document.hidden) draw(); }, 1000);
+  listen();
+});

@@ -1,0 +1,97 @@
+# Copyright (c) The twisted_ovsdb authors.
+# See LICENSE for details.
+
+"""
+Which switches there are, read from the monitors when somebody asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Union
+
+from twisted_ovsdb.lifecycle.factory import OvsdbMonitorFactory
+from twisted_ovsdb.lifecycle.listener import OvsdbListenerFactory
+from twisted_ovsdb.monitoring.monitor import InterfaceMonitor
+from twisted_ovsdb.openvswitch.tracker import Wants
+from twisted_ovsdb.ovsinterface import OvsInterface
+from twisted_ovsdb.web.problems import problemsOf
+from twisted_ovsdb.web.watch import Watch
+
+Monitored = Union[OvsdbMonitorFactory, OvsdbListenerFactory]
+
+
+class Switches:
+    """
+    The switches of some factories and listeners.
+
+    @ivar watch: the observer that was told of them.
+    @ivar endpoints: the factories of one server each.
+    """
+
+    def __init__(
+        self,
+        monitored: Sequence[Monitored],
+        watch: Watch,
+        wants: Wants | None = None,
+    ) -> None:
+        """@param wants: which interfaces are shown; None: all."""
+        self.watch = watch
+        self._monitored = monitored
+        self._wants = wants
+
+    @property
+    def endpoints(self) -> list[OvsdbMonitorFactory]:
+        """The factories of one server each."""
+        return [each for each in self._monitored if isinstance(each, OvsdbMonitorFactory)]
+
+    def monitors(self) -> dict[str, InterfaceMonitor]:
+        """
+        The monitor of each switch, by its key. If two endpoints lead to one switch,
+        the one that is in sync.
+        """
+        found: dict[str, InterfaceMonitor] = {}
+        for each in self._monitored:
+            for monitor in _monitorsOf(each):
+                switch = monitor.switch
+                if switch not in found or not found[switch].inSync:
+                    found[switch] = monitor
+        self.watch.keep(set(found))
+        return found
+
+    def shows(self, interface: OvsInterface) -> bool:
+        """Whether an interface is shown to anybody."""
+        return self._wants is None or self._wants(interface)
+
+    def lastMessage(self, monitor: InterfaceMonitor) -> float | None:
+        """When the last bytes of a switch came, in seconds since the epoch."""
+        return None if monitor.heard is None else self.watch.wallOf(monitor.heard)
+
+    def shown(self) -> Iterator[dict[str, Any]]:
+        """Each switch, for the answer to C{/switches}."""
+        for switch, monitor in self.monitors().items():
+            yield self._shown(switch, monitor)
+
+    def _shown(self, switch: str, monitor: InterfaceMonitor) -> dict[str, Any]:
+        seen = self.watch.seen(switch)
+        return {
+            "switch": switch,
+            "source": monitor.source,
+            "system_id": monitor.identity.system_id,
+            "hostname": monitor.identity.hostname,
+            "address": monitor.identity.address,
+            "in_sync": seen.inSync,
+            "since": seen.since,
+            "reason": None if seen.inSync else seen.reason,
+            "last_sync": seen.lastSync,
+            "last_message": self.lastMessage(monitor),
+            "disconnects": seen.disconnects,
+            "counts": seen.counts.copy(),
+            "problems": sum(1 for _ in problemsOf(monitor)),
+        }
+
+
+def _monitorsOf(each: Monitored) -> tuple[InterfaceMonitor, ...]:
+    if isinstance(each, OvsdbListenerFactory):
+        return tuple(each.monitors.values())
+    return (each.monitor,)

@@ -1,0 +1,141 @@
+# Copyright (c) The twisted_ovsdb authors.
+# See LICENSE for details.
+
+"""
+The observer behind the page and the metrics: it counts events, knows the state of
+each switch, and keeps what happened lately. Interfaces are not kept here: the
+monitors have them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from datetime import datetime, timezone
+from typing import Final
+
+from zope.interface import implementer
+
+from twisted_ovsdb.errors import describeReason
+from twisted_ovsdb.events import (
+    Cause,
+    Disconnected,
+    Event,
+    InterfaceEvent,
+    InterfaceKind,
+    InterfaceOffline,
+    InterfaceOnline,
+    SwitchForgotten,
+    Synchronized,
+)
+from twisted_ovsdb.interfaces import IOvsdbEventObserver
+from twisted_ovsdb.observers.base import EVENT_NAMES, countKinds
+from twisted_ovsdb.web.recent import Recent
+from twisted_ovsdb.web.unready import Unready
+
+KINDS: Final = tuple(kind.value for kind in InterfaceKind)
+
+
+class Seen:
+    """
+    What was told of one switch.
+
+    @ivar counts: how many interfaces it has, by kind.
+    @ivar inSync: whether it was told that the switch is in sync.
+    @ivar since: when that changed last, in seconds since the epoch; None before
+        the first time.
+    @ivar reason: why its last session ended.
+    @ivar disconnects: how many sessions have ended.
+    @ivar lastSync: when a snapshot was told in full, in seconds since the epoch.
+    """
+
+    __slots__ = ("counts", "disconnects", "inSync", "lastSync", "reason", "since")
+
+    def __init__(self) -> None:
+        self.counts: dict[str, int] = dict.fromkeys(KINDS, 0)
+        self.inSync = False
+        self.since: float | None = None
+        self.reason: str | None = None
+        self.disconnects = 0
+        self.lastSync: float | None = None
+
+
+@implementer(IOvsdbEventObserver)
+class Watch:
+    """
+    Counts events, and keeps the recent ones.
+
+    @ivar recent: the recent events.
+    @ivar unready: the interfaces that have no port.
+    @ivar events: how many events there were, by name, kind and cause; the last two
+        are empty for events that have none.
+    @ivar onEvent: called when there is something new in C{recent}.
+    """
+
+    def __init__(
+        self,
+        run: str,
+        wall: Callable[[], float] = time.time,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """
+        @param run: see L{Recent}.
+        @param wall: the time in seconds since the epoch.
+        @param now: the time in seconds that never jump.
+        """
+        self.recent = Recent(run)
+        self.unready = Unready()
+        self.events: Counter[tuple[str, str, str]] = Counter()
+        self.onEvent: Callable[[], object] = lambda: None
+        self._seen: dict[str, Seen] = {}
+        self._wall = wall
+        self._now = now
+
+    def __repr__(self) -> str:
+        return "<the observer of --http>"
+
+    def seen(self, switch: str) -> Seen:
+        """What was told of a switch; nothing, if nothing was."""
+        return self._seen.get(switch) or Seen()
+
+    def wallOf(self, moment: float) -> float:
+        """A moment in seconds that never jump, in seconds since the epoch."""
+        return self._wall() - (self._now() - moment)
+
+    def keep(self, switches: set[str]) -> None:
+        """Forget all switches but these. An identity may change without a word."""
+        for switch in self._seen.keys() - switches:
+            del self._seen[switch]
+
+    def eventReceived(self, event: Event) -> None:
+        """See L{IOvsdbEventObserver}."""
+        wall = self._wall()
+        kind = event.kind.value if isinstance(event, InterfaceEvent) else ""
+        cause = event.cause.value if isinstance(event, (InterfaceEvent, Synchronized)) else ""
+        self.events[EVENT_NAMES[type(event)], kind, cause] += 1
+        self.unready.note(event, wall, self._now())
+        self._note(event, wall)
+        self.recent.add(event, datetime.fromtimestamp(wall, timezone.utc))
+        self.onEvent()
+
+    def _note(self, event: Event, wall: float) -> None:
+        if isinstance(event, SwitchForgotten):
+            self._seen.pop(event.switch, None)
+            return
+        seen = self._seen.get(event.switch)
+        if seen is None:
+            seen = self._seen[event.switch] = Seen()
+        if isinstance(event, InterfaceOffline):
+            seen.counts[event.kind.value] -= 1
+        elif isinstance(event, InterfaceOnline) and event.cause is not Cause.REPLAY:
+            seen.counts[event.kind.value] += 1
+        elif isinstance(event, Synchronized):
+            seen.counts = countKinds(event.interfaces)
+            if not seen.inSync:  # else it was only told again
+                seen.inSync, seen.since = True, wall
+            seen.lastSync = wall
+        elif isinstance(event, Disconnected):
+            seen.inSync, seen.since = False, wall
+            seen.reason = describeReason(event.reason)
+            seen.disconnects += 1
