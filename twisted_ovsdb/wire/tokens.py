@@ -156,9 +156,9 @@ class Tokens:
 
         @param whole: whether the chunk may be a whole message, as most are. Then only
             its brackets are looked at.
-        @return: whether the message goes on behind the chunk. It ends with the chunk's
-            last byte, or not at all. None if this cannot tell, and then nothing has
-            changed.
+        @return: True if the message goes on behind the chunk, False if it ends with
+            the chunk's last byte. None if neither is certain: nothing has changed then,
+            and the chunk is to be read token by token.
         """
         text = chunk[self._escaped :]
         escaped = False
