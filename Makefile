@@ -1,6 +1,8 @@
 # `make run` runs the main job, `make test` the tests; see README.md.
 
 PYTHON ?= python3
+# How many processes run the tests side by side: most tests wait for real switches.
+JOBS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 
@@ -15,7 +17,7 @@ run: $(VENV)/.run
 test: $(VENV)/.dev
 	tools/install-openvswitch
 	tools/install-browser
-	$(BIN)/python -m twisted.trial tests
+	$(BIN)/python -m twisted.trial --jobs $(JOBS) tests
 
 unit: $(VENV)/.dev
 	files=$$($(BIN)/python -m tools.unittests) && $(BIN)/python -m twisted.trial $$files

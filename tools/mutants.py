@@ -38,7 +38,7 @@ EQUIVALENTS: Final = CHECKOUT / "tools" / "equivalents.txt"
 
 OTHERS: Final = [
     *("tests.connection", "tests.monitoring", "tests.lifecycle", "tests.endpoints"),
-    *("tests.test_mistakes", "tests.test_interfaces"),
+    *("tests.observers", "tests.test_mistakes", "tests.test_interfaces"),
 ]
 """What is run too before a mutant counts as a survivor: some code has its tests elsewhere."""
 

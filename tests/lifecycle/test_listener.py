@@ -458,7 +458,7 @@ class ListenerTests(ListenerTestCase):
     def test_maxSwitches(self) -> None:
         """
         The number of connected switches is limited, and so is the number of
-        unidentified connections, of which the oldest goes. A known switch may
+        unidentified connections: the oldest one is closed. A known switch may
         connect again. The log says which limit was reached, and which option sets
         it.
         """

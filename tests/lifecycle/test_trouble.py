@@ -77,6 +77,19 @@ class LogTests(FactoryTestCase):
             ((_, line),) = self.lines(logs)
             self.assertTrue(line.endswith(f"; {text}); trying again"), line)
 
+    def test_hintOfTLS(self) -> None:
+        """
+        A connection that ends before the server was in sync may be one for TLS, if it
+        is one without.
+        """
+        for source, hints in (("tcp:127.0.0.1:6640", 1), ("ssl:127.0.0.1:6640", 0)):
+            self.makeFactory(source=source)
+            with capturedLogs() as logs:
+                self.accept()
+                self.lose()
+            ((_, line),) = self.lines(logs)
+            self.assertEqual(line.count("does the server expect TLS? Then use ssl:HOST:PORT"), hints)
+
     def test_noHint(self) -> None:
         """
         There is no hint for another port, or for a server that was in sync

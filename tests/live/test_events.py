@@ -107,7 +107,8 @@ class EventTests(LiveTestCase):
         protocol = await connect(self, self.ovs.unix)
         await port.addPort(protocol, "br-int", "tap9", "port-9")
         told = await self.observer.until(isReady)
-        self.assertEqual(summaries(told[-1:])[0][:3], ("changed", "vm", "tap9"))
+        # A server may tell of both transactions at once: then it comes online ready.
+        self.assertEqual(summaries(told[-1:])[0][1:3], ("vm", "tap9"))
         await port.removePort(protocol, "br-int", "tap9")
         (*_, offline) = await self.observer.until(lambda event: isinstance(event, InterfaceOffline))
         self.assertEqual(summaries([offline]), [("offline", "vm", "tap9", "update")])

@@ -328,7 +328,7 @@ class SliceTests(SynchronousTestCase):
 
     def assertAttachesAgain(self) -> None:
         """
-        The monitor has left the connection, of which nothing is told, and may be
+        The monitor has left the connection: no observer is told of it, and it may be
         attached to it again before the server has answered.
         """
         self.failureResultOf(self.attached, CancelledError)

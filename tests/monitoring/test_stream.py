@@ -296,7 +296,7 @@ class StreamTests(FactoryTestCase):
         """
         A consumer that has many events to catch up with gets a limited number
         of them in one turn, and the rest in the next turn. A consumer that is
-        cancelled between them gets no more.
+        cancelled between them gets no more, and leaves no timer behind.
         """
         many = {n: vmRow(f"tap{n}") for n in range(1, DELIVERY_SLICE + 100)}
         consumer = Consumer(self.factory.events(), busy=True)
@@ -306,8 +306,11 @@ class StreamTests(FactoryTestCase):
             each.busy = False
             each.free()
             self.assertEqual(len(each.events), DELIVERY_SLICE)
+        timers = len(self.clock.getDelayedCalls())
         stopped.ended.cancel()
         self.failureResultOf(stopped.ended, CancelledError)
+        # The next turn, and the warning about a slow observer.
+        self.assertEqual(len(self.clock.getDelayedCalls()), timers - 2)
         self.clock.advance(0)
         self.assertEqual(len(consumer.events), len(many) + 1)
         self.assertIsInstance(consumer.events[-1], Synchronized)

@@ -8,6 +8,7 @@ Tests for L{twisted_ovsdb.state.observerstate} and L{twisted_ovsdb.state.remembe
 from __future__ import annotations
 
 import os
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from zope.interface.verify import verifyObject
 
 from tests.fakes.disk import DiskReactor, FakeThread
 from tests.fakes.monitorcase import MonitorTestCase
-from tests.fakes.observers import Busy, Recorder
+from tests.fakes.observers import Busy, Recorder, summaries
 from tests.fakes.rows import vm, vmRow
 from tests.state.test_store import online
 from twisted_ovsdb import ObserverState, StateRefused, onlyKinds, withoutReplays
@@ -130,15 +131,74 @@ class RestartTests(StateTestCase):
             ],
         )
 
-    def test_notCommitted(self) -> None:
+    def test_killed(self) -> None:
         """
-        What was told in the last moments is told again, and never left out.
+        What was told after the last commit counts too: it is not told again, and what
+        is gone by the next start is told offline.
+        """
+        self.synchronize({1: vmRow("tap1")})
+        self.assertEqual(len(self.take()), 2)
+        for gone in (1, 2):
+            now = gone + 1
+            self.update({gone: {"old": vmRow(f"tap{gone}")}, now: {"new": vmRow(f"tap{now}")}})
+            self.assertEqual(len(self.take()), 2)
+            self.crash()
+            self.begin()
+            self.synchronize({})
+            self.assertEqual(
+                self.take(),
+                [("offline", "vm", f"tap{now}", "resync"), ("synchronized", "resync")],
+            )
+            self.update({2: {"new": vmRow("tap2")}})
+            self.take()
+
+    def test_killedWhileTelling(self) -> None:
+        """
+        Of an interface that is being told online when the process is killed, nobody
+        knows whether the observer has heard: it is told online again, and then offline
+        if it is gone. The observer is told nothing else meanwhile.
+        """
+        busy = Busy()
+        self.begin(busy)
+        self.synchronize({1: vmRow("tap1"), 2: vmRow("tap2"), 3: vmRow("tap3")})
+        self.work()
+        busy.free()
+        self.work()
+        self.work()
+        told = summaries(busy.events)
+        self.assertEqual([name for _, _, name, _ in told], ["tap1", "tap2"])
+        self.crash()
+        busy = Busy()
+        self.begin(busy)
+        self.synchronize({1: vmRow("tap1"), 3: vmRow("tap3")})
+        self.work()
+        self.assertEqual(summaries(busy.events), [("online", "vm", "tap2", "resync")])
+        busy.freeAll()
+        self.work()
+        busy.freeAll()
+        self.assertEqual(
+            summaries(busy.events[1:]),
+            [
+                ("offline", "vm", "tap2", "resync"),
+                ("online", "vm", "tap3", "resync"),
+                ("online", "vm", "tap1", "replay"),
+                ("synchronized", "resync"),
+            ],
+        )
+
+    def test_powerLost(self) -> None:
+        """
+        If the computer loses what it had not written to the disk, what was told in the
+        last moments is told again, and never left out.
         """
         self.synchronize({1: vmRow("tap1")})
         self.work()
+        (journal,) = self.folder.glob("*.jsonl")
+        size = journal.stat().st_size
         self.update({1: {"old": vmRow("tap1")}, 2: {"new": vmRow("tap2")}})
         self.assertEqual(len(self.take()), 4)
         self.crash()
+        os.truncate(journal, size // 2)
         self.begin()
         self.synchronize({2: vmRow("tap2")})
         self.assertEqual(
@@ -390,6 +450,24 @@ class FaultTests(StateTestCase):
         self.reactor.work()
         self.failureResultOf(opened, StateRefused)
         self.assertEqual(self.reactor.triggers, [])
+
+    def test_noJournal(self) -> None:
+        """
+        If the file for the last moments cannot be opened, one line says what that
+        means, and what is committed counts as ever.
+        """
+        self.folder.mkdir()
+        (self.folder / f"told-{sha256(b'flows').hexdigest()[:16]}.jsonl").mkdir()
+        with capturedLogs() as logs:
+            self.synchronize({1: vmRow("tap1")})
+            self.take()
+        (line,) = self.lines(logs)
+        self.assertIn("what observer flows is told in the last moments before a crash may", line)
+        self.work()
+        self.crash()
+        self.begin()
+        self.synchronize({})
+        self.assertEqual(self.take()[0], ("offline", "vm", "tap1", "resync"))
 
     def test_F90_damaged(self) -> None:
         """

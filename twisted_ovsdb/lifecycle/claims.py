@@ -30,7 +30,7 @@ their old connections are found to be dead.
 @attrs.define(eq=False)
 class _Contest:
     """
-    A switch that is connected, and who wants to be it.
+    A switch that is connected, and the connections that claim to be the same one.
 
     @ivar asked: whether the answer to an echo is awaited.
     @ivar later: whether the claim is newer than that echo.
@@ -45,8 +45,8 @@ class _Contest:
 
 class Claims:
     """
-    Who waits for the name of a switch that is connected: for each switch one
-    connection, the newest. A switch has one connection to us, so if it claims its
+    The connections that wait for the name of a switch that is connected: for each
+    switch one, the newest. A switch has one connection to us, so if it claims its
     name twice, the older one is dead too.
     """
 

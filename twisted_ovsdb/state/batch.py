@@ -20,8 +20,10 @@ from twisted_ovsdb.events import (
     Event,
     InterfaceEvent,
     InterfaceOffline,
+    InterfaceOnline,
     OvsInterface,
     SwitchForgotten,
+    SwitchIdentity,
     Synchronized,
 )
 
@@ -40,6 +42,7 @@ class SwitchChanges:
     @ivar source: its endpoint, as it was written; None if it connects to us.
     @ivar known: whether C{source} is known.
     @ivar absent: seconds that it has been away, if they have changed.
+    @ivar begun: by UUID, what was about to be told when the process ended.
     """
 
     emptied: bool = False
@@ -48,6 +51,7 @@ class SwitchChanges:
     source: str | None = None
     known: bool = False
     absent: float | None = None
+    begun: dict[str, InterfaceOnline] = attrs.Factory(dict)
 
 
 @attrs.define
@@ -131,7 +135,11 @@ class Batch:
         elif name in _OF_INTERFACES:
             interface = OvsInterface.fromJSON(value["interface"])
             changes = self._ofLine(value)
-            changes.rows[interface.uuid] = None if name == "offline" else interface
+            if name == BEGUN:
+                changes.begun[interface.uuid] = _online(interface, value)
+            else:
+                changes.begun.pop(interface.uuid, None)
+                changes.rows[interface.uuid] = None if name == "offline" else interface
         elif name == "synchronized":
             self._ofLine(value).absent = 0
 
@@ -140,7 +148,15 @@ class Batch:
         return self.of(switch, source, value.get("address") is not None)
 
 
-_OF_INTERFACES: Final = ("online", "changed", "offline")
+BEGUN: Final = "begun"
+"""Of an interface that is about to be told online."""
+
+_OF_INTERFACES: Final = ("online", "changed", "offline", BEGUN)
+
+
+def _online(interface: OvsInterface, value: Mapping[str, Any]) -> InterfaceOnline:
+    identity = SwitchIdentity(*map(value.get, ("system_id", "hostname", "address")))
+    return InterfaceOnline(interface, Cause.RESYNC, value["source"], identity=identity)
 
 
 def _text(value: object) -> str:

@@ -11,6 +11,7 @@ import contextlib
 import os
 from datetime import datetime, timezone
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -26,6 +27,8 @@ from twisted_ovsdb.openvswitch.views import behindViews
 from twisted_ovsdb.parameters import checkTexts
 from twisted_ovsdb.state.batch import Batch
 from twisted_ovsdb.state.database import Damaged, StateRefused, explain
+from twisted_ovsdb.state.journal import Journal
+from twisted_ovsdb.state.position import Position
 from twisted_ovsdb.state.remembering import Recorder, Remembered
 from twisted_ovsdb.state.roll import Roll
 from twisted_ovsdb.state.sink import SOON, Settle, Sink, SinkFate
@@ -71,6 +74,8 @@ class ObserverState:
         self._refused: StateRefused | None = None
         self._opening: Waiters[None] = Waiters()
         self._recorders: dict[str, Recorder] = {}
+        self._journals: dict[str, Journal] = {}
+        self._again: dict[str, Waiters[None]] = {}  # are told what was being told
         self._trigger: Any = None
 
     def __repr__(self) -> str:
@@ -157,12 +162,48 @@ class ObserverState:
     def _attach(self, name: str) -> None:
         assert self._store is not None
         recorder = self._recorders[name]
-        if recorder.sink is None:
-            stored = self._store.sink(name)
-            recorder.roll = Roll({} if stored is None else stored.switches)
-            recorder.sink = Sink(
-                partial(self._commit, name), self._reactor, _Fate(self, recorder), interval=SOON
+        if recorder.sink is not None:
+            return
+        stored = self._store.sink(name)
+        recorder.roll = roll = Roll({} if stored is None else stored.switches)
+        journal = self._journals[name] = self._makeJournal(name)
+        batch = self._openJournal(name, None if stored is None else stored.position)
+        roll.apply(batch)
+        recorder.sink = Sink(
+            partial(self._commit, name),
+            self._reactor,
+            _Fate(self, recorder),
+            journal.cut,
+            batch,
+            SOON,
+        )
+        recorder.journal = journal
+        begun = [event for each in batch.switches.values() for event in each.begun.values()]
+        if begun:
+            told = self._again[name] = Waiters()
+            telling = Deferred.fromCoroutine(recorder.tellAgain(begun))
+            telling.addBoth(lambda _: self._again.pop(name)).addCallback(told.callback)
+
+    def _makeJournal(self, name: str) -> Journal:
+        before = self._journals.get(name)
+        if before is not None:
+            before.close()
+        # Any text may be the name of an observer.
+        digest = sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
+        return Journal(self._folder / f"told-{digest[:16]}.jsonl")
+
+    def _openJournal(self, name: str, last: Position | None) -> Batch:
+        try:
+            return self._journals[name].open(last)
+        except OSError as e:
+            self._log.error(
+                "the state in {folder}: {reason}; what observer {name} is told in the last"
+                " moments before a crash may be told again",
+                folder=self._shown,
+                reason=explain(e),
+                name=escaped(name),
             )
+            return Batch()
 
     def _failed(self, failure: Failure) -> None:
         fault = failure.value
@@ -186,6 +227,8 @@ class ObserverState:
             sink, recorder.sink = recorder.sink, None
             if sink is not None:
                 await sink.finish()
+        for journal in self._journals.values():
+            journal.close()
         store, self._store = self._store, None
         if store is not None:
             await self._thread.run(store.close)
@@ -217,10 +260,14 @@ class ObserverState:
         if store is None:
             return None
         self._attach(name)
+        if name in self._again:
+            await self._again[name].wait()
         recorder = self._recorders[name]
-        if recorder.sink is not None and recorder.sink.batch:
-            # The observer was removed, and was added again.
+        if recorder.sink is not None and (recorder.sink.batch or self._journals[name].isNew):
+            # The end of the last life may be in it, or the observer was removed, and was
+            # added again.
             await recorder.sink.flush()
+            self._journals[name].isNew = False
         recorder.roll.met(switch)
         return await self._recall(name, switch)
 

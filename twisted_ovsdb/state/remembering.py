@@ -8,7 +8,7 @@ each event when that has been told, and says at the beginning what was told befo
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 import attrs
@@ -19,6 +19,7 @@ from zope.interface import implementer
 from twisted_ovsdb.events import Cause, Event, InterfaceOffline, OvsInterface, SwitchIdentity
 from twisted_ovsdb.interfaces import IOvsdbEventObserver, ObserverResult
 from twisted_ovsdb.openvswitch.views import View
+from twisted_ovsdb.state.journal import Journal
 from twisted_ovsdb.state.roll import Roll
 from twisted_ovsdb.state.sink import Sink
 
@@ -33,6 +34,8 @@ class Recorder:
     C{eventReceived} has returned and its Deferred has fired.
 
     @ivar sink: notes the events; None while nothing is kept.
+    @ivar journal: is told each event too, before and after; None if the observer's own
+        lines say the same.
     @ivar roll: the switches that are told of.
     """
 
@@ -45,6 +48,7 @@ class Recorder:
         self._observer = observer
         self._recall = recall
         self.sink: Sink | None = None
+        self.journal: Journal | None = None
         self.roll = Roll({})
 
     def __repr__(self) -> str:
@@ -60,17 +64,30 @@ class Recorder:
             return Deferred.fromCoroutine(self._replace(sink, replaced, event))
         return self._tell(sink, event)
 
+    def _note(self, sink: Sink, event: Event) -> Deferred[None] | None:
+        if self.journal is not None:
+            self.journal.note(event)
+        return sink.note(event)
+
+    async def tellAgain(self, events: Iterable[Event]) -> None:
+        """Tell what was being told when an earlier process ended."""
+        for event in events:
+            if self.sink is not None:
+                await self._tellApart(self.sink, event)
+
     def _tell(self, sink: Sink, event: Event) -> ObserverResult:
+        if self.journal is not None:
+            self.journal.begin(event)
         try:
             result: Any = self._observer.eventReceived(event)
         except Exception:
             # It counts as delivered.
-            sink.note(event)
+            self._note(sink, event)
             raise
         if result is None:
-            return sink.note(event)
+            return self._note(sink, event)
         if not isinstance(result, Awaitable):
-            sink.note(event)
+            self._note(sink, event)
             return result  # type: ignore[no-any-return]
         return Deferred.fromCoroutine(self._ended(sink, event, result))
 
@@ -79,11 +96,13 @@ class Recorder:
             await result
         except CancelledError:
             # The observer was removed before it had ended.
+            if self.journal is not None:
+                self.journal.cancel(event)
             raise
         except Exception:
-            sink.note(event)
+            self._note(sink, event)
             raise
-        full = sink.note(event)
+        full = self._note(sink, event)
         if full is not None:
             await full
 
@@ -98,15 +117,17 @@ class Recorder:
             for row in rows or ():
                 identity = SwitchIdentity(None if switch == event.source else switch)
                 gone = InterfaceOffline(row, Cause.RESYNC, event.source, identity=identity)
-                try:
-                    await _wait(self._tell(sink, gone))
-                except Exception:
-                    self._log.failure(
-                        "observer {observer} failed on {event}", observer=self, event=gone
-                    )
+                await self._tellApart(sink, gone)
             self.roll.forget(switch)
             sink.batch.forget(switch)
         await _wait(self._tell(sink, event))
+
+    async def _tellApart(self, sink: Sink, event: Event) -> None:
+        """Tell an event that no monitor tells, so that this waits, and logs a failure."""
+        try:
+            await _wait(self._tell(sink, event))
+        except Exception:
+            self._log.failure("observer {observer} failed on {event}", observer=self, event=event)
 
 
 async def _wait(result: ObserverResult) -> None:

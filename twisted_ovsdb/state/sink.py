@@ -106,7 +106,7 @@ class Sink:
 
     @property
     def batch(self) -> Batch:
-        """What is not being committed yet. Who adds to it calls L{changed}."""
+        """What is to be committed next. Call L{changed} after adding to it."""
         return self._batch
 
     def note(self, event: Event) -> Deferred[None] | None:
@@ -152,7 +152,7 @@ class Sink:
 
     def finish(self) -> Deferred[None]:
         """
-        Commit what waits, and then nothing more.
+        Commit what waits. Later events are not noted.
 
         @return: fires when that is committed, or cannot be now.
         """

@@ -41,7 +41,7 @@ _ESCAPED: Final = b"\0"
 """Stands for an escaped quote or backslash. JSON has this byte nowhere."""
 
 _NO_MARKS: Final = bytes(set(range(256)) - set(b'{}[],:"' + _ESCAPED))
-_NO_BRACKETS: Final = bytes(set(_NO_MARKS) | set(b",:"))
+_NO_BRACKETS: Final = bytes(set(range(256)) - set(b'{}[]"'))
 
 _STRING: Final = b"s"
 """Stands for a string among marks."""
@@ -118,6 +118,8 @@ class Tokens:
         # Only from the chunk's beginning: a chunk of many messages would be skimmed for
         # each of them.
         if start == 0 and len(chunk) >= _SKIMMED:
+            if not self.begun and _isMessage(chunk):
+                return len(chunk)
             goesOn = self._skim(chunk)
             if goesOn is not None:
                 return None if goesOn else len(chunk)
@@ -149,16 +151,14 @@ class Tokens:
                 break  # a string that goes on
         return None
 
-    def _skim(self, chunk: bytes, whole: bool = True) -> bool | None:
+    def _skim(self, chunk: bytes) -> bool | None:
         """
         Read a chunk with a few calls that run in C, which is much faster than token
         by token.
 
-        @param whole: whether the chunk may be a whole message, as most are. Then only
-            its brackets are looked at.
-        @return: whether the message goes on behind the chunk. It ends with the chunk's
-            last byte, or not at all. None if this cannot tell, and then nothing has
-            changed.
+        @return: True if the message goes on behind the chunk, False if it ends with
+            the chunk's last byte. None if neither is certain: nothing has changed then,
+            and the chunk is to be read token by token.
         """
         text = chunk[self._escaped :]
         escaped = False
@@ -168,8 +168,7 @@ class Tokens:
             escaped = text.endswith(b"\\")
             text = text.replace(b'\\"', _ESCAPED)
         begun, mayEnd = self.begun, chunk.endswith(b"}")
-        whole = whole and mayEnd and not begun
-        marks = text.translate(None, _NO_BRACKETS if whole else _NO_MARKS)
+        marks = text.translate(None, _NO_MARKS)
         if self._inString:
             marks = b'"' + marks
         # Two quotes side by side are a string without marks. The others are few; every
@@ -185,15 +184,7 @@ class Tokens:
         mayEnd = mayEnd and not inString
         if mayEnd:
             nested = nested[:-1]
-        # How many levels of brackets are closed again within the chunk, or more.
-        levels = 1
-        while levels <= MAX_DEPTH:
-            arrays = nested.replace(b"[]", b"")
-            objects = arrays.replace(b"{}", b"")
-            if len(objects) == len(nested):
-                break
-            levels += (arrays != nested) + (objects != arrays)
-            nested = objects
+        nested, levels = _withoutClosed(nested)
         if b"}" in nested or b"]" in nested or len(nested) + levels >= MAX_DEPTH:
             return None
         goesOn = not mayEnd or nested != b""
@@ -201,13 +192,10 @@ class Tokens:
             if not nested.endswith(b"{"):
                 return None
             nested = nested[:-1]
-        if whole and goesOn:
-            return self._skim(chunk, whole=False)
-        if not whole:
-            before = b"" if self._inString else self._last
-            # Between two strings side by side, the quotes are taken for another string.
-            if _hasWrongPair(before + outside) or _STRING in b"".join(parts[1::2]):
-                return None
+        before = b"" if self._inString else self._last
+        # Between two strings side by side, the quotes are taken for another string.
+        if _hasWrongPair(before + outside) or _STRING in b"".join(parts[1::2]):
+            return None
         if goesOn:
             self._open = b"{" + nested
             self._last = outside[-1:] or self._last
@@ -260,6 +248,40 @@ class Tokens:
         """
         end = max(start, len(piece.rstrip(b"\\")))
         self._inString, self._escaped = True, (len(piece) - end) % 2 == 1
+
+
+def _isMessage(chunk: bytes) -> bool:
+    """
+    Whether a chunk that begins with a brace is a whole message, as most are. Only its
+    brackets are looked at.
+
+    @return: False also if this is not certain.
+    """
+    if not chunk.endswith(b"}") or b"\\" in chunk:
+        return False
+    marks = chunk.translate(None, _NO_BRACKETS)
+    # If each quote has its partner beside it, no string has a bracket.
+    if marks.count(b'""') * 2 != marks.count(b'"'):
+        return False
+    nested, levels = _withoutClosed(marks.translate(None, b'"')[1:-1])
+    return nested == b"" and levels < MAX_DEPTH
+
+
+def _withoutClosed(brackets: bytes) -> tuple[bytes, int]:
+    """
+    Take away all brackets that are closed again.
+
+    @return: what is left, and how many levels were taken away, or more.
+    """
+    levels = 1
+    while levels <= MAX_DEPTH:
+        arrays = brackets.replace(b"[]", b"")
+        objects = arrays.replace(b"{}", b"")
+        if len(objects) == len(brackets):
+            break
+        levels += (arrays != brackets) + (objects != arrays)
+        brackets = objects
+    return brackets, levels
 
 
 def _shown(mark: int) -> str:
