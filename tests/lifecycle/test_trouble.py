@@ -88,7 +88,9 @@ class LogTests(FactoryTestCase):
                 self.accept()
                 self.lose()
             ((_, line),) = self.lines(logs)
-            self.assertEqual(line.count("does the server expect TLS? Then use ssl:HOST:PORT"), hints)
+            self.assertEqual(
+                line.count("does the server expect TLS? Then use ssl:HOST:PORT"), hints
+            )
 
     def test_noHint(self) -> None:
         """
