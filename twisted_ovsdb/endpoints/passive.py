@@ -22,7 +22,6 @@ from twisted.internet.interfaces import IStreamServerEndpoint
 
 from twisted_ovsdb.endpoints.addresses import OVSDB_PORT, destination
 from twisted_ovsdb.endpoints.longpath import LongPathReactor, isLong
-from twisted_ovsdb.endpoints.secure import TLSServerEndpoint
 from twisted_ovsdb.endpoints.tls import TLSOptions, checkTLS
 
 EXPECTED: Final = (
@@ -101,6 +100,9 @@ def serverFromRemote(
         return endpoint
     if tls is None:
         raise ValueError(f"{text}: needs --private-key, --certificate and --ca-cert")
+    # Imported only where it is needed: a command should start soon.
+    from twisted_ovsdb.endpoints.secure import TLSServerEndpoint
+
     return TLSServerEndpoint(endpoint, tls, reactor)
 
 

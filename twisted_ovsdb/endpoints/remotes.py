@@ -21,7 +21,6 @@ from twisted.internet.interfaces import IStreamClientEndpoint
 
 from twisted_ovsdb.endpoints.addresses import OVSDB_PORT, destination
 from twisted_ovsdb.endpoints.longpath import LongPathEndpoint, isLong
-from twisted_ovsdb.endpoints.secure import TLSClientEndpoint
 from twisted_ovsdb.endpoints.tls import INSTALL, TLSOptions, checkTLS
 
 EXPECTED: Final = (
@@ -95,6 +94,9 @@ def _client(reactor: Any, text: str, tls: TLSOptions | None) -> IStreamClientEnd
         return endpoint
     if tls is None:
         raise ValueError("needs --private-key, --certificate and --ca-cert (TLSOptions in Python)")
+    # Imported only where it is needed: a command should start soon.
+    from twisted_ovsdb.endpoints.secure import TLSClientEndpoint
+
     return TLSClientEndpoint(endpoint, tls, host, reactor)
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from typing import Any, Final
 
 from zope.interface import implementer
@@ -184,6 +183,9 @@ def _meant(name: str) -> str | None:
     plain = plain.removeprefix("on").removeprefix("handle")
     if plain in _VERBS:
         return None
+    # Almost no subclass has other methods.
+    from difflib import get_close_matches
+
     byPlain = {method.lower(): method for method in _METHODS}
     close = get_close_matches(plain, byPlain, 1, 0.9)
     return byPlain[close[0]] if close else None
