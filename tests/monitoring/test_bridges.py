@@ -31,7 +31,7 @@ from twisted_ovsdb import (
 from twisted_ovsdb.monitoring.oddities import TORN, OdditiesLog
 from twisted_ovsdb.observers.jsonlines import eventToJSON
 from twisted_ovsdb.observers.log import describeEvent
-from twisted_ovsdb.openvswitch.tracker import Present
+from twisted_ovsdb.openvswitch.present import Present
 from twisted_ovsdb.testing import MemoryServer, connectedFactory
 
 

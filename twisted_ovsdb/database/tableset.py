@@ -16,7 +16,7 @@ from collections.abc import Collection, Iterator, Mapping
 from functools import partial
 from itertools import repeat
 from types import MappingProxyType
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import attrs
 
@@ -29,6 +29,9 @@ from twisted_ovsdb.wire.tableupdates import inRow, rowUpdates
 
 Row = TypeVar("Row")
 
+COMPARED: Final = 5000
+"""Rows that are compared at a time, in some milliseconds."""
+
 
 class Replica(Generic[Row]):
     """
@@ -40,23 +43,51 @@ class Replica(Generic[Row]):
     def __init__(self) -> None:
         self._rows: dict[str, Row] = {}
         self.rows: Mapping[str, Row] = MappingProxyType(self._rows)
+        self._version = 0  # grows at every change
+        self._prepared: tuple[Mapping[str, Row], int, dict[str, Row | None]] | None = None
 
-    def replace(self, rows: dict[str, Row]) -> Iterator[tuple[str, Row | None, Row | None]]:
+    def prepare(self, rows: dict[str, Row]) -> Iterator[None]:
+        """
+        Compare the rows of a snapshot with those that are known, a slice of them at
+        each step, so that L{replace} only has to apply what differs. Of two that are
+        equal, the known one takes the place of the other in C{rows}.
+        """
+        known, version = self._rows, self._version
+        if not known:
+            return
+        changes: dict[str, Row | None] = {}
+        for number, uuid in enumerate(tuple(known), 1):
+            if uuid not in rows:
+                changes[uuid] = None
+            if number % COMPARED == 0:
+                yield
+        for number, (uuid, now) in enumerate(rows.items(), 1):
+            before = known.get(uuid)
+            if before is not None and before == now:
+                rows[uuid] = before
+            else:
+                changes[uuid] = now
+            if number % COMPARED == 0:
+                yield
+        self._prepared = rows, version, changes
+
+    def replace(self, rows: Mapping[str, Row]) -> Iterator[tuple[str, Row | None, Row | None]]:
         """
         Replace all rows by those of a snapshot.
 
         @return: of each row that is not the same, the UUID, the row before and
             the row now. Everything is applied only at the end of the iteration.
         """
+        prepared, self._prepared = self._prepared, None
+        # A row may have changed since then.
+        if prepared is not None and prepared[0] is rows and prepared[1] == self._version:
+            return self.apply(prepared[2])
         if not self._rows:
+            self._version += 1
             self._rows.update(rows)
             return zip(rows, repeat(None), rows.values())
-        return self._exchange(rows)
-
-    def _exchange(self, rows: dict[str, Row]) -> Iterator[tuple[str, Row | None, Row | None]]:
-        for uuid in [uuid for uuid in self._rows if uuid not in rows]:
-            yield uuid, self._rows.pop(uuid), None
-        yield from self.apply(rows)
+        gone: dict[str, Row | None] = {uuid: None for uuid in self._rows if uuid not in rows}
+        return self.apply({**gone, **rows})
 
     def apply(
         self, changes: Mapping[str, Row | None]
@@ -67,6 +98,7 @@ class Replica(Generic[Row]):
         @return: as L{replace}.
         """
         rows = self._rows
+        self._version += 1
         for uuid, now in changes.items():
             before = rows.get(uuid)
             if now is None:

@@ -15,7 +15,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from twisted_ovsdb.errors import printable
 from twisted_ovsdb.events import InterfaceKind, OvsInterface
-from twisted_ovsdb.openvswitch.tracker import Present
+from twisted_ovsdb.openvswitch.present import Present
 from twisted_ovsdb.ovsinterface import saysNothing
 from twisted_ovsdb.parameters import checkNotNegative
 

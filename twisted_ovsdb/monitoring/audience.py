@@ -22,9 +22,10 @@ from twisted_ovsdb.monitoring.earlier import Told
 from twisted_ovsdb.monitoring.telling import DELIVERY_SLICE
 from twisted_ovsdb.monitoring.turn import Turn
 from twisted_ovsdb.openvswitch.conditions import Key
+from twisted_ovsdb.openvswitch.present import Present
 from twisted_ovsdb.openvswitch.problems import Problems
 from twisted_ovsdb.openvswitch.report import Report
-from twisted_ovsdb.openvswitch.tracker import Present, Tracker
+from twisted_ovsdb.openvswitch.tracker import Tracker
 from twisted_ovsdb.openvswitch.views import notAdded, through
 from twisted_ovsdb.parameters import checkClock, checkFlags
 

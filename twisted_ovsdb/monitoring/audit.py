@@ -31,8 +31,8 @@ from twisted_ovsdb.errors import (
     describeReason,
     printable,
 )
+from twisted_ovsdb.openvswitch.present import Present
 from twisted_ovsdb.openvswitch.rows import COLUMNS, TABLE, InterfaceRows
-from twisted_ovsdb.openvswitch.tracker import Present
 from twisted_ovsdb.ovsinterface import OvsInterface
 from twisted_ovsdb.parameters import checkPositive
 

@@ -14,7 +14,7 @@ from typing import Final
 from twisted.logger import Logger
 
 from twisted_ovsdb.errors import printable
-from twisted_ovsdb.openvswitch.tracker import Present
+from twisted_ovsdb.openvswitch.present import Present
 
 TORN: Final = 100
 """Interfaces on several bridges that are remembered to have been logged."""

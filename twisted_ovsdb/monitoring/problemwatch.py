@@ -18,8 +18,8 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted_ovsdb.events import ProblemFound
 from twisted_ovsdb.monitoring.turn import Turn
 from twisted_ovsdb.openvswitch.conditions import SWITCH, Configuration, Key
+from twisted_ovsdb.openvswitch.present import Present
 from twisted_ovsdb.openvswitch.problems import Problems
-from twisted_ovsdb.openvswitch.tracker import Present
 from twisted_ovsdb.parameters import checkPositive
 
 LOOK_SLICE: Final = 1000

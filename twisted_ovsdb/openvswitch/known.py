@@ -29,6 +29,7 @@ from twisted_ovsdb.openvswitch.identity import (
     SWITCH_TABLE,
     identityOf,
 )
+from twisted_ovsdb.openvswitch.present import Present
 from twisted_ovsdb.openvswitch.rows import TABLE, InterfaceRows
 from twisted_ovsdb.openvswitch.topology import (
     BRIDGE,
@@ -38,7 +39,6 @@ from twisted_ovsdb.openvswitch.topology import (
     Parent,
     Topology,
 )
-from twisted_ovsdb.openvswitch.tracker import Present
 from twisted_ovsdb.ovsinterface import saysNothing
 from twisted_ovsdb.parameters import checkFlags, checkTexts
 
@@ -147,13 +147,19 @@ class KnownSwitch:
                 return wanted, applied
         return None
 
-    def prepare(self, rows: Rows) -> Iterator[None]:
+    def prepare(self, rows: dict[str, dict[str, Any]]) -> Iterator[None]:
         """
-        Find on which bridge each interface of a snapshot is, a slice of the rows at
-        each step. What is known does not change yet.
+        Find on which bridge each interface of a snapshot is, and which of them are as
+        they were, a slice of the rows at each step. What is known does not change yet.
         """
-        if self._topology is None:
-            return
+        if self._topology is not None:
+            yield from self._place(rows)
+        for name, replica in (*self._others(), (TABLE, self._interfaces)):
+            yield from replica.prepare(rows.get(name, {}))
+        if len(rows[TABLE]) > SLICE:
+            yield  # Applying all of them is one step, which needs a turn of its own.
+
+    def _place(self, rows: Rows) -> Iterator[None]:
         topology = self._prepared = Topology()
         for number, (uuid, row) in enumerate(rows.get(PORT, {}).items(), 1):
             topology.notePort(uuid, row)
@@ -184,8 +190,8 @@ class KnownSwitch:
         if self._topology is not None:
             self._topology, self._prepared = self._prepared, Topology()
         for name, replica in self._others():
-            _consume(replica.replace(dict(rows.get(name, {}))))
-        yield from self._interfaces.replace(dict(rows[TABLE]))
+            _consume(replica.replace(rows.get(name, {})))
+        yield from self._interfaces.replace(rows[TABLE])
 
     def update(self, rows: Rows) -> Changes:
         """

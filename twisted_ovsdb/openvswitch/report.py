@@ -20,8 +20,9 @@ from twisted_ovsdb.events import (
     SwitchIdentity,
 )
 from twisted_ovsdb.openvswitch.conditions import Key
+from twisted_ovsdb.openvswitch.present import Wants
 from twisted_ovsdb.openvswitch.problems import Lasting, Problems
-from twisted_ovsdb.openvswitch.tracker import Tracker, Wants
+from twisted_ovsdb.openvswitch.tracker import Tracker
 
 _SWITCH_WIDE: Final = Problem.NOT_APPLYING
 

@@ -32,7 +32,7 @@ from twisted_ovsdb.interfaces import (
     ObserverResult,
     wantsProblems,
 )
-from twisted_ovsdb.openvswitch.tracker import Wants
+from twisted_ovsdb.openvswitch.present import Wants
 
 
 @implementer(IOvsdbEventObserver)

@@ -23,7 +23,7 @@ from twisted.python.failure import Failure
 from twisted_ovsdb.endpoints.addresses import describeAddress
 from twisted_ovsdb.errors import describeReason
 from twisted_ovsdb.interfaces import IOvsdbEventObserver
-from twisted_ovsdb.openvswitch.tracker import Wants
+from twisted_ovsdb.openvswitch.present import Wants
 from twisted_ovsdb.openvswitch.views import behindViews
 from twisted_ovsdb.web.connections import Connections
 from twisted_ovsdb.web.counted import CountedObserver

@@ -13,7 +13,7 @@ from typing import Any, Union
 from twisted_ovsdb.lifecycle.factory import OvsdbMonitorFactory
 from twisted_ovsdb.lifecycle.listener import OvsdbListenerFactory
 from twisted_ovsdb.monitoring.monitor import InterfaceMonitor
-from twisted_ovsdb.openvswitch.tracker import Wants
+from twisted_ovsdb.openvswitch.present import Wants
 from twisted_ovsdb.ovsinterface import OvsInterface
 from twisted_ovsdb.web.problems import problemsOf
 from twisted_ovsdb.web.watch import Watch
