@@ -19,7 +19,7 @@ from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import bridges, churn, idle, sync, traffic, worst
+from benchmarks import bridges, churn, command, idle, sync, traffic, worst
 from benchmarks.bars import ROUNDS, Results
 from benchmarks.processes import note, parserOfPyovs
 from benchmarks.report import markdown
@@ -32,6 +32,7 @@ PARTS = {
     "statistics": traffic.measure,
     "idle": idle.measure,
     "worst": worst.measure,
+    "command": command.measure,
 }
 
 NO_PYOVS = """\

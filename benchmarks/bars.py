@@ -134,6 +134,28 @@ def _worstProcessor(results: Results) -> float:
     return float(max(large) * 1e6)
 
 
+def _command(size: int, program: str) -> Callable[[Results], float]:
+    def of(results: Results) -> float:
+        programs = results["command"]["start"][str(size)]
+        return float(programs[program]["wall"] / programs["ovsdb_client"]["wall"])
+
+    return of
+
+
+def _part(part: str, figure: str) -> Callable[[Results], float]:
+    return lambda results: float(results["command"][part][figure])
+
+
+def _waiters(results: Results) -> float:
+    steps = results["command"]["steps"]
+    return float(steps["waited"] / steps["alone"])
+
+
+def _lines(results: Results) -> float:
+    lines = results["command"]["lines"]
+    return float(lines["lines"]["cpuBurst"] / lines["without"]["cpuBurst"])
+
+
 BARS = (
     Bar("sync of 10,000: wall / bare socket", 2.0, "", _sync(10_000, "wall", "floor")),
     Bar("sync of 100,000: wall / bare socket", 1.7, "", _sync(100_000, "wall", "floor")),
@@ -158,5 +180,22 @@ BARS = (
     Bar("memory for 60 MB of the worst input", 600, "MB", _worstMemory),
     Bar("CPU a byte of the worst input, in large chunks", 2.0, "µs", _worstProcessor),
     Bar("bytes in a minute with statistics, default / all columns", 0.01, "", _bytes),
+    Bar("--events - of 100,000 / ovsdb-client monitor", 1.4, "", _command(100_000, "events")),
+    Bar("--events - of 10,000 / ovsdb-client monitor", 2.2, "", _command(10_000, "events")),
+    Bar("default log of 100,000 / ovsdb-client monitor", 1.3, "", _command(100_000, "log")),
+    Bar(
+        "--events - of 10 interfaces, with the start of Python",
+        0.30,
+        "s",
+        lambda results: float(results["command"]["start"]["10"]["events"]["wall"]),
+    ),
+    Bar("update with 10,000 callers in whenReady / with none", 2.0, "", _waiters),
+    Bar("1,000 switches dial in at once: not in sync", 0, "", _part("crowd", "missing")),
+    Bar("1,000 switches dial in at once: all in sync", 3.0, "s", _part("crowd", "wall")),
+    Bar("1,000 switches dial in at once: longest stall", 0.05, "s", _part("crowd", "stall")),
+    Bar("first snapshot of 100,000: longest step", 0.05, "s", _part("steps", "first")),
+    Bar("resync of 100,000, 1,000 differ: longest step", 0.05, "s", _part("steps", "resync")),
+    Bar("first question among 100,000", 0.05, "s", _part("steps", "question")),
+    Bar("CPU an event, bursts of 50, with JSON Lines / without", 1.6, "", _lines),
 )
 """All bars. A change to code that runs for each row or each byte must keep them."""

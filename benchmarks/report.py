@@ -46,6 +46,12 @@ BRIDGES_CLIENTS = {
     "floor": "bare socket, as bridges=True",
 }
 
+COMMAND_PROGRAMS = {
+    "events": "--events -",
+    "log": "the log",
+    "ovsdb_client": "ovsdb-client monitor",
+}
+
 STATISTICS_CLIENTS = {
     "nobody": "nobody",
     "ours": "this package",
@@ -81,6 +87,8 @@ def _lines(results: Results) -> Iterator[str]:
         )
     if "worst" in results:
         yield from _worst(results["worst"])
+    if "command" in results:
+        yield from _command(results["command"])
     rows = [bar.row(results) for bar in BARS]
     yield from ("", "### What has to be shown", "")
     yield from _table(["figure", "measured", "at most", "verdict", "by each round"], rows)
@@ -203,6 +211,23 @@ def _worst(found: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
         for figures in found.values()
     ]
     yield from _table([*heads, "longest stall (s)"], rows)
+
+
+def _command(found: Mapping[str, Any]) -> Iterator[str]:
+    yield from ("", "### The command, from the start of its process", "")
+    yield from _table(
+        ["wall; CPU (s)", *COMMAND_PROGRAMS.values()],
+        [
+            [
+                f"{int(size):,} interfaces",
+                *(
+                    f"{significant(programs[name]['wall'])}; {significant(programs[name]['cpu'])}"
+                    for name in COMMAND_PROGRAMS
+                ),
+            ]
+            for size, programs in found["start"].items()
+        ],
+    )
 
 
 def _cell(value: float | None, factor: float) -> str:

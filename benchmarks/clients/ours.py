@@ -10,7 +10,8 @@ This package, through its public API.
     ours bytes PORT      the bytes from Synchronized on until a port comes online
     ours stay PORT       synchronizes, and stays until it is ended
 
-All but heap take options of the factory too, as a JSON object.
+All but heap take options of the factory too, as a JSON object; churn also takes
+C{lines}: then JSON Lines are written to /dev/null too.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from __future__ import annotations
 import gc
 import json
 import operator
+import os
 import sys
 import time
 import tracemalloc
@@ -37,7 +39,9 @@ from twisted_ovsdb import (
     OvsdbProtocol,
     Synchronized,
 )
+from twisted_ovsdb.command.linewriter import Fate, LineWriter
 from twisted_ovsdb.events import Event, InterfaceEvent
+from twisted_ovsdb.observers.jsonlines import JSONLinesObserver
 
 TICK = 0.005
 """Seconds between two calls of L{Stalls.tick}."""
@@ -108,6 +112,24 @@ class Counter(Reader):
             if sent is not None:
                 self.phases.sent(sent)
         self.phases.events += 1
+
+
+class Writer(Counter):
+    """
+    Writes each event to /dev/null too, as a line of JSON.
+    """
+
+    def __init__(self, reactor: Any) -> None:
+        super().__init__()
+        writer = LineWriter(os.open(os.devnull, os.O_WRONLY), reactor, Fate())
+        self._lines = JSONLinesObserver(writer.write)
+
+    def eventReceived(self, event: Event) -> None:
+        """
+        Write the event, then count it.
+        """
+        self._lines.eventReceived(event)
+        super().eventReceived(event)
 
 
 class TimedFactory(OvsdbMonitorFactory):
@@ -229,7 +251,7 @@ async def churn(reactor: IReactorTCP, port: int, options: dict[str, Any]) -> Non
     """
     Count events between marks.
     """
-    counter = Counter()
+    counter = Writer(reactor) if options.pop("lines", False) else Counter()
     factory = OvsdbMonitorFactory([counter], **options)
     reactor.connectTCP("127.0.0.1", port, factory)
     await counter.synchronized
