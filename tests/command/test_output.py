@@ -117,6 +117,23 @@ class EventsServiceTests(SynchronousTestCase):
         self.assertEqual(list(value), ["event", "version", "run", "resumed", "time", "timestamp"])
         self.assertEqual((value["event"], value["run"], value["resumed"]), ("started", RUN, False))
 
+    def test_oneTimeForATurn(self) -> None:
+        """
+        Lines that are written together have one time, which is when the first of
+        them came. Lines of a later turn have a later one.
+        """
+        self.start()
+        for source in ("a", "b"):
+            self.tell(source)
+        self.clock.advance(0)
+        self.tell("c")
+        self.stop()
+        values = list(map(json.loads, self.path.read_bytes().splitlines()))
+        started, a, b, c = (value["timestamp"] for value in values)
+        self.assertEqual(a, b)
+        self.assertLess(started, a)
+        self.assertLess(b, c)
+
     def test_notBefore(self) -> None:
         """
         The file is not touched before the start: twistd may drop its privileges

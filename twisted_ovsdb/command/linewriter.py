@@ -113,6 +113,11 @@ class LineWriter:
         return self._size
 
     @property
+    def gathering(self) -> bool:
+        """Whether the lines of this turn of the reactor wait to be written together."""
+        return self._turn.awaited
+
+    @property
     def stuck(self) -> bool:
         """Whether the disk is full."""
         return self._full

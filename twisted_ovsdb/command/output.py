@@ -77,6 +77,7 @@ class EventsService(Service, Fate):
     @ivar observer: the observer whose events are written.
     @ivar shown: its path, for people.
     @ivar replay: tells the observer everything again, for the reader of a new file.
+    @ivar replayOf: the same of one switch.
     """
 
     _log = Logger()
@@ -94,8 +95,10 @@ class EventsService(Service, Fate):
         self._looking: IDelayedCall | None = None
         self._complaint = ""  # why the file cannot be opened again
         self._trouble = ""  # why nothing can be written
-        self.observer: IOvsdbEventObserver = JSONLinesObserver(self._write)
+        self.observer: IOvsdbEventObserver = JSONLinesObserver(self._write, self._time)
+        self._now = datetime.now(timezone.utc)
         self.replay: Callable[[], object] = lambda: None
+        self.replayOf: Callable[[str], object] = lambda switch: None
 
     def startService(self) -> None:
         """Open the file. Before this, twistd forks and drops its privileges."""
@@ -186,6 +189,13 @@ class EventsService(Service, Fate):
 
     def _write(self, line: bytes) -> Deferred[None] | None:
         return self._writer.write(line) if self._writer is not None else None
+
+    def _time(self) -> datetime:
+        """When a line is written: lines that are written together have one time."""
+        writer = self._writer
+        if writer is None or not writer.gathering:
+            self._now = datetime.now(timezone.utc)
+        return self._now
 
     def _closeOld(self) -> None:
         old, self._old = self._old, None

@@ -98,6 +98,8 @@ def eventToJSON(event: events.Event, now: datetime) -> dict[str, Any]:
     return value
 
 
+# Looked up once: CPython 3.11 is slow to find a member of an enum.
+_REPLAY: Final = events.Cause.REPLAY
 _INTERFACE: Final = "interface"
 _CHANGES: Final = "changes"
 
@@ -148,7 +150,7 @@ def _becameReady(event: events.InterfaceEvent) -> bool | None:
     """True if the event makes its interface ready, False if it ends that, else None."""
     ready = event.interface.ready
     if isinstance(event, events.InterfaceOnline):
-        return True if ready and event.cause is not events.Cause.REPLAY else None
+        return True if ready and event.cause is not _REPLAY else None
     if isinstance(event, events.InterfaceChanged) and ready is not event.previous.ready:
         return ready
     return None
@@ -162,7 +164,9 @@ class EventLines:
 
     def __init__(self) -> None:
         self._times = TimeText(timesOf)
-        self._whats: dict[Any, str] = {}  # by class, kind and cause: not many
+        # By class, kind and cause: not many. The latter two by identity, because the
+        # hash of an enum's member is computed in Python; they are kept with the text.
+        self._whats: dict[tuple[type, int, int], tuple[str, object, object]] = {}
         self._source: str | None = None
         self._identity: events.SwitchIdentity | None = None
         self._place = ""  # the text of these two
@@ -181,11 +185,12 @@ class EventLines:
         return lineOf(eventToJSON(event, now))
 
     def _usual(self, event: Any, now: datetime) -> str:
-        interface = event.interface
-        key = type(event), interface.kind, event.cause
-        what = self._whats.get(key)
-        if what is None:
-            what = self._whats[key] = membersOf(_what(event))[1:]
+        interface, cause = event.interface, event.cause
+        kind = interface.kind
+        key = type(event), id(kind), id(cause)
+        found = self._whats.get(key)
+        if found is None:
+            found = self._whats[key] = membersOf(_what(event))[1:], kind, cause
         if event.source is not self._source or event.identity is not self._identity:
             self._place = membersOf(_where(event)) + _BEFORE_INTERFACE
             self._source, self._identity = event.source, event.identity
@@ -196,7 +201,8 @@ class EventLines:
                 for column, old, new in changedColumns(event.previous, interface)
             )
             end = f"{end}{_BEFORE_CHANGES}{{{changes}}}"
-        return f"{{{what}{self._times.at(now)}{self._place}{interfaceText(interface)}{end}}}\n"
+        place = self._place
+        return f"{{{found[0]}{self._times.at(now)}{place}{interfaceText(interface)}{end}}}\n"
 
 
 _BEFORE_INTERFACE: Final = membersOf({_INTERFACE: 0})[:-1]

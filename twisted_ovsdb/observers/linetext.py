@@ -81,6 +81,7 @@ _MARKED: Final = re.compile(r'\{\{"\\u0000(\w+)":""\}\}|"\\u0000([\w.]+)"')
 _WAYS: Final = {
     "str": "quoted({0})",
     "str | None": "null if (it := {0}) is None else quoted(it)",
+    "int | None": "null if (it := {0}) is None else number(it) if type(it) is int else text(it)",
     "bool": "true if (it := {0}) is True else false if it is False else text(it)",
 }
 """How attributes of each type are written, in Python. The text of any other type depends on it."""
@@ -94,7 +95,7 @@ def _expression(match: re.Match[str]) -> str:
         declared = attribute.fget.__annotations__["return"]
     else:
         declared = OvsInterface.__annotations__.get(name, "str")
-    way = "maps({0})" if match[1] else _WAYS.get(declared, "text({0})")
+    way = "maps(it) if (it := {0}) else nothing" if match[1] else _WAYS.get(declared, "text({0})")
     return "{" + way.format(f"row.{name}") + "}"
 
 
@@ -103,10 +104,9 @@ def _compiled() -> Callable[[OvsInterface], str]:
     marks: Any = _Marks()
     text = textOf(OvsInterface.toJSON(marks)).replace("{", "{{").replace("}", "}}")
     source = f"lambda row: f'''{_MARKED.sub(_expression, text)}'''"
-    names = {"quoted": _quoted, "text": valueText, "maps": _mapText}
-    made: Callable[[OvsInterface], str] = eval(
-        source, {**names, "null": "null", "true": "true", "false": "false"}
-    )
+    ways = {"quoted": _quoted, "number": int.__repr__, "text": valueText, "maps": _mapText}
+    texts = {"null": "null", "true": "true", "false": "false", "nothing": "{}"}
+    made: Callable[[OvsInterface], str] = eval(source, {**ways, **texts})
     return made
 
 
@@ -122,11 +122,16 @@ values would take twice as long.
 
 
 class TimeText:
-    """The members that say when a line is written. The text of the latest second is kept."""
+    """
+    The members that say when a line is written. The text of the latest second is kept,
+    and that of the latest time: often it is that of many lines.
+    """
 
     def __init__(self, timesOf: Callable[[datetime], dict[str, Any]]) -> None:
         """@param timesOf: makes the members for json."""
         self._timesOf = timesOf
+        self._now: datetime | None = None  # of the text
+        self._text = ""
         self._keep(datetime.fromtimestamp(0, timezone.utc))
 
     def at(self, now: datetime) -> str:
@@ -135,13 +140,17 @@ class TimeText:
 
         @param now: the time in UTC.
         """
+        if now is self._now:
+            return self._text
         passed = now - self._second
         if passed.seconds or passed.days:
             self._keep(now.replace(microsecond=0))
         micro = f"{now.microsecond:06d}"
         before, between, behind = self._parts
         # A float of this size is written with the digits that it needs, which are these.
-        return f"{before}{micro}{between}{micro.rstrip('0') or '0'}{behind}"
+        self._text = f"{before}{micro}{between}{micro.rstrip('0') or '0'}{behind}"
+        self._now = now
+        return self._text
 
     def _keep(self, second: datetime) -> None:
         text = membersOf(self._timesOf(second))
