@@ -6,6 +6,9 @@ Events of Open vSwitch's interfaces for Twisted: what comes online, goes offline
 and changes, exactly, also across outages.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from twisted_ovsdb._version import __version__
 from twisted_ovsdb.connection.protocol import OvsdbProtocol
 from twisted_ovsdb.database.schema import DatabaseSchema
@@ -63,9 +66,11 @@ from twisted_ovsdb.monitoring.monitor import InterfaceMonitor
 from twisted_ovsdb.observers.base import OvsdbEventObserver
 from twisted_ovsdb.observers.filters import onlyBridges, onlyKinds, withoutReplays
 from twisted_ovsdb.openvswitch.classify import ClassificationRules
-from twisted_ovsdb.state.database import StateRefused
-from twisted_ovsdb.state.observerstate import ObserverState
 from twisted_ovsdb.wire.notation import NamedUUID, decode, encode, encodeRow
+
+if TYPE_CHECKING:
+    from twisted_ovsdb.state.database import StateRefused
+    from twisted_ovsdb.state.observerstate import ObserverState
 
 __all__ = [
     "Cause",
@@ -131,3 +136,19 @@ __all__ = [
     "serverFromRemote",
     "withoutReplays",
 ]
+
+# Few programs need these, and SQLite takes a while to import.
+_LATER = {
+    "ObserverState": "twisted_ovsdb.state.observerstate",
+    "StateRefused": "twisted_ovsdb.state.database",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_LATER[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -16,7 +16,6 @@ from twisted.application.service import IService, MultiService
 from twisted_ovsdb.command.beginning import AT_ONCE, SpreadService
 from twisted_ovsdb.command.collector import CollectorService
 from twisted_ovsdb.command.endingobserver import EndingObserver
-from twisted_ovsdb.command.keptevents import KeptEvents, StateService
 from twisted_ovsdb.command.once import OnceService
 from twisted_ovsdb.command.options import Options
 from twisted_ovsdb.command.output import (
@@ -24,7 +23,6 @@ from twisted_ovsdb.command.output import (
     HangUpService,
     standardErrorLog,
 )
-from twisted_ovsdb.command.systemd import SystemdService
 from twisted_ovsdb.interfaces import IOvsdbEventObserver
 from twisted_ovsdb.lifecycle.factory import OvsdbMonitorFactory
 from twisted_ovsdb.lifecycle.listener import OvsdbListenerFactory
@@ -66,9 +64,10 @@ def makeService(options: Options) -> IService:
         web.monitored += monitored
     for each, observer in zip(files, observers[len(options["observers"]) :], strict=False):
         each.replay = partial(_replay, monitored, observer)
-        if isinstance(each, KeptEvents):
-            each.replayOf = partial(_replayOf, monitored, observer)
+        each.replayOf = partial(_replayOf, monitored, observer)
     if "NOTIFY_SOCKET" in os.environ:
+        from twisted_ovsdb.command.systemd import SystemdService
+
         listening = [each for each in services if isinstance(each, OvsdbListenService)]
         services.addService(
             SystemdService(
@@ -164,6 +163,9 @@ def _files(options: Options, services: MultiService) -> list[EventsService]:
         for each in files:
             services.addService(each)
         return files
+    # Only now: SQLite takes a while to import.
+    from twisted_ovsdb.command.keptevents import KeptEvents, StateService
+
     state = StateService(options["state"], options["forget"], options.failure)
     services.addService(state)
     sources = [text for text, _, _ in options["endpoints"]]

@@ -118,8 +118,6 @@ class StateService(MultiService):
 class KeptEvents(EventsService):
     """
     Writes each event to a file exactly once, also over the end of the process.
-
-    @ivar replayOf: tells everything of a switch once more.
     """
 
     def __init__(
@@ -141,7 +139,6 @@ class KeptEvents(EventsService):
         self._listens = listens
         self._recorder = Recorder(self.observer, self._recall)
         self.observer = Remembered(self._recorder, self._told)
-        self.replayOf: Callable[[str], object] = lambda switch: None
         self._incomplete = False  # whether the file has no base
         self._moving = False  # to another file
         self._next: int | None = None  # its descriptor, when the old file is complete
