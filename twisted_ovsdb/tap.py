@@ -16,6 +16,7 @@ from twisted.application.service import IService, MultiService
 from twisted_ovsdb.command.beginning import AT_ONCE, SpreadService
 from twisted_ovsdb.command.collector import CollectorService
 from twisted_ovsdb.command.endingobserver import EndingObserver
+from twisted_ovsdb.command.listen import PlaceService
 from twisted_ovsdb.command.once import OnceService
 from twisted_ovsdb.command.options import Options
 from twisted_ovsdb.command.output import (
@@ -91,6 +92,7 @@ def _web(
     if options["http"] is None:
         return None
     # Only now: twisted.web and prometheus_client take a while to import.
+    from twisted_ovsdb.command.gauges import ofFiles
     from twisted_ovsdb.web.service import WebService
 
     web = WebService(
@@ -98,6 +100,7 @@ def _web(
     )
     services.addService(web)
     web.checks += [each.missing for each in files]
+    web.more += ofFiles(files)
     named[:] = [(name, web.count(name, observer)) for name, observer in named]
     named.append(("--http", web.watch))
     if options["bridge-patterns"]:
@@ -152,7 +155,7 @@ def _monitored(
             pin=options["pin"],
         )
         for place in options["listen"]:
-            services.addService(OvsdbListenService(place, listener))
+            services.addService(PlaceService(place, listener, options.failure))
         monitored.append(listener)
     return monitored
 

@@ -10,16 +10,17 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Iterable
+from typing import Any
 
 from twisted.trial.unittest import SkipTest
 
-from tests.web.webcase import WebTestCase
-from twisted_ovsdb.monitoring.monitor import InterfaceMonitor
-from twisted_ovsdb.testing import RecordingObserver
+from tests.web.webcase import WebTestCase, configure
+from twisted_ovsdb.testing import RecordingObserver, connectedFactory
 from twisted_ovsdb.web import metrics
 from twisted_ovsdb.web.counted import CountedObserver
-from twisted_ovsdb.web.problems import Problem
+from twisted_ovsdb.web.gauge import Gauge
+from twisted_ovsdb.web.lag import Lag
+from twisted_ovsdb.web.switches import Switches
 
 try:
     from prometheus_client.parser import text_string_to_metric_families
@@ -107,23 +108,67 @@ class MetricsTests(WebTestCase):
 
     def test_problems(self) -> None:
         """
-        Problems of monitors that find them: the first thousand by name, and how many
-        others there are; a hostile name is text.
+        What --report finds: the first thousand by name, and how many others there are;
+        a hostile name is text. A name that is shortened is not told twice. In an outage
+        there are none.
         """
-        rows = self.factory.interfaces()
-        found = [Problem("failed", 1.0, HOSTILE, rows[0])] * 3
-        found += [Problem("not-applying", 1.0)]
-
-        def problemsOf(monitor: InterfaceMonitor) -> Iterable[Problem]:
-            return found
-
-        self.patch(metrics, "problemsOf", problemsOf)
-        self.patch(metrics, "PROBLEMS", 2)
+        wrong: dict[str, Any] = {"type": "nonsense", "ofport": -1, "error": "unknown type"}
+        hostile = HOSTILE.replace("\x00", "")  # which no database has
+        for name in (hostile, "a" * 300 + "1", "a" * 300 + "2"):
+            self.server.addPort("br-int", name, **wrong)
+        configure(self.server, 2, 1)
+        self.clock.advance(30)
         families = self.families()
         self.assertIn(({"switch": "sw1", "problem": "failed"}, 3), families["problems"])
+        self.assertIn(({"switch": "sw1", "problem": "not-applying"}, 1), families["problems"])
+        self.assertEqual(families["problems_omitted"], [({}, 0)])
+        names = [labels["interface"] for labels, _ in families["problem_info"]]
+        self.assertCountEqual(names, [hostile, "a" * metrics.LABEL_LIMIT, ""])
+        self.patch(metrics, "PROBLEMS", 2)
+        families = self.families()
         self.assertEqual(families["problems_omitted"], [({}, 2)])
-        [(labels, _)] = families["problem_info"]
-        self.assertEqual(labels["interface"], rows[0].name)
+        self.assertEqual(len(families["problem_info"]), 2)
+        self.server.kill()
+        self.assertEqual(self.families()["problems"], [])
+
+    def test_many(self) -> None:
+        """
+        If everything fails, a scrape still has many small steps.
+        """
+        for number in range(500):
+            self.server.addPort("br-int", f"p{number}", type="nonsense", ofport=-1, error="no")
+        self.clock.advance(30)
+        self.patch(metrics, "SLICE", 50)
+        switches = Switches(self.service.monitored, self.service.watch)
+        watched = metrics.Watched(switches, Lag(self.clock, self.clock.seconds))
+        pieces = list(metrics.exposition(watched))
+        self.assertLess(max(piece.count(b"\n") for piece in pieces), 60)
+        self.assertEqual(b"".join(pieces).count(b"problem_info{"), 500)
+
+    def test_audit(self) -> None:
+        """
+        What --audit has done; without it there is no such family.
+        """
+        self.assertNotIn("audit_rows", self.families())
+        factory = connectedFactory(self.server, self.service.watch, source="sw2", audit=1.0)
+        self.addCleanup(factory.stop)
+        self.service.monitored.append(factory)
+        self.server.advance(1)
+        found = self.families()
+        sw2 = {"switch": "sw2"}
+        self.assertEqual(found["audit_rounds"], [(sw2, 1)])
+        self.assertEqual(found["audit_rows"], [(sw2, 1)])
+        self.assertEqual(found["audit_mismatches"], [(sw2, 0)])
+
+    def test_more(self) -> None:
+        """
+        Other parts have metrics too, which are asked for at each scrape.
+        """
+        values = iter([1.0, 2.0])
+        gauge = Gauge("thing_bytes", "Help.", ["file"], lambda: [(("f",), next(values))])
+        self.service.more.append(gauge)
+        self.assertEqual(self.families()["thing_bytes"], [({"file": "f"}, 1)])
+        self.assertEqual(self.families()["thing_bytes"], [({"file": "f"}, 2)])
 
     def test_F103_hostile(self) -> None:
         """

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tests.web.webcase import WebTestCase, parsed
+from tests.web.webcase import WebTestCase, configure, parsed
 from twisted_ovsdb.web import connections, site
 from twisted_ovsdb.web.readiness import GRACE
 
@@ -59,9 +59,70 @@ class PathTests(WebTestCase):
         [row] = found["interfaces"]
         self.assertEqual(found["id"], self.service.watch.recent.id)
         self.assertEqual((found["matches"], found["next"]), (1, None))
-        self.assertEqual((row["switch"], row["problem"]), ("sw1", "pending"))
+        self.assertEqual((row["switch"], row["problems"]), ("sw1", []))
         self.assertEqual(row["interface"]["name"], "tap1")
         self.assertEqual(row["interface"]["bridge"], "br-int")
+
+    def test_problems(self) -> None:
+        """
+        What --report finds is found here too: a port of any kind or of none, with all
+        its problems, since when, and in a few words; and a problem of the switch.
+        """
+        self.server.addBridge("br-int")
+        self.server.addPort("br-int", "tap1", iface_id="vm-1")
+        self.server.addPort("br-int", "tap2", iface_id="vm-1", ofport=7)
+        self.server.addPort("br-int", "eth7", type="nonsense", ofport=-1, error="unknown type")
+        configure(self.server, 2, 1)
+        began = self.clock.seconds()
+        self.assertEqual(self.get("/interfaces?problem=any").json["matches"], 0)
+        self.clock.advance(30)
+        found = {
+            row["interface"]["name"]: [
+                (problem["problem"], problem["since"], problem["detail"])
+                for problem in row["problems"]
+            ]
+            for row in self.get("/interfaces?problem=any").json["interfaces"]
+        }
+        self.assertEqual(
+            found,
+            {
+                "eth7": [("failed", began, "unknown type")],
+                "tap1": [
+                    ("pending", began, "no OpenFlow port"),
+                    ("duplicate-iface-id", began, "iface-id vm-1 is also on tap2"),
+                ],
+                "tap2": [("duplicate-iface-id", began, "iface-id vm-1 is also on tap1")],
+            },
+        )
+        for problem, names in (("failed", ["eth7"]), ("pending", ["tap1"])):
+            answer = self.get(f"/interfaces?problem={problem}").json
+            self.assertEqual([row["interface"]["name"] for row in answer["interfaces"]], names)
+        self.assertEqual(self.get("/interfaces?problem=any&text=eth&kind=vm").json["matches"], 0)
+        names = [row["interface"]["name"] for row in self.get("/interfaces").json["interfaces"]]
+        self.assertEqual(names, ["br-int", "eth7", "tap1", "tap2"])
+        [switch] = self.get("/switches").json["switches"]
+        counts = {"failed": 1, "pending": 1, "duplicate-iface-id": 2, "not-applying": 1}
+        self.assertEqual(switch["problem_counts"], counts)
+        [own] = switch["problems"]
+        self.assertEqual((own["problem"], own["since"]), ("not-applying", began))
+        self.server.kill()
+        self.assertEqual(self.get("/interfaces?problem=any").json["matches"], 0)
+        [switch] = self.get("/switches").json["switches"]
+        self.assertEqual((switch["problems"], switch["problem_counts"]), ([], {}))
+
+    def test_hidden(self) -> None:
+        """
+        With --bridge, problems on other bridges are not shown.
+        """
+        self.service.wants = lambda interface: interface.bridge == "br-int"
+        self.service.stopService()
+        self.service.startService()
+        for bridge in ("br-int", "br-ex"):
+            self.server.addBridge(bridge)
+            self.server.addPort(bridge, f"eth-{bridge}", type="x", ofport=-1, error="no")
+        self.clock.advance(30)
+        [row] = self.get("/interfaces?problem=any").json["interfaces"]
+        self.assertEqual(row["interface"]["name"], "eth-br-int")
 
     def test_pages(self) -> None:
         """
@@ -99,6 +160,10 @@ class PathTests(WebTestCase):
             (
                 "/interfaces?kind=x",
                 "kind: expected a kind (bridge, vm, tunnel, patch), got 'x'",
+            ),
+            (
+                "/interfaces?problem=x",
+                "problem: must be one of any, failed, pending, duplicate-iface-id, one-sided-patch",
             ),
             ("/interfaces?limit=0", "limit: must be a whole number from 1 to 1000"),
             ("/interfaces?limit=1001", "limit: must be a whole number from 1 to 1000"),

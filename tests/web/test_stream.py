@@ -15,7 +15,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.observers.values import SOURCE, interface
-from tests.web.webcase import ClientTransport, WebTestCase, unchunked
+from tests.web.webcase import ClientTransport, WebTestCase, configure, unchunked
 from twisted_ovsdb import Cause, InterfaceOnline
 from twisted_ovsdb.events import Event
 from twisted_ovsdb.web import recent, stream
@@ -88,6 +88,26 @@ class StreamTests(WebTestCase):
         self.assertEqual(event["interface"]["bridge"], "br-int")
         self.assertEqual(event["id"], f"{self.run_}:{at + 1}")
         self.assertIn(b"text/event-stream", browser.value())
+
+    def test_problems(self) -> None:
+        """
+        Problems of ports and of the switch come as the objects of JSON Lines, without
+        secrets.
+        """
+        browser = self.request("/events")
+        options = {"psk": "very secret"}
+        self.server.addPort("br-int", "eth7", type="x", ofport=-1, error="no", options=options)
+        configure(self.server, 2, 1)
+        self.clock.advance(30)
+        self.clock.advance(stream.FLUSH)
+        self.server.deletePort("eth7")
+        self.clock.advance(stream.FLUSH)
+        _, first, second, solved = messages(browser)
+        self.assertEqual([each["event"] for each in (first, second)], ["problem"] * 2)
+        self.assertEqual((first["problem"], first["interface"]["name"]), ("failed", "eth7"))
+        self.assertEqual((second["problem"], second["interface"]), ("not-applying", None))
+        self.assertEqual((solved["event"], solved["lasted"]), ("solved", 30.1))
+        self.assertNotIn(b"very secret", browser.value())
 
     def test_oneEncoding(self) -> None:
         """

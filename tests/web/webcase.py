@@ -146,6 +146,14 @@ def unchunked(body: bytes) -> bytes:
     return found
 
 
+def configure(server: MemoryServer, wanted: int, applied: int) -> None:
+    """
+    A switch is configured, and ovs-vswitchd has applied so much of it.
+    """
+    row = {"next_cfg": wanted, "cur_cfg": applied}
+    server.transact({"op": "update", "table": "Open_vSwitch", "where": [], "row": row})
+
+
 class WebTestCase(SynchronousTestCase):
     """
     A web service that shows a switch in memory, with two bridges and a VM.
@@ -170,7 +178,9 @@ class WebTestCase(SynchronousTestCase):
         """
         A factory that is connected to the server.
         """
-        return connectedFactory(self.server, self.service.watch, source="sw1", bridges=True)
+        return connectedFactory(
+            self.server, self.service.watch, source="sw1", bridges=True, problemsAfter=30.0
+        )
 
     def stop(self) -> None:
         """

@@ -118,6 +118,8 @@ class StateService(MultiService):
 class KeptEvents(EventsService):
     """
     Writes each event to a file exactly once, also over the end of the process.
+
+    @ivar stateTrouble: why nothing can be committed; empty if it can.
     """
 
     def __init__(
@@ -139,6 +141,7 @@ class KeptEvents(EventsService):
         self._listens = listens
         self._recorder = Recorder(self.observer, self._recall)
         self.observer = Remembered(self._recorder, self._told)
+        self.stateTrouble = ""
         self._incomplete = False  # whether the file has no base
         self._moving = False  # to another file
         self._next: int | None = None  # its descriptor, when the old file is complete
@@ -150,6 +153,25 @@ class KeptEvents(EventsService):
     def shownState(self) -> str:
         """The folder of the store, for the log."""
         return self._state.shown
+
+    @property
+    def uncommitted(self) -> int:
+        """Events that were told and are not committed yet."""
+        sink = self._recorder.sink
+        return 0 if sink is None else sink.waiting
+
+    @property
+    def lastCommit(self) -> float | None:
+        """When the last commit was made, in seconds since the epoch; None before the first."""
+        sink = self._recorder.sink
+        return None if sink is None else sink.lastCommit
+
+    def missing(self) -> str | None:
+        """Why no lines can be written or committed now; None if they can."""
+        found = super().missing()
+        if found is None and self.stateTrouble:
+            found = f"--state {self.shownState}: {self.stateTrouble}"
+        return found
 
     # From start to stop
 
@@ -381,6 +403,7 @@ class _StateFate(SinkFate):
 
     def full(self, reason: str) -> None:
         """See L{SinkFate.full}."""
+        self._file.stateTrouble = reason
         self._log.error(
             "--state {folder}: {reason}; trying again until there is room",
             folder=self._shown,
@@ -389,6 +412,7 @@ class _StateFate(SinkFate):
 
     def goesOn(self) -> None:
         """See L{SinkFate.goesOn}."""
+        self._file.stateTrouble = ""
         self._log.error("--state {folder}: there is room again", folder=self._shown)
 
     def failed(self, reason: str) -> None:

@@ -199,7 +199,8 @@ class Options(usage.Options):
             None,
             "Tell of problems that last for so many seconds, such as 30: a port that failed or"
             " gets no OpenFlow port, two ports with one iface-id, a patch port without its peer,"
-            " a configuration that is not applied (default: none are looked for).",
+            " a configuration that is not applied (default: with --http"
+            f" {web.REPORT:g}; otherwise none are looked for).",
         ],
         [
             "audit",
@@ -427,6 +428,8 @@ class Options(usage.Options):
         self["method"] = arguments.method(self["method"])
         self["max-switches"] = arguments.count("max-switches", self["max-switches"])
         self["forget"] = arguments.seconds("forget", self["forget"], zero=True, unit="days")
+        if self["http"] is not None and self["report"] is None:
+            self["report"] = web.REPORT
         for name in ("report", "audit"):
             if self[name] is not None:
                 self[name] = arguments.seconds(name, self[name])
@@ -473,7 +476,7 @@ class Options(usage.Options):
                 raise usage.UsageError(f"--{name}: needs --once")
         if not self["once"]:
             return
-        for name in ("listen", "events", "observers", "report", "audit"):
+        for name in ("listen", "events", "observers", "report", "audit", "http"):
             if self[name]:
                 raise usage.UsageError(f"--once: not with --{name.replace('vers', 'ver')}")
         if self.isDaemon:

@@ -131,6 +131,12 @@ class EventsService(Service, Fate):
             return f"--events {self.shown}: is not open"
         return f"--events {self.shown}: {self._trouble}" if self._trouble else None
 
+    @property
+    def waiting(self) -> int:
+        """Bytes of lines that are not written yet."""
+        writers = (self._old, self._writer)
+        return sum(writer.pending for writer in writers if writer is not None)
+
     def reopen(self) -> None:
         """Open the file at the path, if it is no longer the one that is open, or was emptied."""
         writer = self._writer

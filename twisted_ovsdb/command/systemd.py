@@ -91,7 +91,7 @@ class SystemdService(Service):
         if interval is not None:
             self._beat(interval)
         opened = gatherResults(list(self._opening()), consumeErrors=True)
-        # If something cannot be opened, the log says so, and systemd ends the process.
+        # If something cannot be opened, the process does not start.
         opened.addCallbacks(lambda _: self._ready(), lambda _: None)
 
     def stopService(self) -> None:

@@ -12,7 +12,7 @@ import os
 import re
 import stat
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from twisted.internet.abstract import isIPv6Address
 from twisted.internet.defer import maybeDeferred
@@ -24,6 +24,9 @@ from twisted.python.usage import UsageError
 from twisted_ovsdb.endpoints.passive import serverFromRemote
 from twisted_ovsdb.errors import printable
 from twisted_ovsdb.web.door import TOKEN_LENGTH, isLoopback
+
+REPORT: Final = 30.0
+"""Seconds for C{--report} with C{--http}: longer than anything healthy takes."""
 
 _log = Logger()
 

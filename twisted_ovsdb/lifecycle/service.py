@@ -119,7 +119,10 @@ class OvsdbListenService(Service):
         self._opened: Waiters[None] = Waiters()
 
     def whenListening(self) -> Deferred[None]:
-        """@return: fires when connections are accepted, at once if they are."""
+        """
+        @return: fires when connections are accepted, at once if they are. It fails if
+            the next attempt to listen does; the log does not say it then.
+        """
         return succeed(None) if self._listening else self._opened.wait()
 
     def privilegedStartService(self) -> None:
@@ -161,9 +164,13 @@ class OvsdbListenService(Service):
         return port
 
     def _cannotListen(self, failure: Failure) -> None:
-        # In one line: Twisted's service would log a traceback.
-        if not failure.check(CancelledError):
-            assert failure.value is not None
+        if failure.check(CancelledError):
+            return
+        assert failure.value is not None
+        if self._opened:
+            self._opened.errback(failure.value)
+        else:
+            # In one line: Twisted's service would log a traceback.
             self._log.error("cannot listen: {reason}", reason=describeReason(failure.value))
 
     def _portClosed(self, result: Any) -> None:

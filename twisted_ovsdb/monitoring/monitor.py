@@ -9,7 +9,7 @@ the requests on a connection.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Iterator
 from operator import attrgetter
 from typing import Final
 
@@ -278,7 +278,11 @@ class InterfaceMonitor:
         """
         if self._watch is None:
             raise ValueError("problems are not looked for: pass problemsAfter=30.0")
-        return self._watch.found()
+        return tuple(self._watch.each())
+
+    def _eachProblem(self) -> Iterator[ProblemFound]:
+        """As L{problems}, one after another; none if they are not looked for."""
+        return iter(()) if self._watch is None else self._watch.each()
 
     def audited(self) -> AuditCounts:
         """

@@ -10,7 +10,7 @@ sync.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -126,23 +126,26 @@ class ProblemWatch:
             self._onChanges(ripe)
             self._deliver()
 
-    def found(self) -> tuple[ProblemFound, ...]:
-        """Every problem that was found, as an observer is told it; none in an outage."""
+    def each(self) -> Iterator[ProblemFound]:
+        """
+        Every problem that was found, as an observer is told it, the oldest first; none
+        in an outage. There may be very many of them: whoever shows them may take some
+        in each turn of the reactor. What ends meanwhile is left out.
+        """
         present, problems = self._present, self.problems
-        if not present.inSync:
-            return ()
-        return tuple(
-            ProblemFound(
-                problem,
-                present.rows.get(uuid),
-                lasting.since,
-                problems.conditions.detail((uuid, problem)),
-                present.source,
-                identity=present.identity,
-            )
-            for (uuid, problem), lasting in problems.found.items()
-            if uuid == SWITCH or uuid in present.rows
-        )
+        for key in tuple(problems.found):
+            lasting, uuid = problems.found.get(key), key[0]
+            if not present.inSync or lasting is None:
+                continue
+            if uuid == SWITCH or uuid in present.rows:
+                yield ProblemFound(
+                    key[1],
+                    present.rows.get(uuid),
+                    lasting.since,
+                    problems.conditions.detail(key),
+                    present.source,
+                    identity=present.identity,
+                )
 
 
 def steadily(clock: IReactorTime | None) -> Callable[[], float]:

@@ -17,7 +17,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from twisted_ovsdb.events import Cause, Event, InterfaceOffline, OvsInterface, SwitchIdentity
-from twisted_ovsdb.interfaces import IOvsdbEventObserver, ObserverResult
+from twisted_ovsdb.interfaces import IOvsdbEventObserver, ObserverResult, wantsProblems
 from twisted_ovsdb.openvswitch.views import View
 from twisted_ovsdb.state.journal import Journal
 from twisted_ovsdb.state.roll import Roll
@@ -53,6 +53,11 @@ class Recorder:
 
     def __repr__(self) -> str:
         return f"<{self._observer!r}, remembered>"
+
+    @property
+    def wantsProblems(self) -> bool:
+        """Whether the observer asks for problems."""
+        return wantsProblems(self._observer)
 
     def eventReceived(self, event: Event) -> ObserverResult:
         """Tell the event, and note it."""

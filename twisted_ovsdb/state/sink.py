@@ -71,6 +71,9 @@ def mayPass(fault: BaseException | None) -> bool:
 class Sink:
     """
     Collects what an observer was told, and commits it soon.
+
+    @ivar lastCommit: when the last commit was made, in seconds of the clock; None
+        before the first.
     """
 
     def __init__(
@@ -97,6 +100,8 @@ class Sink:
         self._since = 0.0  # when the first event of the batch was noted
         self._batch = Batch() if batch is None else batch
         self._committing = False  # or waiting to try it again
+        self._underway = 0  # events of the batch that is being committed
+        self.lastCommit: float | None = None
         self._timer: IDelayedCall | None = None
         self._full = False
         self._finishing = False
@@ -108,6 +113,11 @@ class Sink:
     def batch(self) -> Batch:
         """What is to be committed next. Call L{changed} after adding to it."""
         return self._batch
+
+    @property
+    def waiting(self) -> int:
+        """How many events are not committed yet."""
+        return self._underway + self._batch.events
 
     def note(self, event: Event) -> Deferred[None] | None:
         """
@@ -191,6 +201,7 @@ class Sink:
             self._timer = self._clock.callLater(self._interval, self._due)
             return
         batch, self._batch = self._batch, Batch()
+        self._underway = batch.events
         waiting, self._flushing = self._flushing, Waiters()
         self._try(batch, settle, waiting)
 
@@ -203,7 +214,8 @@ class Sink:
         )
 
     def _committed(self, waiting: Waiters[None]) -> None:
-        self._committing = False
+        self._committing, self._underway = False, 0
+        self.lastCommit = self._clock.seconds()
         if self._full:
             self._full = False
             self._fate.goesOn()

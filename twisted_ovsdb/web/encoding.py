@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from twisted_ovsdb.errors import HIDDEN, isSecret
-from twisted_ovsdb.events import Event, OvsInterface
+from twisted_ovsdb.events import Event, OvsInterface, ProblemFound
 from twisted_ovsdb.observers.jsonlines import eventToJSON
 
 _MAPS: Final = ("external_ids", "options", "extra")
@@ -70,7 +70,7 @@ def sizeOf(interface: OvsInterface) -> int:
 def shownEvent(event: Event, now: datetime) -> dict[str, Any]:
     """An event as JSON Lines have it, without secrets."""
     value = eventToJSON(event, now)
-    if "interface" in value:
+    if value.get("interface") is not None:
         value["interface"] = _hidden(value["interface"])
     if "changes" in value:
         value["changes"] = {
@@ -83,6 +83,11 @@ def shownEvent(event: Event, now: datetime) -> dict[str, Any]:
 def shownInterface(interface: OvsInterface) -> dict[str, Any]:
     """An interface as JSON Lines have it, without secrets."""
     return _hidden(interface.toJSON())
+
+
+def shownProblem(problem: ProblemFound) -> dict[str, Any]:
+    """A problem, without its interface."""
+    return {"problem": problem.problem.value, "since": problem.since, "detail": problem.detail}
 
 
 def _hidden(value: dict[str, Any]) -> dict[str, Any]:

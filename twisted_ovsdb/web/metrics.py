@@ -9,17 +9,19 @@ interface has no series: a large site has a hundred thousand.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
+from operator import attrgetter
 from typing import Any, Final
 
 import attrs
 
 from twisted_ovsdb._version import __version__
+from twisted_ovsdb.monitoring.audit import AuditCounts
 from twisted_ovsdb.monitoring.monitor import InterfaceMonitor
 from twisted_ovsdb.web.counted import CountedObserver
+from twisted_ovsdb.web.gauge import Gauge, Labels, Samples
 from twisted_ovsdb.web.lag import Lag
-from twisted_ovsdb.web.problems import Problem, problemsOf
 from twisted_ovsdb.web.switches import Switches
 from twisted_ovsdb.web.unready import BUCKETS
 
@@ -51,10 +53,6 @@ SLICE: Final = 200
 LABEL_LIMIT: Final = 200
 """Characters of a label that a switch has chosen."""
 
-Labels = tuple[str, ...]
-
-Samples = Iterable[tuple[Labels, float]]
-
 
 @attrs.frozen
 class Watched:
@@ -62,29 +60,27 @@ class Watched:
     What the metrics are made of.
 
     @ivar observers: the other observers.
-    @ivar more: makes the families of other parts, such as a broker's.
+    @ivar more: the metrics of other parts.
     """
 
     switches: Switches
     lag: Lag
     observers: Sequence[CountedObserver] = ()
-    more: Sequence[Callable[[], Iterable[Any]]] = ()
+    more: Sequence[Gauge] = ()
 
 
 def exposition(watched: Watched) -> Iterator[bytes]:
     """All metrics as text, a slice at each step."""
     for family in _families(watched):
         yield from family
-    for make in watched.more:
-        for metric in make():
-            yield _text(metric)
+    for each in watched.more:
+        yield from _gauge(each.name, each.help, each.labels, each.samples())
 
 
 def _families(watched: Watched) -> Iterator[Iterator[bytes]]:
     switches = watched.switches
     monitors = switches.monitors()
     seen = {switch: switches.watch.seen(switch) for switch in monitors}
-    problems: list[tuple[str, Problem]] = []
 
     def each(value: Callable[[str, InterfaceMonitor], float | None]) -> Samples:
         for switch, monitor in monitors.items():
@@ -118,25 +114,24 @@ def _families(watched: Watched) -> Iterator[Iterator[bytes]]:
             for kind, count in each.counts.items()
         ),
     )
-    for switch, monitor in monitors.items():
-        problems += [(switch, problem) for problem in problemsOf(monitor)]
-    counts: dict[Labels, float] = {}
-    for switch, problem in problems:
-        counts[switch, problem.problem] = counts.get((switch, problem.problem), 0) + 1
+    counts = {switch: each.problems for switch, each in seen.items()}
     yield _gauge(
-        "problems", "How many problems there are now.", ["switch", "problem"], counts.items()
+        "problems",
+        "How many problems there are now.",
+        ["switch", "problem"],
+        (((switch, name), n) for switch, each in counts.items() for name, n in each.items()),
     )
     yield _gauge(
         "problem_info",
         f"Each problem, the first {PROBLEMS} of them.",
         ["switch", "problem", "interface", "iface_id"],
-        _named(problems[:PROBLEMS]),
+        _named(switches),
     )
     yield _gauge(
         "problems_omitted",
         "How many problems have no problem_info.",
         [],
-        [((), max(len(problems) - PROBLEMS, 0))],
+        [((), max(sum(sum(each.values()) for each in counts.values()) - PROBLEMS, 0))],
     )
     yield _counter(
         "disconnects",
@@ -163,7 +158,19 @@ def _families(watched: Watched) -> Iterator[Iterator[bytes]]:
         sorted(switches.watch.events.items()),
     )
     yield _timeToReady(watched)
+    yield from _ofAudits(switches.audits())
     yield from _ofOurselves(watched)
+
+
+def _ofAudits(audits: Mapping[str, AuditCounts]) -> Iterator[Iterator[bytes]]:
+    for name, help, count in (
+        ("rounds", "How often the audit has read all rows.", attrgetter("rounds")),
+        ("rows", "How many rows the audit has compared.", attrgetter("rows")),
+        ("mismatches", "How many rows the audit has found wrong.", attrgetter("mismatches")),
+    ):
+        if audits:
+            samples = [((switch,), count(each)) for switch, each in audits.items()]
+            yield _counter(f"audit_{name}", help, ["switch"], samples)
 
 
 def _ofOurselves(watched: Watched) -> Iterator[Iterator[bytes]]:
@@ -187,14 +194,22 @@ def _ofOurselves(watched: Watched) -> Iterator[Iterator[bytes]]:
     )
 
 
-def _named(problems: Iterable[tuple[str, Problem]]) -> Samples:
+def _named(switches: Switches) -> Samples:
+    problems = (
+        (switch, problem)
+        for switch, monitor in switches.monitors().items()
+        for problem in switches.problems(monitor)
+    )
     # Two problems may differ in what is no label.
-    found: dict[Labels, float] = {}
-    for switch, problem in problems:
+    found: set[Labels] = set()
+    for switch, problem in islice(problems, PROBLEMS):
         row = problem.interface
         name, ifaceId = ("", "") if row is None else (row.name, row.iface_id or "")
-        found[switch, problem.problem, name, ifaceId] = 1
-    return found.items()
+        texts = (switch, problem.problem.value, name, ifaceId)
+        labels = tuple(text[:LABEL_LIMIT] for text in texts)
+        if labels not in found:
+            found.add(labels)
+            yield labels, 1
 
 
 def _timeToReady(watched: Watched) -> Iterator[bytes]:

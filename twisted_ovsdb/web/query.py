@@ -17,10 +17,11 @@ from typing import Any, Final
 
 import attrs
 
+from twisted_ovsdb.events import ProblemFound
 from twisted_ovsdb.monitoring.monitor import InterfaceMonitor
+from twisted_ovsdb.openvswitch.conditions import OF_INTERFACES
 from twisted_ovsdb.ovsinterface import InterfaceKind, OvsInterface, kindOf
-from twisted_ovsdb.web.encoding import encoded, shownInterface
-from twisted_ovsdb.web.problems import ANY, Problem, problemsOf, stateOf
+from twisted_ovsdb.web.encoding import encoded, shownInterface, shownProblem
 from twisted_ovsdb.web.switches import Switches
 
 LIMIT: Final = 500
@@ -37,6 +38,12 @@ TEXT_LIMIT: Final = 200
 
 SLICE: Final = 1000
 """Rows that are looked at in one turn of the reactor, in about 2 ms."""
+
+ANY: Final = "any"
+"""In a question: whatever the problem is."""
+
+PROBLEMS: Final = (ANY, *(problem.value for problem in OF_INTERFACES))
+"""What C{problem} may be in a question."""
 
 Order = tuple[str, str, str]
 """Interfaces are in the order of switch, name and UUID."""
@@ -134,7 +141,7 @@ class _Search:
         self.matches = 0
         self._query = query
         self._switches = switches
-        self._problems: dict[tuple[str, str], Problem] = {}
+        self._problems: dict[tuple[str, str], list[ProblemFound]] = {}  # by switch and UUID
         self._best: list[tuple[Order, OvsInterface]] = []
 
     def run(self) -> Iterator[None]:
@@ -147,10 +154,16 @@ class _Search:
         for switch in sorted(monitors):
             if query.after is not None and switch < query.after[0]:
                 continue
-            problems = self._problemsOf(switch, monitors[switch])
+            problems: dict[str, list[ProblemFound]] = {}
+            for problem in self._switches.problems(monitors[switch]):
+                if problem.interface is not None:
+                    problems.setdefault(problem.interface.uuid, []).append(problem)
+                looked += 1
+                if looked % SLICE == 0:
+                    yield
             matching: list[tuple[Order, OvsInterface]] = []
-            for row in monitors[switch].interfaces():
-                if self._wants(row, problems):
+            for row in self._rows(monitors[switch], problems):
+                if query.wants(row) and self._switches.shows(row):
                     order = (switch, row.name[:TEXT_LIMIT], row.uuid)
                     if query.after is None or order > query.after:
                         self.matches += 1
@@ -162,7 +175,25 @@ class _Search:
                     yield
             # Switches come in order: what is full needs no more.
             if len(self._best) < query.limit:
-                self._best += self._first(matching)
+                found = self._first(matching)
+                self._best += found
+                for _, row in found:
+                    self._problems[switch, row.uuid] = problems.get(row.uuid, [])
+
+    def _rows(
+        self, monitor: InterfaceMonitor, problems: dict[str, list[ProblemFound]]
+    ) -> Iterator[OvsInterface]:
+        """The interfaces that have a kind or a problem; if it is asked for one, that have it."""
+        wanted = self._query.problem
+        if wanted is None:
+            yield from monitor.interfaces()
+        for found in problems.values():
+            row = found[0].interface
+            assert row is not None
+            if wanted is None and row.kind is not None:
+                continue  # It is among those above.
+            if wanted in (None, ANY) or any(each.problem.value == wanted for each in found):
+                yield row
 
     def found(self) -> list[tuple[Order, OvsInterface]]:
         """The first rows that match, in order."""
@@ -170,39 +201,14 @@ class _Search:
 
     def shown(self, switch: str, row: OvsInterface) -> dict[str, Any]:
         """A row of the answer."""
-        problem = self._problems.get((switch, row.uuid))
-        state = stateOf(row)
-        since = self._switches.watch.unready.since(switch, row.uuid) if state else None
         return {
             "switch": switch,
-            "problem": state if problem is None else problem.problem,
-            "since": since if problem is None else problem.since,
-            "detail": row.error if problem is None else problem.detail,
+            "problems": [shownProblem(each) for each in self._problems[switch, row.uuid]],
             "interface": shownInterface(row),
         }
 
     def _first(self, matching: list[tuple[Order, OvsInterface]]) -> list[Any]:
         return heapq.nsmallest(self._query.limit, matching, key=_orderOf)
-
-    def _problemsOf(self, switch: str, monitor: InterfaceMonitor) -> Mapping[str, str]:
-        found = {}
-        for problem in problemsOf(monitor):
-            if problem.interface is not None:
-                found[problem.interface.uuid] = problem.problem
-                self._problems[switch, problem.interface.uuid] = problem
-        return found
-
-    def _wants(self, row: OvsInterface, problems: Mapping[str, str]) -> bool:
-        return (
-            self._query.wants(row) and self._hasProblem(row, problems) and self._switches.shows(row)
-        )
-
-    def _hasProblem(self, row: OvsInterface, problems: Mapping[str, str]) -> bool:
-        wanted = self._query.problem
-        if wanted is None:
-            return True
-        has = {problems.get(row.uuid), stateOf(row)} - {None}
-        return bool(has) if wanted == ANY else wanted in has
 
 
 def _orderOf(found: tuple[Order, OvsInterface]) -> Order:
@@ -237,6 +243,12 @@ def _kind(text: str) -> InterfaceKind:
         raise ValueError(f"kind: {e}") from e
 
 
+def _problem(text: str) -> str:
+    if text not in PROBLEMS:
+        raise ValueError(f"problem: must be one of {', '.join(PROBLEMS)}")
+    return text
+
+
 def _text(text: str) -> str:
     if len(text) > TEXT_LIMIT:
         raise ValueError(f"text: has more than {TEXT_LIMIT} characters")
@@ -248,7 +260,7 @@ _READERS: Final[Mapping[str, Any]] = {
     "kind": _kind,
     "switch": str,
     "bridge": str,
-    "problem": str,
+    "problem": _problem,
     "limit": _limit,
     "after": _order,
 }

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import attrs
 
-from twisted_ovsdb.events import Event, InterfaceEvent, Synchronized
+from twisted_ovsdb.events import Event, InterfaceEvent, ProblemEvent, Synchronized
 from twisted_ovsdb.web.encoding import encoded, shownEvent, sizeOf
 
 WAITING: Final = 1000
@@ -100,8 +100,8 @@ class Recent:
         self.last += 1
         noted: Any = event
         size = 400
-        if isinstance(event, InterfaceEvent):
-            size = sizeOf(event.interface)
+        if isinstance(event, (InterfaceEvent, ProblemEvent)):
+            size += 0 if event.interface is None else sizeOf(event.interface)
         elif isinstance(event, Synchronized):
             # It would keep all its interfaces.
             noted = encoded(shownEvent(event, now))

@@ -28,6 +28,7 @@ from twisted_ovsdb.openvswitch.views import behindViews
 from twisted_ovsdb.web.connections import Connections
 from twisted_ovsdb.web.counted import CountedObserver
 from twisted_ovsdb.web.door import Door
+from twisted_ovsdb.web.gauge import Gauge
 from twisted_ovsdb.web.lag import Lag
 from twisted_ovsdb.web.metrics import Watched
 from twisted_ovsdb.web.outgoing import turns
@@ -47,7 +48,7 @@ class WebService(Service):
     @ivar checks: what C{/ready} asks beside the endpoints.
     @ivar observers: other observers, for the metrics.
     @ivar wants: which interfaces are shown; None: all.
-    @ivar more: makes more families of metrics.
+    @ivar more: the metrics of other parts.
     """
 
     _log = Logger()
@@ -74,7 +75,7 @@ class WebService(Service):
         self.checks: list[Check] = []
         self.observers: list[CountedObserver] = []
         self.wants: Wants | None = None
-        self.more: list[Callable[[], Iterable[Any]]] = []
+        self.more: list[Gauge] = []
         self._endpoint = endpoint
         self._hosts = tuple(hosts)
         self._door = Door(self._hosts, token)

@@ -8,14 +8,17 @@ Which switches there are, read from the monitors when somebody asks.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any, Union
 
+from twisted_ovsdb.events import ProblemFound
 from twisted_ovsdb.lifecycle.factory import OvsdbMonitorFactory
 from twisted_ovsdb.lifecycle.listener import OvsdbListenerFactory
+from twisted_ovsdb.monitoring.audit import AuditCounts
 from twisted_ovsdb.monitoring.monitor import InterfaceMonitor
 from twisted_ovsdb.openvswitch.present import Wants
 from twisted_ovsdb.ovsinterface import OvsInterface
-from twisted_ovsdb.web.problems import problemsOf
+from twisted_ovsdb.web.encoding import shownProblem
 from twisted_ovsdb.web.watch import Watch
 
 Monitored = Union[OvsdbMonitorFactory, OvsdbListenerFactory]
@@ -67,6 +70,20 @@ class Switches:
         """When the last bytes of a switch came, in seconds since the epoch."""
         return None if monitor.heard is None else self.watch.wallOf(monitor.heard)
 
+    def problems(self, monitor: InterfaceMonitor) -> Iterator[ProblemFound]:
+        """The problems of a switch that are shown, the oldest first. There may be very many."""
+        for problem in monitor._eachProblem():
+            if problem.interface is None or self.shows(problem.interface):
+                yield problem
+
+    def audits(self) -> dict[str, AuditCounts]:
+        """What the audits of the switches have done, by key; empty if there are none."""
+        found = {}
+        for switch, monitor in self.monitors().items():
+            with suppress(ValueError):  # There is none.
+                found[switch] = monitor.audited()
+        return found
+
     def shown(self) -> Iterator[dict[str, Any]]:
         """Each switch, for the answer to C{/switches}."""
         for switch, monitor in self.monitors().items():
@@ -87,7 +104,8 @@ class Switches:
             "last_message": self.lastMessage(monitor),
             "disconnects": seen.disconnects,
             "counts": seen.counts.copy(),
-            "problems": sum(1 for _ in problemsOf(monitor)),
+            "problems": [shownProblem(each) for each in seen.ownProblems],
+            "problem_counts": seen.problems,
         }
 
 

@@ -26,6 +26,9 @@ from twisted_ovsdb.events import (
     InterfaceKind,
     InterfaceOffline,
     InterfaceOnline,
+    Problem,
+    ProblemEvent,
+    ProblemFound,
     SwitchForgotten,
     Synchronized,
 )
@@ -50,8 +53,6 @@ class Seen:
     @ivar lastSync: when a snapshot was told in full, in seconds since the epoch.
     """
 
-    __slots__ = ("counts", "disconnects", "inSync", "lastSync", "reason", "since")
-
     def __init__(self) -> None:
         self.counts: dict[str, int] = dict.fromkeys(KINDS, 0)
         self.inSync = False
@@ -59,6 +60,27 @@ class Seen:
         self.reason: str | None = None
         self.disconnects = 0
         self.lastSync: float | None = None
+        self._problems: Counter[str] = Counter()
+        self._own: dict[Problem, ProblemFound] = {}
+
+    @property
+    def problems(self) -> dict[str, int]:
+        """How many problems it and its interfaces have, by name; none in an outage."""
+        return {name: count for name, count in self._problems.items() if count and self.inSync}
+
+    @property
+    def ownProblems(self) -> tuple[ProblemFound, ...]:
+        """The problems of the switch itself; none in an outage."""
+        return tuple(self._own.values()) if self.inSync else ()
+
+    def noteProblem(self, event: ProblemEvent) -> None:
+        """A problem was found or solved."""
+        found = isinstance(event, ProblemFound)
+        self._problems[event.problem.value] += 1 if found else -1
+        if event.interface is None:
+            self._own.pop(event.problem, None)
+            if isinstance(event, ProblemFound):
+                self._own[event.problem] = event
 
 
 @implementer(IOvsdbEventObserver)
@@ -66,12 +88,15 @@ class Watch:
     """
     Counts events, and keeps the recent ones.
 
+    @cvar wantsProblems: True.
     @ivar recent: the recent events.
     @ivar unready: the interfaces that have no port.
     @ivar events: how many events there were, by name, kind and cause; the last two
         are empty for events that have none.
     @ivar onEvent: called when there is something new in C{recent}.
     """
+
+    wantsProblems = True
 
     def __init__(
         self,
@@ -111,10 +136,10 @@ class Watch:
     def eventReceived(self, event: Event) -> None:
         """See L{IOvsdbEventObserver}."""
         wall = self._wall()
-        kind = event.kind.value if isinstance(event, InterfaceEvent) else ""
+        kind = getattr(event, "kind", None)
         cause = event.cause.value if isinstance(event, (InterfaceEvent, Synchronized)) else ""
-        self.events[EVENT_NAMES[type(event)], kind, cause] += 1
-        self.unready.note(event, wall, self._now())
+        self.events[EVENT_NAMES[type(event)], kind.value if kind else "", cause] += 1
+        self.unready.note(event, self._now())
         self._note(event, wall)
         self.recent.add(event, datetime.fromtimestamp(wall, timezone.utc))
         self.onEvent()
@@ -139,3 +164,5 @@ class Watch:
             seen.inSync, seen.since = False, wall
             seen.reason = describeReason(event.reason)
             seen.disconnects += 1
+        elif isinstance(event, ProblemEvent):
+            seen.noteProblem(event)

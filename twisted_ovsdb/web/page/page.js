@@ -1,8 +1,9 @@
-// The page of ovsdb-monitor. It opens the stream first, then asks for what exists: an event that
-// comes between is applied afterwards. All text is set as text, never as markup.
+// The stream is opened first, then what exists is asked for: an event that comes between is applied
+// afterwards. All text is set as text, never as markup.
 "use strict";
-const KINDS = ["bridge", "vm", "tunnel", "patch"], SHOWN = 500, SWITCHES = 200, LINES = 200;
+const KINDS = [["VMs", "vm"], ["Bridges", "bridge"], ["Tunnels", "tunnel"], ["Patch ports", "patch"]], SHOWN = 500, SWITCHES = 200, LINES = 200;
 const OLD = 12000; // ms without a sign of life, which comes each 5 s
+const WORDS = { failed: "failed", pending: "no port", "duplicate-iface-id": "duplicate iface-id", "one-sided-patch": "one-sided patch", "not-applying": "not applying" };
 const $ = id => document.getElementById(id);
 const key = (s, u) => s + "\n" + u;
 let switches = new Map(), rows = new Map(), problems = new Map();
@@ -51,13 +52,23 @@ function toAddress() {
   history.replaceState(null, "", query ? "?" + query : location.pathname);
 }
 function wanted(s, i) {
-  const f = filter(), text = (f.text || "").toLowerCase(), state = stateOf(i);
+  const f = filter(), text = (f.text || "").toLowerCase();
   if (f.kind && i.kind !== f.kind || f.switch && s !== f.switch || f.bridge && i.bridge !== f.bridge) return false;
-  if (f.problem && !(f.problem === "any" ? state : state === f.problem)) return false;
+  if (f.problem && !problemsAt(key(s, i.uuid)).some(p => f.problem === "any" || p.problem === f.problem)) return false;
   return !text || [i.name, i.iface_id, i.error, i.attached_mac, i.remote_ip, i.peer, i.bridge, i.uuid]
     .some(t => t && t.toLowerCase().includes(text));
 }
-const stateOf = i => i.ofport === -1 || i.error ? "failed" : i.ofport === null ? "pending" : null;
+// Problems are what has lasted for --report seconds; counts are exact, names are those of the first ones.
+const problemsAt = k => [...problems.values()].filter(p => p.at === k);
+const countProblems = s => Object.values(s.problem_counts).reduce((n, m) => n + m, 0);
+function addProblem(s, i, p) {
+  const at = key(s, i ? i.uuid : "");
+  if (problems.size < 1000) problems.set(at + p.problem, { ...p, at, switch: s, interface: i });
+}
+function dropProblems(s) {
+  for (const [k, p] of problems) if (p.switch === s) problems.delete(k);
+  for (const r of rows.values()) if (r.switch === s) r.problems = [];
+}
 
 async function ask(path) {
   const token = sessionStorage.getItem("token");
@@ -86,7 +97,9 @@ async function load() {
     if (mine !== loading) return;
     switches = new Map(s.switches.map(x => [x.switch, x]));
     rows = new Map(i.interfaces.map(x => [key(x.switch, x.interface.uuid), x]));
-    problems = new Map(p.interfaces.map(x => [key(x.switch, x.interface.uuid), x]));
+    problems = new Map();
+    for (const x of s.switches) for (const q of x.problems) addProblem(x.switch, null, q);
+    for (const x of p.interfaces) for (const q of x.problems) addProblem(x.switch, x.interface, q);
     matches = i.matches; next = i.next;
     const waiting = held;
     held = null;
@@ -106,30 +119,43 @@ async function more() {
 }
 
 function apply(e, counts = true, rowsToo = true) {
-  const s = switches.get(e.switch);
+  const s = switches.get(e.switch), i = e.interface;
   if (e.event === "forgotten") {
     switches.delete(e.switch);
-    for (const m of [rows, problems]) for (const [k, x] of m) if (x.switch === e.switch) m.delete(k);
-  } else if (!s && e.switch && e.event !== "problem" && e.event !== "solved") { changed = true; return; }
-  else if (e.event === "disconnected" && counts) Object.assign(s, { in_sync: false, since: e.timestamp, reason: e.reason, disconnects: s.disconnects + 1 });
-  else if (e.event === "synchronized" && counts) {
+    dropProblems(e.switch);
+    for (const [k, r] of rows) if (r.switch === e.switch) rows.delete(k);
+  } else if (!s) changed = true;
+  else if (e.problem) applyProblem(e, s, counts, rowsToo);
+  else if (e.event === "disconnected" && counts) {
+    Object.assign(s, { in_sync: false, since: e.timestamp, reason: e.reason, disconnects: s.disconnects + 1, problem_counts: {} });
+    dropProblems(e.switch); // nothing is claimed in an outage
+  } else if (e.event === "synchronized" && counts) {
     if (!s.in_sync) s.since = e.timestamp;
     Object.assign(s, { in_sync: true, counts: { ...e.counts }, hostname: e.hostname || s.hostname });
-  } else if (e.interface && e.kind !== undefined) {
-    const k = key(e.switch, e.interface.uuid), known = rows.get(k), i = e.interface;
+    changed = true; // which problems are left
+  } else if (i) {
+    const k = key(e.switch, i.uuid), known = rows.get(k);
     if (counts && e.event === "online" && e.cause !== "replay") s.counts[e.kind]++;
     if (counts && e.event === "offline") s.counts[e.kind]--;
     if (!rowsToo) return;
-    const state = e.event === "offline" ? null : stateOf(i), old = problems.get(k);
-    const row = { switch: e.switch, interface: i, problem: state, detail: i.error,
-      since: old && old.problem === state ? old.since : e.timestamp, fresh: e.cause !== "replay" };
-    if (state && (problems.has(k) || problems.size < 1000)) problems.set(k, row); else problems.delete(k);
     const show = e.event !== "offline" && wanted(e.switch, i);
     if (known && !show) { rows.delete(k); matches--; }
-    else if (show && (known || rows.size < (next ? SHOWN : 2 * SHOWN))) { rows.set(k, row); if (!known) matches++; }
+    else if (show && (known || rows.size < (next ? SHOWN : 2 * SHOWN))) {
+      rows.set(k, { switch: e.switch, interface: i, problems: known ? known.problems : problemsAt(k), fresh: e.cause !== "replay" });
+      if (!known) matches++;
+    }
     else if (show && e.event === "online" && e.cause !== "replay") matches++;
     else if (e.event === "offline" && next && wanted(e.switch, i)) matches--;
-  } else if (e.event === "problem" || e.event === "solved") changed = true;
+  }
+}
+function applyProblem(e, s, counts, rowsToo) {
+  const i = e.interface, k = key(e.switch, i ? i.uuid : ""), found = e.event === "problem";
+  if (counts) s.problem_counts[e.problem] = Math.max(0, (s.problem_counts[e.problem] || 0) + (found ? 1 : -1));
+  if (!rowsToo) return;
+  if (found) addProblem(e.switch, i, { problem: e.problem, since: Date.parse(e.since) / 1000, detail: e.detail });
+  else problems.delete(k + e.problem);
+  if (rows.has(k)) rows.get(k).problems = problemsAt(k);
+  if (filter().problem || i && !i.kind || problems.size < 50 && problems.size < countProblems(s)) changed = true;
 }
 
 // Drawing: at most twice a second, however much happens.
@@ -140,11 +166,10 @@ function draw() {
   whole = false;
 }
 function drawAll() {
-  const all = [...switches.values()], up = all.filter(s => s.in_sync).length, sum = {};
-  for (const k of KINDS) sum[k] = all.reduce((n, s) => n + s.counts[k], 0);
-  const wrong = [...problems.values()].filter(p => p.problem !== "pending" || Date.now() / 1000 - (p.since || 0) > 30);
-  const facts = [["Switches in sync", up.toLocaleString(), " of " + all.length.toLocaleString(), up < all.length], ["Ports with problems", wrong.length + (problems.size >= 100 ? "+" : ""), "", wrong.length > 0],
-    ...[["VMs", "vm"], ["Bridges", "bridge"], ["Tunnels", "tunnel"], ["Patch ports", "patch"]].map(([n, k]) => [n, sum[k].toLocaleString(), "", false])];
+  const all = [...switches.values()], up = all.filter(s => s.in_sync).length;
+  const wrong = all.reduce((n, s) => n + countProblems(s), 0);
+  const facts = [["Switches in sync", up.toLocaleString(), " of " + all.length.toLocaleString(), up < all.length], ["Problems", wrong.toLocaleString(), "", wrong > 0],
+    ...KINDS.map(([n, k]) => [n, all.reduce((n, s) => n + s.counts[k], 0).toLocaleString(), "", false])];
   $("summary").replaceChildren(...facts.map(([name, value, rest, alarm]) => {
     const d = make("div", null, alarm ? "alarm" : ""), dd = make("dd", value);
     if (rest) dd.append(make("small", rest));
@@ -158,29 +183,28 @@ function drawAll() {
   drawConnection();
 }
 function drawProblems(all, wrong) {
-  const down = all.filter(s => !s.in_sync).sort((a, b) => (a.since || 0) - (b.since || 0));
-  wrong.sort((a, b) => (a.since || 0) - (b.since || 0));
-  const items = down.slice(0, 50).map(s => item("bad", "not connected", nameOf(s.switch), s.reason || "no connection yet", s.since, () => choose({ switch: s.switch })));
-  for (const p of wrong.slice(0, 50)) {
-    const i = p.interface, where = [i.bridge, nameOf(p.switch)].filter(Boolean).join(" on ");
-    items.push(item(p.problem === "pending" ? "wait" : "bad", p.problem === "pending" ? "no port" : p.problem, i.name, [where, p.detail].filter(Boolean).join(": "), p.since,
-      () => choose({ switch: p.switch, text: i.name })));
+  const down = all.filter(s => !s.in_sync), bySince = (a, b) => (a.since || 0) - (b.since || 0);
+  const items = down.sort(bySince).slice(0, 50).map(s => item("not connected", nameOf(s.switch), s.reason || "no connection yet", s.since, { switch: s.switch }));
+  for (const p of [...problems.values()].sort(bySince).slice(0, 50)) {
+    const i = p.interface, where = i ? [i.bridge, nameOf(p.switch)].filter(Boolean).join(" on ") : "";
+    items.push(item(WORDS[p.problem], i ? i.name : nameOf(p.switch), [where, p.detail].filter(Boolean).join(": "), p.since,
+      i ? { switch: p.switch, text: i.name } : { switch: p.switch }));
   }
-  const hidden = down.length + wrong.length - items.length;
+  const hidden = down.length + wrong - items.length;
   if (hidden > 0) items.push(make("li", "and " + plural(hidden, "other"), "quiet"));
   keepFocus($("problem-list"), items);
-  $("no-problems").textContent = items.length ? "" : all.length ? "None: every switch is in sync, and every interface has its port." : "No switch is known.";
+  $("no-problems").textContent = items.length ? "" : all.length ? "None: every switch is in sync, and nothing has been wrong for long." : "No switch is known.";
 }
-function item(cls, state, name, detail, t, go) {
+function item(state, name, detail, t, to) {
   const li = make("li"), b = make("button", name, "link");
   b.type = "button";
-  b.onclick = go;
-  li.append(make("span", state, "state " + cls), b, make("span", detail));
-  if (t) { const x = make("span", "seen for " + since(t), "quiet"); x.title = when(t); li.append(x); }
+  b.onclick = () => choose(to);
+  li.append(make("span", state, "state bad"), b, make("span", detail));
+  if (t) { const x = make("span", "for " + since(t), "quiet"); x.title = when(t); li.append(x); }
   return li;
 }
 function drawSwitches(all) {
-  all.sort((a, b) => a.in_sync - b.in_sync || (nameOf(a.switch) < nameOf(b.switch) ? -1 : 1));
+  all.sort((a, b) => a.in_sync - b.in_sync || countProblems(b) - countProblems(a) || (nameOf(a.switch) < nameOf(b.switch) ? -1 : 1));
   keepFocus($("switches").tBodies[0], all.slice(0, SWITCHES).map(s => {
     const tr = make("tr"), b = make("button", nameOf(s.switch), "link");
     b.type = "button";
@@ -189,7 +213,8 @@ function drawSwitches(all) {
     cell(tr, "Switch", b);
     cell(tr, "State", make("span", s.in_sync ? "in sync" : s.since ? "not connected" : "never connected", "state " + (s.in_sync ? "good" : "bad")));
     cell(tr, "Since", since(s.since)).title = when(s.since);
-    for (const [n, k] of [["Bridges", "bridge"], ["VMs", "vm"], ["Tunnels", "tunnel"], ["Patches", "patch"]]) cell(tr, n, s.counts[k].toLocaleString(), "number" + (s.counts[k] ? "" : " zero"));
+    for (const [n, k] of KINDS) cell(tr, n, s.counts[k].toLocaleString(), "number" + (s.counts[k] ? "" : " zero"));
+    cell(tr, "Problems", countProblems(s).toLocaleString(), "number" + (countProblems(s) ? "" : " zero"));
     cell(tr, "Outages", s.disconnects + "", "number" + (s.disconnects ? "" : " zero"));
     return tr;
   }));
@@ -202,22 +227,33 @@ const order = (a, b) => {
   for (let n = 0; n < 3; n++) if (x[n] !== y[n]) return x[n] < y[n] ? -1 : 1;
   return 0;
 };
+function states(r, down) {
+  const i = r.interface, found = r.problems.map(p => [WORDS[p.problem], "bad", p.problem === "pending" ? "" : p.detail, p.since]);
+  const failed = i.ofport === -1 || i.error, has = n => r.problems.some(p => p.problem === n);
+  if (failed && !has("failed")) found.unshift(["failed", "bad", i.error]);
+  if (!failed && i.ofport === null && !has("pending")) found.unshift(["no port yet", "wait"]);
+  return found.length ? found : [down ? ["last known", "wait"] : ["ready", "good"]];
+}
 function drawRows() {
   const body = $("interfaces").tBodies[0], known = new Map([...body.rows].map(r => [r.dataset.key, r]));
   const found = [...rows.entries()].sort((a, b) => order(a[1], b[1]));
   // A row that is as it was keeps its element, and so the focus and a selection in it.
   keepFocus(body, found.map(([k, r]) => {
     const old = known.get(k), down = !(switches.get(r.switch) || {}).in_sync;
-    const seen = JSON.stringify([r.interface, r.problem, down]);
+    const seen = JSON.stringify([r.interface, r.problems, down]);
     if (old && old.dataset.seen === seen) return old;
     const i = r.interface, tr = make("tr", null, r.fresh ? "new" : "");
     tr.dataset.key = k; tr.dataset.seen = seen; r.fresh = false;
     cell(tr, "Interface", i.name);
     cell(tr, "Kind", i.kind || "");
-    const state = r.problem === "failed" ? ["failed", "bad"] : i.ofport === null ? ["no port yet", "wait"] : r.problem ? [r.problem, "bad"] : down ? ["last known", "wait"] : ["ready", "good"];
-    const td = cell(tr, "State", make("span", state[0], "state " + state[1]));
-    if (r.problem && r.since) td.title = "since " + when(r.since);
-    if (r.detail) td.append(make("span", r.detail, "detail"));
+    const td = cell(tr, "State", "");
+    td.classList.remove("empty");
+    for (const [word, cls, detail, t] of states(r, down)) {
+      const x = make("span", word, "state " + cls);
+      if (t) x.title = "since " + when(t);
+      td.append(x);
+      if (detail) td.append(make("span", detail, "detail"));
+    }
     cell(tr, "Port", i.ofport === null || i.ofport < 0 ? "" : i.ofport + "", "number");
     cell(tr, "Bridge", i.bridge || "");
     cell(tr, "Leads to", i.iface_id || i.peer || i.remote_ip || "");
@@ -235,13 +271,18 @@ function drawLines() {
     t.dateTime = e.time;
     li.append(t);
     if (i) {
-      li.append((e.kind || "port") + " ", make("b", i.name), " " + (e.problem ? e.event + ": " + e.problem : words(e)));
+      li.append((e.kind || "port") + " ", make("b", i.name), " ", ...(e.problem ? trouble(e) : [words(e)]));
       if (i.bridge) li.append(" on " + i.bridge);
       li.append(make("span", " " + nameOf(e.switch), "quiet"));
-    } else li.append(make("b", nameOf(e.switch)), " " + (e.event === "synchronized" ? "is in sync" : e.event === "disconnected" ? "is not connected" : e.event) + (e.reason ? ": " + e.reason : ""));
+    } else if (e.problem) li.append(make("b", nameOf(e.switch)), " ", ...trouble(e));
+    else li.append(make("b", nameOf(e.switch)), " " + (e.event === "synchronized" ? "is in sync" : e.event === "disconnected" ? "is not connected" : e.event) + (e.reason ? ": " + e.reason : ""));
     return li;
   }));
   $("nothing").hidden = lines.length > 0;
+}
+function trouble(e) {
+  const found = e.event === "problem";
+  return [make("span", (found ? "" : "no longer ") + WORDS[e.problem], "state " + (found ? "bad" : "good")), " " + (found ? e.detail : "after " + ago(e.lasted))];
 }
 function words(e) {
   const i = e.interface;
@@ -263,7 +304,8 @@ function drawConnection() {
   if (state.textContent !== text) state.textContent = text;
   state.className = "state " + (!old ? "good" : heard || attempts > 1 ? "bad" : "wait");
   $("main").classList.toggle("old", old && heard > 0);
-  document.title = (problems.size ? "(" + problems.size + ") " : "") + (old && heard ? "not connected: " : "") + "ovsdb-monitor";
+  const wrong = [...switches.values()].reduce((n, s) => n + countProblems(s) + !s.in_sync, 0);
+  document.title = (wrong ? "(" + wrong + ") " : "") + (old && heard ? "not connected: " : "") + "ovsdb-monitor";
 }
 function choose(f) {
   for (const n of FIELDS) $("filter").elements[n].value = f[n] || "";

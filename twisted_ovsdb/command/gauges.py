@@ -1,0 +1,52 @@
+# Copyright (c) The twisted_ovsdb authors.
+# See LICENSE for details.
+
+"""
+The metrics of the files of events, and of what C{--state} keeps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from twisted_ovsdb.command.keptevents import KeptEvents
+from twisted_ovsdb.command.output import EventsService
+from twisted_ovsdb.web.gauge import Gauge, Samples
+
+
+def ofFiles(files: Sequence[EventsService]) -> list[Gauge]:
+    """Make the metrics of these files."""
+    kept = [each for each in files if isinstance(each, KeptEvents)]
+    found = [
+        _gauge(
+            "events_file_waiting_bytes",
+            "Bytes of lines that are not written to the file yet.",
+            lambda: ((each.shown, each.waiting) for each in files),
+        ),
+        _gauge(
+            "events_file_trouble",
+            "Whether no lines can be written to the file now (1).",
+            lambda: ((each.shown, each.missing() is not None) for each in files),
+        ),
+    ]
+    if kept:
+        found += [
+            _gauge(
+                "state_waiting_events",
+                "Events in the file that the state does not have yet.",
+                lambda: ((each.shown, each.uncommitted) for each in kept),
+            ),
+            _gauge(
+                "state_last_commit_timestamp_seconds",
+                "When the state was written last.",
+                lambda: ((each.shown, each.lastCommit) for each in kept if each.lastCommit),
+            ),
+        ]
+    return found if files else []
+
+
+def _gauge(name: str, help: str, values: Callable[[], Iterable[tuple[str, float]]]) -> Gauge:
+    def samples() -> Samples:
+        return (((file,), value) for file, value in values())
+
+    return Gauge(name, help, ["file"], samples)
