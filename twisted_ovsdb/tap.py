@@ -32,6 +32,7 @@ from twisted_ovsdb.lifecycle.service import OvsdbListenService, OvsdbMonitorServ
 from twisted_ovsdb.monitoring.monitor import InterfaceMonitor
 from twisted_ovsdb.observers.filters import onlyBridges
 from twisted_ovsdb.observers.log import LoggingObserver
+from twisted_ovsdb.openvswitch.views import behindViews
 
 if TYPE_CHECKING:
     from twisted_ovsdb.web.service import WebService
@@ -50,7 +51,8 @@ def makeService(options: Options) -> IService:
     if files:
         services.addService(HangUpService(files))
     named: list[tuple[str, IOvsdbEventObserver]] = []
-    named += [(type(each).__qualname__, EndingObserver(each)) for each in options["observers"]]
+    for each in options["observers"]:
+        named.append((type(each).__qualname__, behindViews(each, EndingObserver)))
     named += [(f"--events {each.shown}", each.observer) for each in files]
     if not named and not options["once"]:
         several = len(options["endpoints"]) > 1 or bool(options["listen"])

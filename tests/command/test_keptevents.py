@@ -32,10 +32,13 @@ from twisted_ovsdb.events import (
     InterfaceOffline,
     InterfaceOnline,
     OvsInterface,
+    Problem,
+    ProblemFound,
     SwitchForgotten,
     SwitchIdentity,
     Synchronized,
 )
+from twisted_ovsdb.interfaces import wantsProblems
 from twisted_ovsdb.lifecycle.places import DAY
 from twisted_ovsdb.observers.jsonlines import lineOf
 from twisted_ovsdb.state.database import FILE
@@ -207,6 +210,22 @@ class RestartTests(KeptTestCase):
         fold = LineFold()
         fold.add(self.path.read_text().split("\n"))
         self.assertEqual([uuid for _, uuid in fold.online], [uuid(1), uuid(3)])
+
+    def test_problems(self) -> None:
+        """
+        Problems are lines too. A process does not know which ones another one told.
+        """
+        self.begin()
+        self.assertTrue(wantsProblems(self.file.observer))
+        self.online(1)
+        self.tell(ProblemFound(Problem.FAILED, vm(1), 1.0, "no such device", A))
+        self.commit()
+        self.assertEqual(self.file.uncommitted, 0)
+        self.assertEqual(self.file.lastCommit, self.reactor.seconds())
+        self.crash()
+        self.begin()
+        self.assertEqual(self.told(), [vm(1)])
+        self.assertIn(b'"problem":"failed"', self.path.read_bytes())
 
     def test_notWritten(self) -> None:
         """
@@ -539,6 +558,8 @@ class StateFaultTests(KeptTestCase):
             self.reactor.work()
         self.assertIn("database or disk is full", logs[0]["reason"])
         self.assertEqual(len(logs), 1)
+        self.assertIn("database or disk is full", str(self.file.missing()))
+        self.assertEqual(self.file.uncommitted, 100)
         self.crash()
         self.begin()
         self.assertEqual(len(self.told() or ()), 100)

@@ -15,6 +15,7 @@ from twisted.internet.utils import getProcessOutputAndValue
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from tests.command.test_tap import CHECKOUT, ENVIRONMENT
+from twisted_ovsdb import OvsdbMonitorService
 from twisted_ovsdb.command import main
 from twisted_ovsdb.command.groups import GROUPS, usageText
 from twisted_ovsdb.command.main import CommandOptions, arguments
@@ -85,7 +86,8 @@ class ArgumentsTests(SynchronousTestCase):
         self.assertEqual((config["nodaemon"], config["pidfile"]), (True, ""))
         self.assertEqual(config["logfile"], "log")
         maker = config.loadedPlugins[config.subCommand]
-        self.assertEqual(len(list(maker.makeService(config.subOptions))), 1)
+        services = list(maker.makeService(config.subOptions))
+        self.assertIsInstance(services[-1], OvsdbMonitorService)
 
 
 class GroupsTests(SynchronousTestCase):

@@ -158,7 +158,7 @@ class OptionsTests(SynchronousTestCase):
         self.assertIs(options.parent["logger"], quietErrorLog)
         self.assertTrue(options["bridges"])
         services: Any = makeService(options)
-        monitor, service = services
+        *_, monitor, service = services
         self.assertEqual(monitor.factory.monitor._audience.deliveries, [])
         self.assertEqual((service._timeout, service._form), (3.0, "table"))
 

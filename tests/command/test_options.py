@@ -30,6 +30,7 @@ from twisted_ovsdb.endpoints.secure import TLSClientEndpoint
 from twisted_ovsdb.events import Event
 from twisted_ovsdb.interfaces import IOvsdbEventObserver
 from twisted_ovsdb.observers.base import OvsdbEventObserver
+from twisted_ovsdb.observers.filters import onlyKinds
 from twisted_ovsdb.openvswitch.classify import ClassificationRules
 
 
@@ -48,6 +49,8 @@ class RecordingObserver:
 
 
 anInstance = RecordingObserver()
+
+onlyVMs = onlyKinds(RecordingObserver(), "vm")
 
 
 class RaisingObserver(OvsdbEventObserver):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -20,11 +21,12 @@ from twisted.internet.defer import Deferred, DeferredSemaphore, gatherResults
 from twisted.internet.error import ProcessTerminated
 from twisted.internet.protocol import Factory, ProcessProtocol, Protocol
 from twisted.internet.utils import getProcessOutputAndValue
+from twisted.logger import LogLevel, capturedLogs
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 import twisted_ovsdb
-from tests.command.test_options import HERE, REFUSED, RecordingObserver, parse
+from tests.command.test_options import HERE, REFUSED, RecordingObserver, onlyVMs, parse
 from twisted_ovsdb import tap
 from twisted_ovsdb.command.beginning import AT_ONCE, SpreadService
 from twisted_ovsdb.command.collector import CollectorService
@@ -32,6 +34,7 @@ from twisted_ovsdb.command.endingobserver import EndingObserver
 from twisted_ovsdb.command.keptevents import KeptEvents, StateService
 from twisted_ovsdb.command.output import EventsService, HangUpService
 from twisted_ovsdb.lifecycle.service import OvsdbListenService, OvsdbMonitorService
+from twisted_ovsdb.observers.filters import OnlyKinds
 from twisted_ovsdb.observers.log import LoggingObserver
 from twisted_ovsdb.openvswitch.classify import ClassificationRules
 from twisted_ovsdb.openvswitch.rows import COLUMNS
@@ -99,6 +102,33 @@ class MakeServiceTests(SynchronousTestCase):
             file.replayOf("sw2")
             self.assertEqual(replayed, ["sw1", "sw2", "sw2"])
         self.assertFalse(folder.exists())
+
+    def test_cannotListen(self) -> None:
+        """
+        A port of C{--listen} that is in use ends the command with one line.
+        """
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            place = f"ptcp:{taken.getsockname()[1]}:127.0.0.1"
+            services: Any = tap.makeService(parse("--listen", place))
+            *_, listening = services
+            listening._fail = ValueError
+            with capturedLogs() as logs:
+                error = self.assertRaises(ValueError, listening.privilegedStartService)
+        self.assertIn("--listen: cannot listen: ", str(error))
+        self.assertIn("in use", str(error))
+        self.assertEqual([log for log in logs if log["log_level"] >= LogLevel.warn], [])
+        self.successResultOf(listening.stopService())
+
+    def test_observerWithViews(self) -> None:
+        """
+        The monitor sees the views in front of an observer of the user, such as
+        C{onlyKinds}.
+        """
+        [monitor], _ = self.make("--observer", f"{HERE}.onlyVMs")
+        [delivery] = monitor.factory.monitor._audience.deliveries
+        self.assertIsInstance(delivery.added, OnlyKinds)
+        assert isinstance(delivery.observer, EndingObserver)
+        self.assertIs(delivery.observer._observer, onlyVMs.observer)
 
     def test_replayBehindFilter(self) -> None:
         """

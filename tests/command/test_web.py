@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from twisted.internet import reactor
-from twisted.internet.defer import maybeDeferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.logger import capturedLogs, formatEvent
 from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase, TestCase
@@ -19,9 +19,12 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from tests.command.test_options import parse
 from twisted_ovsdb import tap
 from twisted_ovsdb.command import web
+from twisted_ovsdb.command.keptevents import StateService
 from twisted_ovsdb.command.output import EventsService
 from twisted_ovsdb.observers.filters import OnlyBridges
 from twisted_ovsdb.observers.log import LoggingObserver
+from twisted_ovsdb.openvswitch.views import through
+from twisted_ovsdb.state.remembering import Recorder
 from twisted_ovsdb.web.counted import CountedObserver
 from twisted_ovsdb.web.service import WebService
 
@@ -129,7 +132,7 @@ class OptionTests(SynchronousTestCase):
             self.assertIn(said, str(caught.exception))
 
 
-class MakeServiceTests(SynchronousTestCase):
+class MakeServiceTests(TestCase):
     """
     What C{--http} adds to the services.
     """
@@ -195,8 +198,87 @@ class MakeServiceTests(SynchronousTestCase):
         """
         found, [factory] = self.make("--bridge", "br-int")
         self.assertIsNotNone(found.wants)
-        added = [d._added[0] for d in factory.monitor._audience.deliveries]
+        added = [d.added for d in factory.monitor._audience.deliveries]
         self.assertTrue(all(isinstance(each, OnlyBridges) for each in added))
+        told = [d.observer for d in factory.monitor._audience.deliveries]
+        self.assertEqual(told, [*found.observers, found.watch])
+
+    def test_state(self) -> None:
+        """
+        With C{--state}, the observer is counted, the monitor still sees what remembers
+        for it, and it is told of problems; also with C{--bridge}.
+        """
+        state = ("--state", self.mktemp(), "--events", self.mktemp())
+        for more in ((), ("--bridge", "br-int")):
+            found, [factory] = self.make(*state, *more)
+            kept, watch = factory.monitor._audience.deliveries
+            [counted] = found.observers
+            self.assertIs(kept.observer, counted)
+            self.assertIsInstance(counted._observer, Recorder)
+            self.assertIsNotNone(through(kept.added).told)
+            self.assertIsNotNone(kept.report)
+            self.assertIsNotNone(watch.report)
+
+    def test_report(self) -> None:
+        """
+        Problems are looked for after 30 s, which C{--report} changes. Every observer
+        that asks for them is told of them, through what counts.
+        """
+        for more, after in (((), 30.0), (("--report", "7"), 7.0)):
+            _, [factory] = self.make(*more)
+            self.assertEqual(factory.monitor._watch.problems._after, after)
+            log, watch = factory.monitor._audience.deliveries
+            self.assertIsNotNone(log.report)
+            self.assertIsNotNone(watch.report)
+        _, [factory] = self.make("--observer", "tests.command.test_options.RecordingObserver")
+        other, _ = factory.monitor._audience.deliveries
+        self.assertIsNone(other.report)
+
+    def test_readyState(self) -> Deferred[Any]:
+        """
+        It is not ready before the state and its file are open, and not while the disk
+        takes no commit.
+        """
+        folder, path = Path(self.mktemp()).absolute(), Path(self.mktemp()).absolute()
+        services: Any = tap.makeService(
+            parse("--http", "0", "--state", str(folder), "--events", str(path))
+        )
+        [found] = [each for each in services if isinstance(each, WebService)]
+        [state] = [each for each in services if isinstance(each, StateService)]
+        [kept] = state
+        [check] = found.checks
+        self.assertEqual(check(), f"--events {path}: is not open")
+        state.startService()
+        self.assertIsNone(check())
+        fate = kept._recorder.sink._fate
+        fate.full("no space left on device")
+        self.assertEqual(check(), f"--state {folder}: no space left on device")
+        fate.goesOn()
+        self.assertIsNone(check())
+        return state.stopService()
+
+    def test_gauges(self) -> None:
+        """
+        The metrics say whether the files and the state keep up.
+        """
+        path = str(Path(self.mktemp()).absolute())
+        found, _ = self.make("--state", self.mktemp(), "--events", path)
+        values = {each.name: list(each.samples()) for each in found.more}
+        self.assertEqual(
+            values,
+            {
+                "events_file_waiting_bytes": [((path,), 0)],
+                "events_file_trouble": [((path,), True)],
+                "state_waiting_events": [((path,), 0)],
+                "state_last_commit_timestamp_seconds": [],
+            },
+        )
+        found, _ = self.make("--events", path)
+        self.assertEqual(
+            [each.name for each in found.more], ["events_file_waiting_bytes", "events_file_trouble"]
+        )
+        found, _ = self.make()
+        self.assertEqual(found.more, [])
 
     def test_without(self) -> None:
         """

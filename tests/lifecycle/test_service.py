@@ -388,6 +388,18 @@ class OvsdbListenServiceTests(SynchronousTestCase):
         self.assertEqual([log["reason"] for log in logs], ["Address already in use"])
         self.successResultOf(self.service.stopService())
 
+    def test_whenListening(self) -> None:
+        """
+        Whoever waits until it listens is told why it cannot, and the log is not.
+        """
+        waiting = self.service.whenListening()
+        self.service.startService()
+        with capturedLogs() as logs:
+            self.endpoint.listening.errback(OSError("Address already in use"))
+        self.failureResultOf(waiting, OSError)
+        self.assertEqual(logs, [])
+        self.successResultOf(self.service.stopService())
+
     def test_endpointRaises(self) -> None:
         """
         An endpoint that raises is reported in the same way.

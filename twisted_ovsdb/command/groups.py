@@ -36,7 +36,7 @@ GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
         "method",
         "report",
     ),
-    "Where to": ("events", "state", "observer", "once", "format"),
+    "Where to": ("events", "state", "observer", "log-all", "once", "format"),
     "Watching it": (
         "http",
         "http-token-file",
