@@ -4,10 +4,11 @@
 """
 What pyproject.toml says, for the tools that install from it.
 
-    python -m tools.pyproject
+    python -m tools.pyproject [EXTRA ...]
 
-prints the package's dependencies, one a line. pip installs dependencies only
-together with their package, and an installed package would hide the checkout.
+prints the package's dependencies, and those of these extras, one a line. pip installs
+dependencies only together with their package, and an installed package would hide the
+checkout.
 """
 
 from __future__ import annotations
@@ -25,13 +26,16 @@ else:
 CHECKOUT = Path(__file__).parent.parent
 
 
-def dependencies() -> list[str]:
+def dependencies(*extras: str) -> list[str]:
     """
-    The package's dependencies, with their lower bounds.
+    The package's dependencies and those of extras, with their lower bounds.
     """
     read: dict[str, Any] = tomllib.loads((CHECKOUT / "pyproject.toml").read_text("utf-8"))
-    return list(read["project"]["dependencies"])
+    found = list(read["project"]["dependencies"])
+    for extra in extras:
+        found += read["project"]["optional-dependencies"][extra]
+    return found
 
 
 if __name__ == "__main__":
-    print("\n".join(dependencies()))
+    print("\n".join(dependencies(*sys.argv[1:])))

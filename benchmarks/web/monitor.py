@@ -54,7 +54,8 @@ class Load:
     def __init__(self, switches: int, interfaces: int, rate: int) -> None:
         self.clock: Any = reactor
         self.service = WebService(TCP4ServerEndpoint(reactor, int(sys.argv[1]), 50, "127.0.0.1"))
-        self.listener = OvsdbListenerFactory([self.service.watch], maxSwitches=switches)
+        watched = [self.service.watch]
+        self.listener = OvsdbListenerFactory(watched, maxSwitches=switches, problemsAfter=30.0)
         self.service.monitored.append(self.listener)
         self.rate = rate
         self.interfaces = interfaces // switches
@@ -64,7 +65,7 @@ class Load:
         self.lastWork = self.processor = time.process_time()
         for number in range(switches):
             key = f"{number:08x}-0c7b-4c5a-9d4e-2f0f6a3f6f3a"
-            monitor = InterfaceMonitor([self.service.watch], source=key)
+            monitor = InterfaceMonitor(watched, source=key, problemsAfter=30.0)
             rows = {r.uuid: r for n in range(self.interfaces) if (r := interface(number, n, n + 1))}
             monitor._snapshotRead({TABLE: rows})
             self.listener.monitors[key] = monitor

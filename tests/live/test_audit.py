@@ -21,7 +21,7 @@ from twisted_ovsdb import Disconnected, InterfaceChanged, ReplicaWrong, Synchron
 EVERY = 0.02
 """Seconds between two steps: far more often than anybody would, to find more."""
 
-CHURN = 6.0
+CHURN = 2.0
 """Seconds."""
 
 

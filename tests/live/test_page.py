@@ -8,12 +8,15 @@ The page in a real Chromium, over a real Open vSwitch and the command.
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from unittest import SkipTest
 
+from twisted.internet import reactor
 from twisted.internet.threads import deferToThread
 
 from tests.live.browser import Browser, missing
@@ -27,6 +30,30 @@ PRESENT = (
 )
 
 
+_browsers: list[Browser] = []
+
+
+def oneBrowser() -> Browser:
+    """
+    The browser of all tests here: to start one takes more than a second. Each test has
+    another port, and so its own storage.
+    """
+    if not _browsers:
+        folder = Path(tempfile.mkdtemp())
+        _browsers.append(Browser(folder))
+        clock: Any = reactor
+        clock.addSystemEventTrigger("during", "shutdown", closeBrowser, folder)
+    return _browsers[0]
+
+
+def closeBrowser(folder: Path) -> None:
+    """
+    The tests are over.
+    """
+    _browsers.pop().close()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 class PageTestCase(CommandTestCase):
     """
     A browser with the page of a command.
@@ -34,7 +61,7 @@ class PageTestCase(CommandTestCase):
 
     vswitchd = True
     timeout = 240
-    options = ""
+    options = "--report 0.5"
 
     async def setUp(self) -> None:  # type: ignore[override]
         if missing():
@@ -44,8 +71,9 @@ class PageTestCase(CommandTestCase):
             raise SkipTest(absent)
         await super().setUp()
         self.command, self.address = await self.start(f"--http 0 {self.options}")
-        self.browser: Browser = await deferToThread(Browser, Path(self.mktemp()))
-        self.addCleanup(deferToThread, self.browser.close)
+        self.browser: Browser = await deferToThread(oneBrowser)
+        await deferToThread(self.browser.go, "about:blank")
+        await deferToThread(self.browser.complaints)
 
     async def start(self, options: str) -> tuple[Command, str]:
         """
@@ -109,18 +137,22 @@ class PageTests(PageTestCase):
         await self.vsctl("--no-wait set Interface tap2 type=nosuch")
         await self.untilText("#problem-list", "could not")
         await self.untilText("#problem-list", "tap2")
-        await self.untilText("#summary", "Ports with problems\n1")
+        await self.untilText("#summary", "Problems\n1")
+        await self.untilText("#live", "vm tap2 failed could not")
         await self.vsctl("set Interface tap2 type=internal")
         await self.untilText("#no-problems", "None: every switch is in sync")
+        await self.untilText("#live", "vm tap2 no longer failed after")
         await self.untilRow("tap2", "vm", "ready")
         await self.vsctl("del-port tap2")
         await self.untilRow("tap2")
         await self.untilText("#live", "vm tap2 is gone")
         self.assertEqual(await self.do(self.browser.complaints), [])
 
-    async def test_server(self) -> None:
+    async def test_outages(self) -> None:
         """
         The server dies and returns: the page says so, and shows what was last known.
+        Then the monitor itself dies: the page says so, with the age of what it shows,
+        and goes on when there is one again.
         """
         await self.open()
         await self.untilRow("tap1", "ready")
@@ -132,13 +164,6 @@ class PageTests(PageTestCase):
         await self.untilText("#no-problems", "None: every switch is in sync")
         await self.untilRow("tap1", "ready")
         await self.untilText("#switches", "in sync")
-
-    async def test_monitor(self) -> None:
-        """
-        The monitor itself dies: the page says so, with the age of what it shows, and
-        goes on when there is one again.
-        """
-        await self.open()
         self.command.signal(signal.SIGKILL)
         await self.command.ended
         await self.untilText("#connection", "Not connected to ovsdb-monitor: this is ")
@@ -148,11 +173,24 @@ class PageTests(PageTestCase):
         await self.untilText("#connection", "Live")
         await self.untilRow("tap2", "vm")
 
-    async def test_filter(self) -> None:
+    async def test_use(self) -> None:
         """
-        A filter stands in the address: whoever gets the link sees the same.
+        Everything can be reached by keyboard; the first step leads to the table. What a
+        person cannot see is said: each field, table and list has a name. A filter stands
+        in the address: whoever gets the link sees the same. On a phone and on a large
+        screen, nothing is wider than the screen.
         """
         await self.open()
+        await self.keyboard()
+        await self.names()
+        await self.filter()
+        await self.do(self.browser.go, self.address)
+        await self.sizes()
+
+    async def filter(self) -> None:
+        """
+        Filter the table.
+        """
         await self.do(self.browser.type, "input[name=text]", "PORT-1")
         await self.untilText("#count", "1 interface")
         await self.untilRow("tap1", "vm")
@@ -173,11 +211,10 @@ class PageTests(PageTestCase):
         await self.untilText("#count", "1 interface")
         await self.untilRow("patch-int", "patch", "br-ex")
 
-    async def test_keyboard(self) -> None:
+    async def keyboard(self) -> None:
         """
-        Everything can be reached by keyboard; the first step leads to the table.
+        Assert that the keyboard is enough.
         """
-        await self.open()
         await self.do(self.browser.keys, "Tab", "Enter")
         self.assertEqual(await self.do(self.browser.run, "return location.hash"), "#table")
         seen = set()
@@ -191,11 +228,10 @@ class PageTests(PageTestCase):
             )
         self.assertLessEqual({"text", "kind", "problem", "switch", "bridge", "pause", "live"}, seen)
 
-    async def test_names(self) -> None:
+    async def names(self) -> None:
         """
-        What a person cannot see is said: each field, table and list has a name.
+        Assert that what a screen reader reads has names.
         """
-        await self.open()
         tree = await self.do(self.browser.devTools, "Accessibility.getFullAXTree")
         nameless, roles = [], set()
         for node in tree["nodes"]:
@@ -207,9 +243,9 @@ class PageTests(PageTestCase):
         self.assertEqual(nameless, [])
         self.assertLessEqual({"columnheader", "search", "status", "heading", "main"}, roles)
 
-    async def test_sizes(self) -> None:
+    async def sizes(self) -> None:
         """
-        On a phone and on a large screen, nothing is wider than the screen.
+        Assert that long texts fit.
         """
         await self.vsctl(
             "add-port br-int tap2 -- set Interface tap2"
@@ -217,7 +253,7 @@ class PageTests(PageTestCase):
         )
         for width in (390, 1280, 1600):
             await self.do(self.browser.resize, width, 900)
-            await self.open()
+            await self.untilRow("tap2", "vm")
             wide = await self.do(
                 self.browser.run, "return document.documentElement.scrollWidth - innerWidth"
             )
@@ -229,7 +265,7 @@ class HostileTests(PageTestCase):
     Texts that want to be markup.
     """
 
-    options = "--identify"
+    options = "--report 0.5 --identify"
 
     async def test_F103_hostile(self) -> None:
         """

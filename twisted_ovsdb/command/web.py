@@ -21,7 +21,7 @@ from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 from twisted.python.usage import UsageError
 
-from twisted_ovsdb.endpoints.passive import serverFromRemote
+from twisted_ovsdb.endpoints.passive import BACKLOG, serverFromRemote
 from twisted_ovsdb.errors import printable
 from twisted_ovsdb.web.door import TOKEN_LENGTH, isLoopback
 
@@ -43,7 +43,8 @@ def http(
     if text.isascii() and text.isdigit():
         if len(text) > 5 or int(text) > 65535:
             raise UsageError(f"--http {text}: is not a port")
-        text = f"tcp:{text}:interface=127.0.0.1"
+        # A thousand clients that connect at once do not keep a browser waiting.
+        text = f"tcp:{text}:interface=127.0.0.1:backlog={BACKLOG}"
     try:
         endpoint = serverFromRemote(reactor, text)
         local = _isLocal(text)
