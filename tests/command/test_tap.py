@@ -103,7 +103,7 @@ class MakeServiceTests(SynchronousTestCase):
             self.assertEqual(replayed, ["sw1", "sw2", "sw2"])
         self.assertFalse(folder.exists())
 
-    def test_cannotListen(self) -> None:
+    def test_F104_cannotListen(self) -> None:
         """
         A port of C{--listen} that is in use ends the command with one line.
         """

@@ -309,7 +309,7 @@ class ServiceTests(TestCase):
     The service on a real port.
     """
 
-    def test_portInUse(self) -> None:
+    def test_F104_portInUse(self) -> None:
         """
         A port that is in use ends the command with one line, and a port that is
         closed is free again.
