@@ -17,6 +17,10 @@ from pathlib import Path
 from unittest import SkipTest
 
 from tests.web.webcase import WebTestCase
+from twisted_ovsdb import OvsdbMonitorFactory
+from twisted_ovsdb.command.gauges import ofFiles
+from twisted_ovsdb.command.keptevents import KeptEvents, StateService
+from twisted_ovsdb.testing import connectedFactory
 from twisted_ovsdb.web import metrics
 
 OPERATORS = Path(__file__).parent.parent / "docs" / "operators"
@@ -31,6 +35,17 @@ class MetricNamesTests(WebTestCase):
 
     if not metrics.INSTALLED:
         skip = "prometheus_client is not installed"
+
+    def makeFactory(self) -> OvsdbMonitorFactory:
+        """
+        Everything that has metrics.
+        """
+        state = StateService(self.mktemp(), 30)
+        kept = KeptEvents(self.mktemp(), state, (), False)
+        self.service.more += ofFiles([kept])
+        return connectedFactory(
+            self.server, self.service.watch, source="sw1", problemsAfter=30.0, audit=10.0
+        )
 
     def names(self) -> set[str]:
         """
