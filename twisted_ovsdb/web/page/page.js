@@ -176,6 +176,7 @@ function drawAll() {
     d.append(make("dt", name), dd);
     return d;
   }));
+  $("main").classList.toggle("one", all.length === 1);
   drawProblems(all, wrong);
   drawSwitches(all);
   drawRows();
@@ -271,11 +272,11 @@ function drawLines() {
     t.dateTime = e.time;
     li.append(t);
     if (i) {
-      li.append((e.kind || "port") + " ", make("b", i.name), " ", ...(e.problem ? trouble(e) : [words(e)]));
+      li.append((e.kind || "port") + " ", make("b", i.name), e.problem ? "" : " " + words(e));
       if (i.bridge) li.append(" on " + i.bridge);
-      li.append(make("span", " " + nameOf(e.switch), "quiet"));
-    } else if (e.problem) li.append(make("b", nameOf(e.switch)), " ", ...trouble(e));
-    else li.append(make("b", nameOf(e.switch)), " " + (e.event === "synchronized" ? "is in sync" : e.event === "disconnected" ? "is not connected" : e.event) + (e.reason ? ": " + e.reason : ""));
+      if (switches.size > 1) li.append(make("span", " " + nameOf(e.switch), "quiet"));
+    } else li.append(make("b", nameOf(e.switch)), e.problem ? "" : " " + (e.event === "synchronized" ? "is in sync" : e.event === "disconnected" ? "is not connected" : e.event) + (e.reason ? ": " + e.reason : ""));
+    if (e.problem) li.append(" ", ...trouble(e));
     return li;
   }));
   $("nothing").hidden = lines.length > 0;
