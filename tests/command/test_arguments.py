@@ -15,6 +15,7 @@ from twisted.scripts._twistd_unix import ServerOptions
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_ovsdb import ClusterEndpoint, OvsdbListenService, OvsdbMonitorService, tap
+from twisted_ovsdb.command.listen import PlaceService
 
 
 class ManySwitchesTests(SynchronousTestCase):
@@ -54,7 +55,7 @@ class ManySwitchesTests(SynchronousTestCase):
         self.assertEqual(first.factory._places._forgetAfter, 12 * 3600)
         self.assertIsNone(first.factory._pins)
         both = self.services("--listen", "ptcp:6640:127.0.0.1", "--endpoint", "tcp:10.0.0.1")
-        self.assertEqual([type(s) for s in both], [OvsdbMonitorService, OvsdbListenService])
+        self.assertEqual([type(s) for s in both], [OvsdbMonitorService, PlaceService])
 
     def test_cluster(self) -> None:
         """
