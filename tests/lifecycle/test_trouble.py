@@ -262,14 +262,16 @@ class SwitchLogTests(SynchronousTestCase):
         self.assertEqual(self.warnings("", "", source="tcp:10.0.0.1:1"), 1)
         self.assertEqual(self.warnings("", source="tcp:10.0.0.1:2"), 0)
         self.assertEqual(self.warnings("", source="tcp:10.0.0.2:2"), 1)
-        self.clock.advance(600)
+        self.clock.advance(599)
+        self.assertEqual(self.warnings("", source="tcp:10.0.0.1:9"), 0)
+        self.clock.advance(1)
         with capturedLogs() as logs:
             self.log.refused("tcp:10.0.0.1:4", "", SwitchRefused("too many"))
             self.log.failed("tcp:10.0.0.1:3", ValueError("no TLS"))
         self.assertEqual(
             [log["log_format"].format(**log) for log in logs],
             [
-                "tcp:10.0.0.1:4: refused: too many (and 2 times since the last such line)",
+                "tcp:10.0.0.1:4: refused: too many (and 3 times since the last such line)",
                 "tcp:10.0.0.1:3: dropped: no TLS",
             ],
         )

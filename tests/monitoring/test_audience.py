@@ -131,19 +131,25 @@ class ObserverTests(MonitorTestCase):
     def test_adapted(self) -> None:
         """
         An object that is adapted to an observer can be added once, and is
-        removed when the same object is given.
+        removed when the same object is given, or the observer that it became.
         """
+
+        observer = Recorder()
 
         class Adapted:
             """Becomes an observer."""
 
             def __conform__(self, interface: object) -> object:
-                return Recorder() if interface is IOvsdbEventObserver else None
+                return observer if interface is IOvsdbEventObserver else None
 
         adapted: Any = Adapted()
         self.monitor.addObserver(adapted)
         self.assertRaises(ValueError, self.monitor.addObserver, adapted)
         self.monitor.removeObserver(adapted)
+        self.assertRaises(ValueError, self.monitor.removeObserver, adapted)
+        # What is told may be given too.
+        self.monitor.addObserver(adapted)
+        self.monitor.removeObserver(observer)
         self.assertRaises(ValueError, self.monitor.removeObserver, adapted)
 
     def test_remove(self) -> None:

@@ -127,7 +127,8 @@ class EventsTests(BridgesTestCase):
 
     def test_movedInAnOutage(self) -> None:
         """
-        A port that has moved during an outage is changed too.
+        A port that has moved during an outage is changed too, and again when it
+        moves back.
         """
         observer = Recorder()
         self.connect(observer, replay=False)
@@ -139,6 +140,11 @@ class EventsTests(BridgesTestCase):
         self.assertEqual(
             observer.take()[1:], [("changed", "vm", "tap1", "resync"), ("synchronized", "resync")]
         )
+        # What differs from now on differs from what there was after the outage.
+        self.server.movePort("tap1", "br-int")
+        (moved,) = observer.events
+        assert isinstance(moved, InterfaceChanged)
+        self.assertEqual((moved.previous.bridge, moved.interface.bridge), ("br-ex", "br-int"))
 
     def test_exact(self) -> None:
         """

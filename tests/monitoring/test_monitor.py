@@ -211,6 +211,21 @@ class SessionTests(MonitorTestCase):
             self.observer.take(), [("online", "vm", "tap1", "replay"), ("synchronized", "resync")]
         )
 
+    def test_reasonOfALaterFailure(self) -> None:
+        """
+        An observer that was busy when the session was lost is told why that was, also
+        if the next connection was lost before it was in sync.
+        """
+        busy = Busy()
+        self.monitor.addObserver(busy)
+        self.synchronize({1: vmRow("tap1")})
+        busy.free()
+        self.protocol.connectionLost(Failure(ConnectionLost("the first")))
+        self.attach().addErrback(lambda failure: failure.trap(SessionLost))
+        self.protocol.connectionLost(Failure(ConnectionLost("the second")))
+        busy.freeAll()
+        self.assertIn("the first", str(busy.take()[-1]))
+
     def test_leftConnection(self) -> None:
         """
         A connection that the monitor has left means nothing more: neither what still

@@ -42,6 +42,8 @@ WRONG: list[tuple[str, Any]] = [
     ("type", ["set", []]),
     ("ofport", "7"),
     ("ofport", 7.0),
+    ("ofport", 2**63),
+    ("ofport", -(2**63) - 1),
     ("ofport", ["set", [1, 2]]),
     ("error", 5),
     ("error", ["map", []]),

@@ -76,3 +76,13 @@ class SkimTests(SynchronousTestCase):
         text = '{"a":' * 50 + "1" + "}" * 50
         data = (text * 20).encode()
         self.assertEqual(len(self.read(data, list(range(0, len(data), 97)), 1)[0]), 20)
+
+    def test_backslash(self) -> None:
+        """
+        A backslash between tokens, at the end of a chunk, escapes nothing.
+        """
+        for data in (b'{"a":1,\\}{"b":1}', b'{"a":[\\"b"],"c":1}', b'{"a":"b"\\,"c":"d"}'):
+            cut = [data.index(b"\\") + 1]
+            expected = self.read(data, cut, NEVER)
+            self.assertNotEqual(expected[1], "")
+            self.assertEqual(self.read(data, cut, 1), expected)
