@@ -21,6 +21,7 @@ from twisted.internet import reactor
 from twisted.internet.endpoints import TCP4ServerEndpoint
 from twisted.internet.task import LoopingCall
 
+from twisted_ovsdb.command.collector import CollectorService
 from twisted_ovsdb.events import InterfaceKind, OvsInterface
 from twisted_ovsdb.lifecycle.listener import OvsdbListenerFactory
 from twisted_ovsdb.monitoring.monitor import InterfaceMonitor
@@ -52,6 +53,8 @@ class Load:
     """
 
     def __init__(self, switches: int, interfaces: int, rate: int) -> None:
+        # As in the command, before anything is known.
+        CollectorService().startService()
         self.clock: Any = reactor
         self.service = WebService(TCP4ServerEndpoint(reactor, int(sys.argv[1]), 50, "127.0.0.1"))
         watched = [self.service.watch]
