@@ -3,12 +3,12 @@
 "use strict";
 const KINDS = [["VMs", "vm"], ["Bridges", "bridge"], ["Tunnels", "tunnel"], ["Patch ports", "patch"]], SHOWN = 500, SWITCHES = 200, LINES = 200;
 const OLD = 12000; // ms without a sign of life, which comes each 5 s
-const WORDS = { failed: "failed", pending: "no port", "duplicate-iface-id": "duplicate iface-id", "one-sided-patch": "one-sided patch", "not-applying": "not applying" };
+const WORDS = { failed: "failed", pending: "no port", "duplicate-iface-id": "duplicate iface-id", "one-sided-patch": "one-sided patch", "not-applying": "not applying", synchronized: "is in sync", disconnected: "is not connected" };
 const $ = id => document.getElementById(id);
 const key = (s, u) => s + "\n" + u;
 let switches = new Map(), rows = new Map(), problems = new Map();
 let matches = 0, next = null, lastId = null, heard = 0, connected = false, held = null, lines = [];
-let drawing = false, loading = 0, changed = false, whole = false, attempts = 0;
+let named = null, drawing = false, loading = 0, changed = false, whole = false, attempts = 0;
 
 function make(tag, text, cls) {
   const e = document.createElement(tag);
@@ -17,9 +17,9 @@ function make(tag, text, cls) {
   return e;
 }
 function cell(row, label, content, cls) {
-  const td = make("td", content instanceof Node ? null : content, cls);
-  if (content instanceof Node) td.append(content);
-  if (content === "" || content === null) td.classList.add("empty");
+  const td = make("td", null, cls), parts = [content].flat().filter(x => x);
+  td.append(...parts);
+  if (!parts.length) td.classList.add("empty");
   td.dataset.label = label;
   row.append(td);
   return td;
@@ -36,29 +36,32 @@ const plural = (n, word) => n.toLocaleString() + " " + word + (n === 1 ? "" : "s
 const number = id => Number(id.split(":")[1]);
 const nameOf = s => { const x = switches.get(s); return x && x.hostname || s; };
 
-// The filter stands in the address, so that a link can be sent.
+// The filter stands in the address: a link can be sent.
 const FIELDS = ["text", "kind", "problem", "switch", "bridge"];
-function filter() {
-  const form = $("filter").elements, found = {};
-  for (const f of FIELDS) if (form[f].value.trim()) found[f] = form[f].value.trim();
-  return found;
+let filter = {};
+function readFilter() {
+  const form = $("filter").elements;
+  filter = {};
+  for (const f of FIELDS) if (form[f].value.trim()) filter[f] = form[f].value.trim();
 }
 function fromAddress() {
   const given = new URLSearchParams(location.search);
   for (const f of FIELDS) $("filter").elements[f].value = given.get(f) || "";
+  readFilter();
 }
 function toAddress() {
-  const query = new URLSearchParams(filter()).toString();
+  readFilter();
+  const query = new URLSearchParams(filter).toString();
   history.replaceState(null, "", query ? "?" + query : location.pathname);
 }
 function wanted(s, i) {
-  const f = filter(), text = (f.text || "").toLowerCase();
+  const f = filter, text = (f.text || "").toLowerCase();
   if (f.kind && i.kind !== f.kind || f.switch && s !== f.switch || f.bridge && i.bridge !== f.bridge) return false;
   if (f.problem && !problemsAt(key(s, i.uuid)).some(p => f.problem === "any" || p.problem === f.problem)) return false;
   return !text || [i.name, i.iface_id, i.error, i.attached_mac, i.remote_ip, i.peer, i.bridge, i.uuid]
     .some(t => t && t.toLowerCase().includes(text));
 }
-// Problems are what has lasted for --report seconds; counts are exact, names are those of the first ones.
+// Counts of problems are exact; names are those of the first ones.
 const problemsAt = k => [...problems.values()].filter(p => p.at === k);
 const countProblems = s => Object.values(s.problem_counts).reduce((n, m) => n + m, 0);
 function addProblem(s, i, p) {
@@ -91,7 +94,7 @@ async function load() {
   const mine = ++loading;
   held = [];
   try {
-    const query = new URLSearchParams({ ...filter(), limit: SHOWN });
+    const query = new URLSearchParams({ ...filter, limit: SHOWN });
     const answers = [ask("/switches"), ask("/interfaces?" + query), ask("/interfaces?problem=any&limit=100")];
     const [s, i, p] = await Promise.all((await Promise.all(answers)).map(a => a.json()));
     if (mine !== loading) return;
@@ -112,7 +115,7 @@ async function load() {
   }
 }
 async function more() {
-  const found = await (await ask("/interfaces?" + new URLSearchParams({ ...filter(), limit: SHOWN, after: next }))).json();
+  const found = await (await ask("/interfaces?" + new URLSearchParams({ ...filter, limit: SHOWN, after: next }))).json();
   for (const x of found.interfaces) rows.set(key(x.switch, x.interface.uuid), x);
   next = found.next;
   draw();
@@ -155,7 +158,23 @@ function applyProblem(e, s, counts, rowsToo) {
   if (found) addProblem(e.switch, i, { problem: e.problem, since: Date.parse(e.since) / 1000, detail: e.detail });
   else problems.delete(k + e.problem);
   if (rows.has(k)) rows.get(k).problems = problemsAt(k);
-  if (filter().problem || i && !i.kind || problems.size < 50 && problems.size < countProblems(s)) changed = true;
+  if (filter.problem || i && !i.kind || problems.size < 50 && problems.size < countProblems(s)) changed = true;
+}
+
+// An element stays as long as it shows the same: so do the focus, a selection and the layout.
+let elements = new Map(), used = new Map();
+function kept(key, seen, build) {
+  const old = elements.get(key), e = old && old.seen === seen ? old.e : build();
+  used.set(key, { seen, e });
+  return e;
+}
+function show(parent, children) {
+  const active = document.activeElement, index = parent.contains(active) ? [...parent.querySelectorAll("button")].indexOf(active) : -1;
+  const stay = new Set(children);
+  for (const c of [...parent.children]) if (!stay.has(c)) c.remove();
+  let at = parent.firstElementChild;
+  for (const c of children) if (c === at) at = at.nextElementSibling; else parent.insertBefore(c, at);
+  if (index >= 0 && !parent.contains(document.activeElement)) parent.querySelectorAll("button")[index]?.focus();
 }
 
 // Drawing: at most twice a second, however much happens.
@@ -182,6 +201,8 @@ function drawAll() {
   drawRows();
   drawLines();
   drawConnection();
+  elements = used;
+  used = new Map();
 }
 function drawProblems(all, wrong) {
   const down = all.filter(s => !s.in_sync), bySince = (a, b) => (a.since || 0) - (b.since || 0);
@@ -193,20 +214,20 @@ function drawProblems(all, wrong) {
   }
   const hidden = down.length + wrong - items.length;
   if (hidden > 0) items.push(make("li", "and " + plural(hidden, "other"), "quiet"));
-  keepFocus($("problem-list"), items);
+  show($("problem-list"), items);
   $("no-problems").textContent = items.length ? "" : all.length ? "None: every switch is in sync, and nothing has been wrong for long." : "No switch is known.";
 }
-function item(state, name, detail, t, to) {
+const item = (state, name, detail, t, to) => kept("item" + [state, to.switch, to.text], [name, detail, since(t)] + "", () => {
   const li = make("li"), b = make("button", name, "link");
   b.type = "button";
   b.onclick = () => choose(to);
   li.append(make("span", state, "state bad"), b, make("span", detail));
   if (t) { const x = make("span", "for " + since(t), "quiet"); x.title = when(t); li.append(x); }
   return li;
-}
+});
 function drawSwitches(all) {
   all.sort((a, b) => a.in_sync - b.in_sync || countProblems(b) - countProblems(a) || (nameOf(a.switch) < nameOf(b.switch) ? -1 : 1));
-  keepFocus($("switches").tBodies[0], all.slice(0, SWITCHES).map(s => {
+  show($("switches").tBodies[0], all.slice(0, SWITCHES).map(s => kept("switch" + s.switch, JSON.stringify(s) + since(s.since), () => {
     const tr = make("tr"), b = make("button", nameOf(s.switch), "link");
     b.type = "button";
     b.title = [s.switch, s.source, s.address].filter((x, i, a) => x && a.indexOf(x) === i).join(", ");
@@ -214,14 +235,14 @@ function drawSwitches(all) {
     cell(tr, "Switch", b);
     cell(tr, "State", make("span", s.in_sync ? "in sync" : s.since ? "not connected" : "never connected", "state " + (s.in_sync ? "good" : "bad")));
     cell(tr, "Since", since(s.since)).title = when(s.since);
-    for (const [n, k] of KINDS) cell(tr, n, s.counts[k].toLocaleString(), "number" + (s.counts[k] ? "" : " zero"));
-    cell(tr, "Problems", countProblems(s).toLocaleString(), "number" + (countProblems(s) ? "" : " zero"));
-    cell(tr, "Outages", s.disconnects + "", "number" + (s.disconnects ? "" : " zero"));
+    for (const [label, n] of [...KINDS.map(([l, k]) => [l, s.counts[k]]), ["Problems", countProblems(s)], ["Outages", s.disconnects]])
+      cell(tr, label, n.toLocaleString(), n ? "number" : "number zero");
     return tr;
-  }));
+  })));
   $("more-switches").hidden = all.length <= SWITCHES;
-  $("more-switches").textContent = "and " + (all.length - SWITCHES).toLocaleString() + " more, all shown by the filter below";
-  if (document.activeElement !== $("filter").elements.switch) $("names").replaceChildren(...all.slice(0, 1000).map(s => { const o = make("option", nameOf(s.switch)); o.value = s.switch; return o; }));
+  $("more-switches").textContent = "and " + (all.length - SWITCHES).toLocaleString() + " more: see the filter below";
+  if (named !== switches && document.activeElement !== $("filter").elements.switch) $("names").replaceChildren(...all.slice(0, 1000).map(s => { const o = make("option", nameOf(s.switch)); o.value = s.switch; return o; }));
+  named = switches;
 }
 const order = (a, b) => {
   const x = [a.switch, a.interface.name, a.interface.uuid], y = [b.switch, b.interface.name, b.interface.uuid];
@@ -235,39 +256,35 @@ function states(r, down) {
   if (!failed && i.ofport === null && !has("pending")) found.unshift(["no port yet", "wait"]);
   return found.length ? found : [down ? ["last known", "wait"] : ["ready", "good"]];
 }
+function drawRow(r, down) {
+  const i = r.interface, tr = make("tr", null, r.fresh ? "new" : "");
+  r.fresh = false;
+  cell(tr, "Interface", i.name);
+  cell(tr, "Kind", i.kind || "");
+  cell(tr, "State", states(r, down).flatMap(([word, cls, detail, t]) => {
+    const x = make("span", word, "state " + cls);
+    if (t) x.title = "since " + when(t);
+    return [x, detail && make("span", detail, "detail")];
+  }));
+  cell(tr, "Port", i.ofport === null || i.ofport < 0 ? "" : i.ofport + "", "number");
+  cell(tr, "Bridge", i.bridge || "");
+  cell(tr, "Leads to", i.iface_id || i.peer || i.remote_ip || "");
+  cell(tr, "Switch", nameOf(r.switch)).title = r.switch;
+  return tr;
+}
 function drawRows() {
-  const body = $("interfaces").tBodies[0], known = new Map([...body.rows].map(r => [r.dataset.key, r]));
   const found = [...rows.entries()].sort((a, b) => order(a[1], b[1]));
-  // A row that is as it was keeps its element, and so the focus and a selection in it.
-  keepFocus(body, found.map(([k, r]) => {
-    const old = known.get(k), down = !(switches.get(r.switch) || {}).in_sync;
-    const seen = JSON.stringify([r.interface, r.problems, down]);
-    if (old && old.dataset.seen === seen) return old;
-    const i = r.interface, tr = make("tr", null, r.fresh ? "new" : "");
-    tr.dataset.key = k; tr.dataset.seen = seen; r.fresh = false;
-    cell(tr, "Interface", i.name);
-    cell(tr, "Kind", i.kind || "");
-    const td = cell(tr, "State", "");
-    td.classList.remove("empty");
-    for (const [word, cls, detail, t] of states(r, down)) {
-      const x = make("span", word, "state " + cls);
-      if (t) x.title = "since " + when(t);
-      td.append(x);
-      if (detail) td.append(make("span", detail, "detail"));
-    }
-    cell(tr, "Port", i.ofport === null || i.ofport < 0 ? "" : i.ofport + "", "number");
-    cell(tr, "Bridge", i.bridge || "");
-    cell(tr, "Leads to", i.iface_id || i.peer || i.remote_ip || "");
-    cell(tr, "Switch", nameOf(r.switch)).title = r.switch;
-    return tr;
+  show($("interfaces").tBodies[0], found.map(([k, r]) => {
+    const down = !(switches.get(r.switch) || {}).in_sync;
+    return kept("row" + k, JSON.stringify([r.interface, r.problems, down]), () => drawRow(r, down));
   }));
   const few = rows.size < matches ? rows.size.toLocaleString() + " of " : "";
-  $("count").textContent = matches ? few + plural(matches, "interface") : Object.keys(filter()).length ? "No interface matches the filter." : "No interfaces.";
+  $("count").textContent = matches ? few + plural(matches, "interface") : Object.keys(filter).length ? "No interface matches the filter." : "No interfaces.";
   $("more").hidden = !next;
 }
 function drawLines() {
   if ($("pause").getAttribute("aria-pressed") === "true") return;
-  $("live").replaceChildren(...lines.map(e => {
+  show($("live"), lines.map(e => kept("line" + e.id, switches.size > 1, () => {
     const li = make("li"), t = make("time", new Date(e.timestamp * 1000).toLocaleTimeString([], { hour12: false })), i = e.interface;
     t.dateTime = e.time;
     li.append(t);
@@ -275,10 +292,10 @@ function drawLines() {
       li.append((e.kind || "port") + " ", make("b", i.name), e.problem ? "" : " " + words(e));
       if (i.bridge) li.append(" on " + i.bridge);
       if (switches.size > 1) li.append(make("span", " " + nameOf(e.switch), "quiet"));
-    } else li.append(make("b", nameOf(e.switch)), e.problem ? "" : " " + (e.event === "synchronized" ? "is in sync" : e.event === "disconnected" ? "is not connected" : e.event) + (e.reason ? ": " + e.reason : ""));
+    } else li.append(make("b", nameOf(e.switch)), e.problem ? "" : " " + (WORDS[e.event] || e.event) + (e.reason ? ": " + e.reason : ""));
     if (e.problem) li.append(" ", ...trouble(e));
     return li;
-  }));
+  })));
   $("nothing").hidden = lines.length > 0;
 }
 function trouble(e) {
@@ -292,11 +309,6 @@ function words(e) {
   if (e.became_ready) return "is ready, port " + i.ofport;
   if (i.error || i.ofport === -1) return "failed" + (i.error ? ": " + i.error : "");
   return "changed: " + Object.entries(e.changes || {}).map(([c, [, now]]) => c + " " + (typeof now === "object" && now ? JSON.stringify(now) : now)).join(", ");
-}
-function keepFocus(parent, children) {
-  const active = document.activeElement, index = parent.contains(active) ? [...parent.querySelectorAll("button")].indexOf(active) : -1;
-  parent.replaceChildren(...children);
-  if (index >= 0) { const b = parent.querySelectorAll("button")[index]; if (b) b.focus(); }
 }
 function drawConnection() {
   if (!$("login").hidden) return;
@@ -371,7 +383,7 @@ async function listen() {
         text = blocks.pop();
         blocks.forEach(message);
       }
-    } catch (e) { /* again below */ }
+    } catch { /* again */ }
     stop.abort();
     connected = false;
     drawConnection();
