@@ -66,7 +66,7 @@ class Seen:
     @property
     def problems(self) -> dict[str, int]:
         """How many problems it and its interfaces have, by name; none in an outage."""
-        return {name: count for name, count in self._problems.items() if count and self.inSync}
+        return {name: count for name, count in self._problems.items() if count > 0 and self.inSync}
 
     @property
     def ownProblems(self) -> tuple[ProblemFound, ...]:
