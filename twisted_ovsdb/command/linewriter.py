@@ -38,6 +38,8 @@ ATOMIC: Final = 4096
 RETRY: Final = 5.0
 """Seconds between two attempts to write to a full disk."""
 
+_NEWLINE: Final = ord("\n")
+
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -151,6 +153,8 @@ class LineWriter:
             return None
         self._lines.append(line)
         self._size += len(line)
+        if self._turn.awaited and self._size <= BUFFER:
+            return None
         if self._retry is None and not self._watching:
             if self._size <= BUFFER:
                 self._turn.take(self.flush)
@@ -231,8 +235,11 @@ class LineWriter:
             self._drained.callback(None)
 
     def _wrote(self, data: memoryview, count: int) -> None:
-        end = bytes(data[:count]).rfind(b"\n") + 1
-        self._torn = count - end if end else self._torn + count
+        if count and data[count - 1] == _NEWLINE:
+            self._torn = 0
+        else:
+            end = bytes(data[:count]).rfind(b"\n") + 1
+            self._torn = count - end if end else self._torn + count
         self._data = self._data[count:]
         self._size -= count
         self._least += count
