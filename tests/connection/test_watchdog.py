@@ -109,6 +109,21 @@ class SilenceTests(FactoryTestCase):
         self.assertTrue(self.factory.monitor.inSync)
         self.assertEqual(self.sent(), [])
 
+    def test_serverProbes(self) -> None:
+        """
+        While the server's own probes arrive in time, they are answered, and nothing is
+        added to them.
+        """
+        self.synchronize()
+        self.sent()
+        for _ in range(100):
+            self.advance(4.75, 0.25)
+            self.assertEqual(self.sent(), [])
+            self.receive(b'{"id":"echo","method":"echo","params":[]}')
+            self.assertEqual(self.transport.value(), b'{"id":"echo","result":[],"error":null}')
+            self.transport.clear()
+        self.assertTrue(self.factory.monitor.inSync)
+
     def test_F8_trickle(self) -> None:
         """
         A reply that comes one byte at a time is progress all along.
