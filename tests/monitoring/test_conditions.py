@@ -284,7 +284,7 @@ class ConditionTests(ConditionCase):
             server.factory.monitor.detach()
             self.failureResultOf(changed, CancelledError)
             self.accept() if accepts else self.refuse()
-            self.assertEqual(server.factory.monitor._known.wanted["T"].request, where("a"))
+            self.assertEqual(server.factory.monitor._known.wanted["T"], Rows(where=where("a")))
             server.lose()
             server.synchronize(A)
             self.assertEqual((self.begunWith(), self.asked()), ({"T": "a"}, {"T": "b"}))

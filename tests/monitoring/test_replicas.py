@@ -702,7 +702,7 @@ class WantedTests(ReplicaCase):
         rows = Rows(["s"], [("e", "includes", (1, 2)), ["e", "==", given], False])
         given.append(2)
         self.assertEqual(
-            rows.request,
-            [["e", "includes", ["set", [1, 2]]], ["e", "==", ["set", [1]]], False],
+            rows.where,
+            (("e", "includes", ["set", [1, 2]]), ("e", "==", ["set", [1]]), False),
         )
-        self.assertIsNone(Rows(["s"]).request)
+        self.assertIsNone(Rows(["s"]).where)

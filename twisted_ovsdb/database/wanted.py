@@ -89,13 +89,6 @@ class Rows:
     columns: tuple[str, ...] | None = attrs.field(default=None, converter=_names)
     where: tuple[Condition, ...] | None = attrs.field(default=None, converter=conditions)
 
-    @property
-    def request(self) -> list[Any] | None:
-        """The conditions as JSON."""
-        if self.where is None:
-            return None
-        return [c if isinstance(c, bool) else list(c) for c in self.where]
-
     def columnsOf(self, table: TableSchema) -> tuple[ColumnSchema, ...]:
         """
         The columns, with their types.
