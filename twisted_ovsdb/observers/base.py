@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from operator import attrgetter
 from typing import Any, Final
 
 from zope.interface import implementer
@@ -57,9 +56,6 @@ def countKinds(interfaces: tuple[OvsInterface, ...]) -> dict[str, int]:
     return {kind.value: counts[kind] for kind in InterfaceKind}
 
 
-_values: Final = attrgetter(*COLUMNS)
-
-
 def changedColumns(previous: OvsInterface, now: OvsInterface) -> Iterator[tuple[str, Datum, Datum]]:
     """
     The columns in which two states of one interface differ, and its bridge: name,
@@ -68,7 +64,8 @@ def changedColumns(previous: OvsInterface, now: OvsInterface) -> Iterator[tuple[
     """
     if previous.bridge != now.bridge:
         yield "bridge", previous.bridge, now.bridge
-    for column, old, new in zip(COLUMNS, _values(previous), _values(now), strict=True):
+    for column in COLUMNS:
+        old, new = getattr(previous, column), getattr(now, column)
         if old != new:
             yield column, old, new
     if previous.local_port is not now.local_port and previous.ofport == now.ofport:

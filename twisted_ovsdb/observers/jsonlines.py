@@ -197,8 +197,10 @@ class EventLines:
         end = _READY_TEXTS[_becameReady(event)]
         if key[0] is events.InterfaceChanged:
             changes = ",".join(
-                f"{textOf(column)}:[{valueText(old)},{valueText(new)}]"
-                for column, old, new in changedColumns(event.previous, interface)
+                [
+                    f"{valueText(column)}:[{valueText(old)},{valueText(new)}]"
+                    for column, old, new in changedColumns(event.previous, interface)
+                ]
             )
             end = f"{end}{_BEFORE_CHANGES}{{{changes}}}"
         place = self._place
