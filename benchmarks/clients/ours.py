@@ -39,9 +39,8 @@ from twisted_ovsdb import (
     OvsdbProtocol,
     Synchronized,
 )
-from twisted_ovsdb.command.linewriter import Fate, LineWriter
+from twisted_ovsdb.command.output import EventsService
 from twisted_ovsdb.events import Event, InterfaceEvent
-from twisted_ovsdb.observers.jsonlines import JSONLinesObserver
 
 TICK = 0.005
 """Seconds between two calls of L{Stalls.tick}."""
@@ -116,13 +115,14 @@ class Counter(Reader):
 
 class Writer(Counter):
     """
-    Writes each event to /dev/null too, as a line of JSON.
+    Writes each event to /dev/null too, as the command does.
     """
 
-    def __init__(self, reactor: Any) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        writer = LineWriter(os.open(os.devnull, os.O_WRONLY), reactor, Fate())
-        self._lines = JSONLinesObserver(writer.write)
+        service = EventsService(os.devnull)
+        service.startService()
+        self._lines = service.observer
 
     def eventReceived(self, event: Event) -> None:
         """
@@ -251,7 +251,7 @@ async def churn(reactor: IReactorTCP, port: int, options: dict[str, Any]) -> Non
     """
     Count events between marks.
     """
-    counter = Writer(reactor) if options.pop("lines", False) else Counter()
+    counter = Writer() if options.pop("lines", False) else Counter()
     factory = OvsdbMonitorFactory([counter], **options)
     reactor.connectTCP("127.0.0.1", port, factory)
     await counter.synchronized
