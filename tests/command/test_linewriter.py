@@ -8,6 +8,7 @@ Tests for L{twisted_ovsdb.command.linewriter}.
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 from typing import Any
 
@@ -427,6 +428,32 @@ class PipeTests(WriterTestCase):
         self.assertTrue(os.get_blocking(self.writeEnd))
         self.readAll()
         self.assertTrue(os.get_blocking(self.writeEnd))
+
+    def test_fewWrites(self) -> None:
+        """
+        An empty pipe gets all that it holds in one write; one whose reader is behind
+        gets no more at a time than it takes without blocking.
+        """
+        sizes: list[int] = []
+
+        def write(descriptor: int, data: memoryview) -> int:
+            sizes.append(len(data))
+            return os.write(descriptor, data)
+
+        self.writer.close()
+        self.writer = LineWriter(self.writeEnd, self.clock, self.fate, write)
+        line = b"x" * 19_999 + b"\n"
+        for _ in range(2):
+            self.writer.write(line)
+        self.turn()
+        self.assertEqual(sizes, [40_000])
+        self.writer.write(line)
+        self.turn()
+        self.assertEqual(sizes[1:], [ATOMIC] * 4 + [20_000 - 4 * ATOMIC])
+        self.assertEqual(self.readAll(), 3 * line)
+        self.fill()
+        self.assertEqual(sizes[6], fcntl.fcntl(self.writeEnd, fcntl.F_GETPIPE_SZ))
+        self.readAll()
 
     def test_fullPipe(self) -> None:
         """

@@ -17,6 +17,7 @@ import fcntl
 import os
 import select
 import stat
+import termios
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -103,6 +104,10 @@ class LineWriter:
             whence = os.SEEK_END if how & os.O_APPEND else os.SEEK_CUR
             self._least = os.lseek(descriptor, 0, whence)
         self._mayBlock = not self._isFile and not how & os.O_NONBLOCK
+        # Of a pipe: what it takes at once when it is empty.
+        self._capacity = 0
+        if self._mayBlock and stat.S_ISFIFO(mode):
+            self._capacity = fcntl.fcntl(descriptor, fcntl.F_GETPIPE_SZ)
         self._poll = select.poll()
         self._poll.register(descriptor, select.POLLOUT)
         if stat.S_ISFIFO(mode) and how & os.O_ACCMODE == os.O_WRONLY:
@@ -208,7 +213,7 @@ class LineWriter:
                 if not self._data:
                     self._data = memoryview(b"".join(self._lines))
                     self._lines.clear()
-                data = self._data[:ATOMIC] if self._mayBlock else self._data
+                data = self._data[: self._takes()] if self._mayBlock else self._data
                 self._wrote(data, self._write(self._descriptor, data))
         except BlockingIOError:
             pass
@@ -233,6 +238,14 @@ class LineWriter:
             self._room.callback(None)
         if not self._size:
             self._drained.callback(None)
+
+    def _takes(self) -> int:
+        """How many bytes the descriptor takes without blocking, now that it is writable."""
+        if self._capacity:
+            unread = fcntl.ioctl(self._descriptor, termios.FIONREAD, bytes(4))
+            if not any(unread):
+                return self._capacity
+        return ATOMIC
 
     def _wrote(self, data: memoryview, count: int) -> None:
         if count and data[count - 1] == _NEWLINE:
