@@ -406,6 +406,22 @@ class RotationTests(KeptTestCase):
         self.assertEqual([log["log_level"].name for log in logs], ["info"])
         self.assertEqual(self.resumed(), [True])
 
+    def test_movedTwiceWhileDown(self) -> None:
+        """
+        A process goes on in a new file, and is killed before its first commit. Its
+        lines count, also if that file is rotated before the next start.
+        """
+        for number in (1, 2, 3, 4):
+            self.begin()
+            self.online(number)
+            self.turn()
+            self.crash()
+            self.path.rename(f"{self.path}.{number}")
+        self.begin()
+        self.assertEqual(self.told(), [vm(1), vm(2), vm(3), vm(4)])
+        self.assertEqual(self.resumed(), [True])
+        self.assertEqual(self.replayed, [A])
+
     def test_F95_lost(self) -> None:
         """
         A file that was cut, or is gone, while no process ran: what was told counts,

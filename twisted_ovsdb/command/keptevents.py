@@ -34,7 +34,7 @@ from twisted_ovsdb.events import ForgetReason, OvsInterface
 from twisted_ovsdb.lifecycle.places import DAY
 from twisted_ovsdb.observers.jsonlines import lineOf, timesOf
 from twisted_ovsdb.state.batch import Batch, SwitchChanges
-from twisted_ovsdb.state.database import StateRefused
+from twisted_ovsdb.state.database import Damaged, StateRefused
 from twisted_ovsdb.state.observerstate import moment
 from twisted_ovsdb.state.position import Position
 from twisted_ovsdb.state.remembering import Recorder, Remembered
@@ -209,10 +209,7 @@ class KeptEvents(EventsService):
         self._incomplete = False
         if stored is None or stored.position is None:
             self._recorder.roll = Roll({})
-            # If this process is killed before its first commit, its lines count.
-            with contextlib.suppress(OSError, sqlite3.Error):  # the sink tries it again
-                place = partial(_settleMove, descriptor, descriptor)
-                self._state.store.commit(self._events, batch, place)
+            self._takeUp(batch, partial(_settleMove, descriptor, descriptor))
             return None
         where = readTail(self._events, descriptor, stored.position, batch)
         if where in _FOUND:
@@ -223,7 +220,20 @@ class KeptEvents(EventsService):
         self._incomplete = where is not Where.HERE or not begun
         self._recorder.roll = roll = Roll(stored.switches)
         roll.apply(batch)
+        if where in (Where.MOVED, Where.CUT):
+            # Its lines are in the batch, and may be added once more.
+            self._takeUp(batch, partial(_beginning, descriptor))
         return batch
+
+    def _takeUp(self, batch: Batch, settle: Settle) -> None:
+        """
+        Commit which file is written next, before it has a line of this process. If the
+        process is killed before its next commit, these lines count, also if the file is
+        moved after that.
+        """
+        assert self._state.store is not None
+        with contextlib.suppress(OSError, sqlite3.Error, Damaged):  # the sink tries it again
+            self._state.store.commit(self._events, batch, settle)
 
     def stopService(self) -> Deferred[None] | None:
         """Write and commit what waits, and close the file."""
@@ -424,6 +434,11 @@ class _StateFate(SinkFate):
 def _settle(descriptor: int, position: Position) -> Position:
     os.fdatasync(descriptor)
     return position.marked(descriptor)
+
+
+def _beginning(descriptor: int) -> Position:
+    found = os.fstat(descriptor)
+    return Position(found.st_dev, found.st_ino, 0)
 
 
 def _settleMove(old: int, new: int) -> Position:
