@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ from twisted_ovsdb.events import (
 from twisted_ovsdb.interfaces import wantsProblems
 from twisted_ovsdb.lifecycle.places import DAY
 from twisted_ovsdb.observers.jsonlines import lineOf
+from twisted_ovsdb.state import sink
 from twisted_ovsdb.state.database import FILE
 from twisted_ovsdb.state.sink import INTERVAL
 from twisted_ovsdb.state.store import Store
@@ -579,6 +581,36 @@ class StateFaultTests(KeptTestCase):
         self.crash()
         self.begin()
         self.assertEqual(len(self.told() or ()), 100)
+
+    def test_F93_fullAtTheStart(self) -> None:
+        """
+        The disk is still full when the next process begins: what the last one wrote
+        and did not commit is known before anything is told, also if a switch comes
+        after the first commit has failed.
+        """
+        self.begin()
+        self.commit()
+        self.online(1)
+        self.turn()
+        self.crash()
+
+        def fail(*arguments: Any) -> None:
+            raise sqlite3.OperationalError("database or disk is full")
+
+        patched = self.patch(Store, "commit", fail)
+        self.begin()
+        with capturedLogs():
+            self.commit()
+            observer: Any = self.file.observer
+            asked = [observer.told(A), self.file._recall(A)]
+            self.reactor.work()
+            for each in asked:
+                self.assertNoResult(each)
+            patched.restore()
+            self.reactor.advance(sink.RETRY)
+            self.reactor.work()
+        for each in asked:
+            self.assertEqual(self.successResultOf(each), [vm(1)])
 
     def test_F93_fileFull(self) -> None:
         """

@@ -32,7 +32,7 @@ from twisted_ovsdb.events import (
 )
 from twisted_ovsdb.interfaces import IOvsdbEventObserver
 from twisted_ovsdb.state.database import FILE
-from twisted_ovsdb.state.sink import INTERVAL
+from twisted_ovsdb.state.sink import INTERVAL, RETRY
 from twisted_ovsdb.state.store import Store
 
 
@@ -285,6 +285,30 @@ class RestartTests(StateTestCase):
         self.update({1: {"old": vmRow("tap1")}})
         self.monitor.addObserver(self.remembered)
         self.reactor.advance(0)
+        self.assertEqual(
+            self.take(), [("offline", "vm", "tap1", "resync"), ("synchronized", "resync")]
+        )
+
+    def test_againWhileCommitting(self) -> None:
+        """
+        The same while what it was told is being committed, and the disk is full.
+        """
+        self.synchronize({1: vmRow("tap1")})
+        self.take()
+
+        def fail(*arguments: Any) -> None:
+            raise OSError(28, "No space left on device")
+
+        patched = self.patch(Store, "commit", fail)
+        with capturedLogs():
+            self.work()
+            self.monitor.removeObserver(self.remembered)
+            self.update({1: {"old": vmRow("tap1")}})
+            self.monitor.addObserver(self.remembered)
+            self.reactor.advance(0)
+            self.assertEqual(self.take(), [])
+            patched.restore()
+            self.work(RETRY)
         self.assertEqual(
             self.take(), [("offline", "vm", "tap1", "resync"), ("synchronized", "resync")]
         )

@@ -290,15 +290,19 @@ class KeptEvents(EventsService):
         return Deferred.fromCoroutine(self._askTold(switch))
 
     async def _askTold(self, switch: str) -> list[OvsInterface] | None:
-        sink = self._recorder.sink
-        if sink is not None and sink.batch:
-            await sink.flush()  # The end of the last life may be in it.
         self._recorder.roll.met(switch)
         if self._incomplete:
             self.replayOf(switch)
-        return await self._recall(switch)
+        return await self._readTold(switch)
+
+    def _recall(self, switch: str) -> Deferred[list[OvsInterface] | None]:
+        return Deferred.fromCoroutine(self._readTold(switch))
 
     async def _readTold(self, switch: str) -> list[OvsInterface] | None:
+        sink = self._recorder.sink
+        if sink is not None and not sink.settled:
+            # The end of the last life may be in what is not committed.
+            await sink.flush()
         store = self._state.store
         if store is None:
             return None
@@ -306,9 +310,6 @@ class KeptEvents(EventsService):
             store.told, self._events, switch
         )
         return found
-
-    def _recall(self, switch: str) -> Deferred[list[OvsInterface] | None]:
-        return Deferred.fromCoroutine(self._readTold(switch))
 
     # Rotation
 

@@ -262,20 +262,22 @@ class ObserverState:
         self._attach(name)
         if name in self._again:
             await self._again[name].wait()
-        recorder = self._recorders[name]
-        if recorder.sink is not None and (recorder.sink.batch or self._journals[name].isNew):
-            # The end of the last life may be in it, or the observer was removed, and was
-            # added again.
-            await recorder.sink.flush()
-            self._journals[name].isNew = False
-        recorder.roll.met(switch)
-        return await self._recall(name, switch)
+        self._recorders[name].roll.met(switch)
+        return await self._readTold(name, switch)
 
     def _recall(self, name: str, switch: str) -> Deferred[list[OvsInterface] | None]:
-        assert self._store is not None
-        found: Deferred[list[OvsInterface] | None] = self._thread.run(
-            self._store.told, name, switch
-        )
+        return Deferred.fromCoroutine(self._readTold(name, switch))
+
+    async def _readTold(self, name: str, switch: str) -> list[OvsInterface] | None:
+        sink = self._recorders[name].sink
+        if sink is not None and (not sink.settled or self._journals[name].isNew):
+            # The end of the last life may be in it, or the observer was removed, and was
+            # added again.
+            await sink.flush()
+            self._journals[name].isNew = False
+        if self._store is None:
+            return None
+        found: list[OvsInterface] | None = await self._thread.run(self._store.told, name, switch)
         return found
 
     def _commit(self, name: str, batch: Batch, settle: Settle) -> Deferred[None]:

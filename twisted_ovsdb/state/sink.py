@@ -119,6 +119,11 @@ class Sink:
         """How many events are not committed yet."""
         return self._underway + self._batch.events
 
+    @property
+    def settled(self) -> bool:
+        """Whether everything that was told is committed."""
+        return not self._committing and not self._batch
+
     def note(self, event: Event) -> Deferred[None] | None:
         """
         An event was told.
