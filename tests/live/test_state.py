@@ -82,6 +82,16 @@ class RestartTests(EventsFileTestCase):
         (line,) = second.log.take()
         self.assertRegex(line, r"^twistd ovsdb-monitor: --state /.*: another process uses it$")
 
+    async def test_noFile(self) -> None:
+        """
+        If the events file cannot be opened, that is one line, and the process ends: the
+        thread for the disk does not keep it.
+        """
+        command = self.monitor("--events nowhere/ev.jsonl --state state")
+        self.assertEqual(await command.ended, 1)
+        (line,) = command.log.take()
+        self.assertIn("cannot be opened: No such file or directory", line)
+
 
 class DiskTests(EventsFileTestCase):
     """

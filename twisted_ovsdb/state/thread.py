@@ -24,25 +24,31 @@ class DiskThread:
     """
     One thread, from start to stop, in which functions run one after another. It may
     be started again.
+
+    The thread itself begins with its first function: a process that ends before it
+    has one, such as a command whose options are wrong, need not stop it.
     """
 
     def __init__(self, reactor: Any) -> None:
         self._reactor = reactor
+        self._running = False
         self._pool: ThreadPool | None = None
 
     def start(self) -> None:
-        """Start the thread, unless it runs."""
-        if self._pool is None:
-            self._pool = ThreadPool(1, 1, "twisted_ovsdb.state")
-            self._pool.start()
+        """Allow functions."""
+        self._running = True
 
     def stop(self) -> None:
         """End the thread after the functions that it was given."""
+        self._running = False
         pool, self._pool = self._pool, None
         if pool is not None:
             pool.stop()
 
     def run(self, function: Callable[..., T], *arguments: object) -> Deferred[T]:
         """Call a function in the thread."""
-        assert self._pool is not None, "the thread does not run"
+        assert self._running, "the thread does not run"
+        if self._pool is None:
+            self._pool = ThreadPool(1, 1, "twisted_ovsdb.state")
+            self._pool.start()
         return deferToThreadPool(self._reactor, self._pool, function, *arguments)
