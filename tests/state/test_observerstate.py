@@ -8,11 +8,13 @@ Tests for L{twisted_ovsdb.state.observerstate} and L{twisted_ovsdb.state.remembe
 from __future__ import annotations
 
 import os
+import sys
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from twisted.internet import reactor
+from twisted.internet.utils import getProcessOutputAndValue
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import TestCase
 from zope.interface.verify import verifyObject
@@ -42,6 +44,13 @@ class FakeState(ObserverState):
     """
 
     threadFactory = FakeThread
+
+
+def noSpace(*arguments: Any) -> None:
+    """
+    The disk is full.
+    """
+    raise OSError(28, "No space left on device")
 
 
 class StateTestCase(MonitorTestCase):
@@ -75,6 +84,7 @@ class StateTestCase(MonitorTestCase):
             thread.waiting.clear()
         if self.state._store is not None:
             self.state._store.close()
+            self.state._store = None
         for call in tuple(self.reactor.getDelayedCalls()):
             call.cancel()
         self.reactor.threads.clear()
@@ -232,20 +242,129 @@ class RestartTests(StateTestCase):
         self.reactor.work()
         self.monitor.detach()
         (trigger,) = self.reactor.triggers
-        closed = trigger()
-        self.assertNoResult(closed)
-        self.reactor.work()
-        self.successResultOf(closed)
-        self.assertEqual((self.reactor.triggers, self.reactor.getDelayedCalls()), ([], []))
+        # It calls nothing after this.
+        self.assertIsNone(trigger())
         store = Store(self.folder, "now")
         self.assertEqual(store.told("flows", "tcp:test"), [vm(1)])
         store.close()
-        # It may be used again.
-        self.successResultOf(self.state.close())
+        self.assertEqual([thread.running for thread in self.reactor.threads], [False])
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_endWhileOpening(self) -> None:
+        """
+        The same when the reactor stops while the store is being opened.
+        """
         opened = self.state.open()
+        (trigger,) = self.reactor.triggers
+        trigger()
+        self.assertEqual([thread.running for thread in self.reactor.threads], [False])
+        self.successResultOf(opened)
+        Store(self.folder, "now").close()
+
+    def test_endWhileFull(self) -> None:
+        """
+        When the reactor stops while a commit is tried again, nothing is committed that
+        came after it.
+        """
+        self.synchronize({1: vmRow("tap1")})
+        self.work()
+        patched = self.patch(Store, "_written", noSpace)
+        with capturedLogs():
+            self.update({2: {"new": vmRow("tap2")}})
+            self.work()
+        patched.restore()
+        self.update({3: {"new": vmRow("tap3")}})
+        self.reactor.triggers[0]()
+        store = Store(self.folder, "now")
+        self.assertEqual(store.told("flows", "tcp:test"), [vm(1)])
+        store.close()
+
+    def test_endFails(self) -> None:
+        """
+        If what was told last cannot be committed when the reactor stops, one error
+        says so.
+        """
+        self.synchronize({1: vmRow("tap1")})
+        self.reactor.work()
+        self.patch(Store, "_written", noSpace)
+        with capturedLogs() as logs:
+            self.reactor.triggers[0]()
+        self.assertEqual([log["reason"] for log in logs], ["No space left on device"])
+        Store(self.folder, "now").close()
+
+    def test_closeAndOpen(self) -> None:
+        """
+        What is told while the store is closed is committed when it is opened again.
+        What came and went meanwhile takes no memory.
+        """
+        self.synchronize({1: vmRow("tap1"), 2: vmRow("tap2")})
+        self.work()
+        closed = self.state.close()
+        self.update({3: {"new": vmRow("tap3")}})
+        self.work()
+        self.successResultOf(closed)
+        Store(self.folder, "now").close()
+        self.update({1: {"old": vmRow("tap1")}, 4: {"new": vmRow("tap4")}})
+        for n in range(10, 60):
+            self.update({n: {"new": vmRow("tap")}})
+            self.update({n: {"old": vmRow("tap")}})
+        meanwhile = self.state._recorders["flows"].meanwhile
+        assert meanwhile is not None
+        self.assertEqual(len(meanwhile.batch.switches["tcp:test"].rows), 3)
+        self.assertEqual(len(meanwhile._new), 2)
+        self.state.open()
+        self.work()
+        self.update({5: {"new": vmRow("tap5")}})
+        self.work()
+        self.crash()
+        store = Store(self.folder, "now")
+        self.assertEqual(store.told("flows", "tcp:test"), [vm(2), vm(3), vm(4), vm(5)])
+        store.close()
+
+    def test_closeWhileTelling(self) -> None:
+        """
+        An event that is being told while the store is closed, or opened again, counts
+        when it has been told.
+        """
+        busy = Busy()
+        self.begin(busy)
+        self.synchronize({n: vmRow(f"tap{n}") for n in (1, 2, 3)})
+        self.reactor.work()
+        self.state.close()
+        self.work()
+        busy.free()
+        self.state.open()
+        self.work()
+        busy.free()
+        self.work()
+        self.crash()
+        store = Store(self.folder, "now")
+        self.assertEqual(store.told("flows", "tcp:test"), [vm(1), vm(2)])
+        store.close()
+
+    def test_order(self) -> None:
+        """
+        C{open} and C{close} are done in their order, also if the first of them is
+        still under way, or nobody waits for it any more.
+        """
+        self.state.open().addErrback(lambda _: None).cancel()
+        opened = self.state.open()
+        closed = self.state.close()
+        self.assertNoResult(closed)
         self.reactor.work()
         self.successResultOf(opened)
-        self.successResultOf(self.state.open())
+        self.successResultOf(closed)
+        Store(self.folder, "now").close()
+        self.successResultOf(self.state.close())
+        self.state.open()
+        self.reactor.work()
+        closed, again, opened = self.state.close(), self.state.close(), self.state.open()
+        self.reactor.work()
+        for each in (closed, again, opened, self.state.open()):
+            self.successResultOf(each)
+        with self.assertRaises(StateRefused):
+            Store(self.folder, "now")
+        self.assertEqual(len(self.reactor.triggers), 1)
 
     def test_views(self) -> None:
         """
@@ -296,10 +415,7 @@ class RestartTests(StateTestCase):
         self.synchronize({1: vmRow("tap1")})
         self.take()
 
-        def fail(*arguments: Any) -> None:
-            raise OSError(28, "No space left on device")
-
-        patched = self.patch(Store, "commit", fail)
+        patched = self.patch(Store, "commit", noSpace)
         with capturedLogs():
             self.work()
             self.monitor.removeObserver(self.remembered)
@@ -609,3 +725,41 @@ class ThreadTests(TestCase):
         await other.close()
         await third.open()
         await third.close()
+
+    async def test_endOfProgram(self) -> None:
+        """
+        A program that only stops the reactor ends, and what was told in its last
+        moment is kept.
+        """
+        folder = Path(self.mktemp()).absolute()
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        program = (sys.executable, ["-c", PROGRAM, str(folder)], environment)
+        ended = getProcessOutputAndValue(*program).addTimeout(10, reactor)
+        self.assertEqual(await ended, (b"Disconnected\n", b"", 0))
+        store = Store(folder, "now")
+        self.assertEqual(store.told("x", "tcp:a"), [vm(1)])
+        store.close()
+
+
+PROGRAM = """
+import sys
+from twisted.internet import reactor
+from tests.fakes.rows import vm
+from twisted_ovsdb import ObserverState
+from twisted_ovsdb.events import Cause, Disconnected, InterfaceOnline
+
+class Last:
+    def eventReceived(self, event):
+        if isinstance(event, Disconnected):
+            print("Disconnected")
+
+def told(_):
+    remembered.eventReceived(InterfaceOnline(vm(1), Cause.INITIAL, "tcp:a"))
+    reactor.stop()
+    remembered.eventReceived(Disconnected(ValueError(), "tcp:a"))
+
+state = ObserverState(sys.argv[1])
+remembered = state.remember("x", Last())
+reactor.callWhenRunning(lambda: remembered.told("tcp:a").addCallback(told))
+reactor.run()
+"""

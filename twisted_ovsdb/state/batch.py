@@ -80,6 +80,23 @@ class Batch:
         """A switch is void, with all that was told of it."""
         self.switches[switch] = SwitchChanges(emptied=True, forgotten=True)
 
+    def add(self, later: Batch) -> None:
+        """Add what was told after this."""
+        if later.emptied:
+            self.clear()
+        for switch, new in later.switches.items():
+            changes = self.switches.get(switch)
+            if changes is None or new.emptied:
+                self.switches[switch] = new
+                continue
+            changes.forgotten = False
+            changes.rows.update(new.rows)
+            if new.known:
+                changes.known, changes.source = True, new.source
+            if new.absent is not None:
+                changes.absent = new.absent
+        self.events += later.events
+
     def of(self, switch: str, source: str, connectsToUs: bool) -> SwitchChanges:
         """The changes of a switch, which is told of now."""
         changes = self.switches.get(switch)

@@ -7,8 +7,8 @@ What an application's observers were told, kept over the end of the process.
 
 from __future__ import annotations
 
-import contextlib
 import os
+import sqlite3
 from datetime import datetime, timezone
 from functools import partial
 from hashlib import sha256
@@ -29,7 +29,7 @@ from twisted_ovsdb.state.batch import Batch
 from twisted_ovsdb.state.database import Damaged, StateRefused, explain
 from twisted_ovsdb.state.journal import Journal
 from twisted_ovsdb.state.position import Position
-from twisted_ovsdb.state.remembering import Recorder, Remembered
+from twisted_ovsdb.state.remembering import Meanwhile, Recorder, Remembered
 from twisted_ovsdb.state.roll import Roll
 from twisted_ovsdb.state.sink import SOON, Settle, Sink, SinkFate
 from twisted_ovsdb.state.store import Store
@@ -70,9 +70,12 @@ class ObserverState:
         self._shown = escaped(str(self._folder))
         self._givenReactor = reactor
         self._thread: Any = None
-        self._store: Store | None = None
+        self._made: Store | None = None  # what the thread has opened
+        self._store: Store | None = None  # while it may be used
         self._refused: StateRefused | None = None
+        self._changing = False  # it is being opened or closed
         self._opening: Waiters[None] = Waiters()
+        self._closing: Waiters[None] = Waiters()
         self._recorders: dict[str, Recorder] = {}
         self._journals: dict[str, Journal] = {}
         self._again: dict[str, Waiters[None]] = {}  # are told what was being told
@@ -117,18 +120,22 @@ class ObserverState:
         if self._store is not None:
             return succeed(None)
         opened = self._opening.wait()
-        if len(self._opening) == 1:
+        if not self._changing:
             self._start()
         return opened
 
     def close(self) -> Deferred[None]:
         """
         Commit what waits, and close the store. This is done when the reactor stops.
+        What observers are told after this is committed when the store is opened again.
 
         @return: fires when it is closed, and another process may use the folder. On
             a disk that takes no commit this waits for no commit.
         """
-        return Deferred.fromCoroutine(self._close())
+        closed = self._closing.wait()
+        if not self._changing:
+            self._change()
+        return closed
 
     # How it is opened and closed
 
@@ -141,12 +148,18 @@ class ObserverState:
         return self._givenReactor
 
     def _start(self) -> None:
+        self._changing = True
         self._thread = self.threadFactory(self._reactor)
         self._thread.start()
-        self._trigger = self._reactor.addSystemEventTrigger("during", "shutdown", self.close)
-        self._thread.run(Store, self._folder, moment()).addCallbacks(self._opened, self._failed)
+        self._trigger = self._reactor.addSystemEventTrigger("during", "shutdown", self._end)
+        self._thread.run(self._make).addCallbacks(self._opened, self._failed)
+
+    def _make(self) -> Store:
+        self._made = Store(self._folder, moment())
+        return self._made
 
     def _opened(self, store: Store) -> None:
+        self._changing = False
         self._store = store
         if store.movedAside is not None:
             self._log.warn(
@@ -158,6 +171,7 @@ class ObserverState:
         for name in self._recorders:
             self._attach(name)
         self._opening.callback(None)
+        self._change()
 
     def _attach(self, name: str) -> None:
         assert self._store is not None
@@ -165,10 +179,15 @@ class ObserverState:
         if recorder.sink is not None:
             return
         stored = self._store.sink(name)
-        recorder.roll = roll = Roll({} if stored is None else stored.switches)
-        journal = self._journals[name] = self._makeJournal(name)
+        meanwhile, recorder.meanwhile = recorder.meanwhile, None
+        journal = recorder.journal = self._journals[name] = self._makeJournal(name)
         batch = self._openJournal(name, None if stored is None else stored.position)
-        roll.apply(batch)
+        begun = [event for each in batch.switches.values() for event in each.begun.values()]
+        if meanwhile is None:
+            recorder.roll = Roll({} if stored is None else stored.switches)
+            recorder.roll.apply(batch)
+        else:
+            batch.add(meanwhile.batch)
         recorder.sink = Sink(
             partial(self._commit, name),
             self._reactor,
@@ -177,9 +196,10 @@ class ObserverState:
             batch,
             SOON,
         )
-        recorder.journal = journal
-        begun = [event for each in batch.switches.values() for event in each.begun.values()]
-        if begun:
+        if meanwhile is not None:
+            meanwhile.over = True
+            recorder.sink.changed()
+        elif begun:
             told = self._again[name] = Waiters()
             telling = Deferred.fromCoroutine(recorder.tellAgain(begun))
             telling.addBoth(lambda _: self._again.pop(name)).addCallback(told.callback)
@@ -208,31 +228,88 @@ class ObserverState:
     def _failed(self, failure: Failure) -> None:
         fault = failure.value
         assert isinstance(fault, Exception)
+        self._changing = False
         self._stopThread()
         if not isinstance(fault, StateRefused):
             fault = StateRefused(explain(fault))
         self._opening.errback(fault)
+        self._change()
 
     def _stopThread(self) -> None:
         trigger, self._trigger = self._trigger, None
         if trigger is not None:
-            with contextlib.suppress(ValueError):  # it runs now
-                self._reactor.removeSystemEventTrigger(trigger)
+            self._reactor.removeSystemEventTrigger(trigger)
         self._thread.stop()
 
-    async def _close(self) -> None:
-        if self._store is None:
+    def _change(self) -> None:
+        """Do what was asked for while the store was being opened or closed."""
+        if self._changing:
             return
+        if self._closing and self._store is not None:
+            self._changing = True
+            self._store = None
+            Deferred.fromCoroutine(self._close()).addErrback(self._notClosed)
+            return
+        self._closing.callback(None)
+        # A callback may have done this already.
+        if self._opening and self._store is None and not self._changing:
+            self._start()
+
+    async def _close(self) -> None:
         for recorder in self._recorders.values():
             sink, recorder.sink = recorder.sink, None
             if sink is not None:
+                recorder.meanwhile = Meanwhile()
                 await sink.finish()
+        try:
+            for journal in self._journals.values():
+                journal.close()
+            await self._thread.run(self._shut)
+        finally:
+            self._changing = False
+            self._stopThread()
+            self._change()
+
+    def _notClosed(self, failure: Failure) -> None:
+        self._log.failure("closing the state in {folder}", failure=failure, folder=self._shown)
+
+    def _shut(self) -> None:
+        store, self._made = self._made, None
+        if store is not None:
+            store.close()
+
+    def _end(self) -> None:
+        """
+        The reactor has stopped. It calls nothing any more, so this waits for the thread:
+        for a commit that was begun, for that of what was told last, and for the close.
+        """
+        self._trigger = None
+        batches: dict[str, Batch] = {}
+        for name, recorder in self._recorders.items():
+            sink, recorder.sink = recorder.sink, None
+            if sink is not None:
+                recorder.meanwhile = Meanwhile()
+                batches[name] = sink.last()
         for journal in self._journals.values():
             journal.close()
-        store, self._store = self._store, None
-        if store is not None:
-            await self._thread.run(store.close)
-            self._stopThread()
+        self._thread.run(self._endInThread, batches).addErrback(self._notClosed)
+        self._thread.stop()
+        self._store = None
+
+    def _endInThread(self, batches: dict[str, Batch]) -> None:
+        if self._made is None:
+            return
+        for name, batch in batches.items():
+            try:
+                self._made.commitLast(name, batch)
+            except (OSError, sqlite3.Error, Damaged) as e:
+                self._log.error(
+                    "the state in {folder}: {reason}; what {name} was told last is not kept",
+                    folder=self._shown,
+                    reason=explain(e),
+                    name=name,
+                )
+        self._shut()
 
     # What an observer asks for
 
@@ -281,14 +358,14 @@ class ObserverState:
         return found
 
     def _commit(self, name: str, batch: Batch, settle: Settle) -> Deferred[None]:
-        assert self._store is not None
-        done: Deferred[None] = self._thread.run(self._store.commit, name, batch, settle)
+        assert self._made is not None
+        done: Deferred[None] = self._thread.run(self._made.commit, name, batch, settle)
         return done.addErrback(self._abandon)
 
     def _abandon(self, failure: Failure) -> Failure:
         """A database that is damaged is no more to be read."""
-        if failure.check(Damaged) and self._store is not None:
-            self._thread.run(self._store.abandon, moment())
+        if failure.check(Damaged) and self._made is not None:
+            self._thread.run(self._made.abandon, moment())
         return failure
 
 

@@ -16,9 +16,18 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from twisted_ovsdb.events import Cause, Event, InterfaceOffline, OvsInterface, SwitchIdentity
+from twisted_ovsdb.events import (
+    Cause,
+    Event,
+    InterfaceEvent,
+    InterfaceOffline,
+    InterfaceOnline,
+    OvsInterface,
+    SwitchIdentity,
+)
 from twisted_ovsdb.interfaces import IOvsdbEventObserver, ObserverResult, wantsProblems
 from twisted_ovsdb.openvswitch.views import View
+from twisted_ovsdb.state.batch import Batch
 from twisted_ovsdb.state.journal import Journal
 from twisted_ovsdb.state.roll import Roll
 from twisted_ovsdb.state.sink import Sink
@@ -27,13 +36,46 @@ Recall = Callable[[str], Deferred["list[OvsInterface] | None"]]
 """What was told of a switch, by its key; None if nothing was."""
 
 
+class Meanwhile:
+    """
+    Collects what an observer is told between the close of a store and the next open,
+    in place of a L{Sink}. It has no more interfaces than the store has and the observer
+    was told of: what came and went meanwhile is left out.
+
+    @ivar batch: the first commit after the next open.
+    @ivar over: whether a L{Sink} has this batch now.
+    """
+
+    def __init__(self) -> None:
+        self.batch = Batch()
+        self.over = False
+        self._new: set[tuple[str, str]] = set()  # what the store does not have
+
+    def note(self, event: Event) -> None:
+        """An event was told."""
+        if not isinstance(event, InterfaceEvent):
+            self.batch.note(event)
+            return
+        changes = self.batch.switches.get(event.switch)
+        key = (event.switch, event.interface.uuid)
+        if isinstance(event, InterfaceOnline) and event.cause is not Cause.REPLAY:
+            if changes is None or event.interface.uuid not in changes.rows:
+                self._new.add(key)
+        self.batch.note(event)
+        if isinstance(event, InterfaceOffline) and key in self._new:
+            self._new.remove(key)
+            del self.batch.switches[event.switch].rows[event.interface.uuid]
+
+
 @implementer(IOvsdbEventObserver)
 class Recorder:
     """
     Tells an observer, and notes what it was told. An event counts as told when
     C{eventReceived} has returned and its Deferred has fired.
 
-    @ivar sink: notes the events; None while nothing is kept.
+    @ivar sink: notes the events; None while the store is not open.
+    @ivar meanwhile: notes them while the store is closed, and may be opened again;
+        None while it is open, and if nothing is kept.
     @ivar journal: is told each event too, before and after; None if the observer's own
         lines say the same.
     @ivar roll: the switches that are told of.
@@ -49,6 +91,7 @@ class Recorder:
         self._recall = recall
         self.sink: Sink | None = None
         self.journal: Journal | None = None
+        self.meanwhile: Meanwhile | None = None
         self.roll = Roll({})
 
     def __repr__(self) -> str:
@@ -61,7 +104,7 @@ class Recorder:
 
     def eventReceived(self, event: Event) -> ObserverResult:
         """Tell the event, and note it."""
-        sink = self.sink
+        sink = self.sink or self.meanwhile
         if sink is None:
             return self._observer.eventReceived(event)
         replaced = self.roll.note(event)
@@ -69,18 +112,13 @@ class Recorder:
             return Deferred.fromCoroutine(self._replace(sink, replaced, event))
         return self._tell(sink, event)
 
-    def _note(self, sink: Sink, event: Event) -> Deferred[None] | None:
-        if self.journal is not None:
-            self.journal.note(event)
-        return sink.note(event)
-
     async def tellAgain(self, events: Iterable[Event]) -> None:
         """Tell what was being told when an earlier process ended."""
         for event in events:
             if self.sink is not None:
                 await self._tellApart(self.sink, event)
 
-    def _tell(self, sink: Sink, event: Event) -> ObserverResult:
+    def _tell(self, sink: Sink | Meanwhile, event: Event) -> ObserverResult:
         if self.journal is not None:
             self.journal.begin(event)
         try:
@@ -96,7 +134,14 @@ class Recorder:
             return result  # type: ignore[no-any-return]
         return Deferred.fromCoroutine(self._ended(sink, event, result))
 
-    async def _ended(self, sink: Sink, event: Event, result: Awaitable[object]) -> None:
+    def _note(self, sink: Sink | Meanwhile, event: Event) -> Deferred[None] | None:
+        if self.journal is not None:
+            self.journal.note(event)
+        # The store may have been closed, or opened, while the observer was told.
+        now = (self.sink or self.meanwhile or sink) if sink.over else sink
+        return now.note(event)
+
+    async def _ended(self, sink: Sink | Meanwhile, event: Event, result: Awaitable[object]) -> None:
         try:
             await result
         except CancelledError:
@@ -111,7 +156,7 @@ class Recorder:
         if full is not None:
             await full
 
-    async def _replace(self, sink: Sink, replaced: list[str], event: Event) -> None:
+    async def _replace(self, sink: Sink | Meanwhile, replaced: list[str], event: Event) -> None:
         """
         Another switch has taken the place of these, as after a changed system-id:
         no interface of theirs survives.
@@ -127,7 +172,7 @@ class Recorder:
             sink.batch.forget(switch)
         await _wait(self._tell(sink, event))
 
-    async def _tellApart(self, sink: Sink, event: Event) -> None:
+    async def _tellApart(self, sink: Sink | Meanwhile, event: Event) -> None:
         """Tell an event that no monitor tells, so that this waits, and logs a failure."""
         try:
             await _wait(self._tell(sink, event))

@@ -74,6 +74,7 @@ class Sink:
 
     @ivar lastCommit: when the last commit was made, in seconds of the clock; None
         before the first.
+    @ivar over: whether nothing more is noted and committed.
     """
 
     def __init__(
@@ -105,7 +106,7 @@ class Sink:
         self._timer: IDelayedCall | None = None
         self._full = False
         self._finishing = False
-        self._over = False
+        self.over = False
         self._room: Waiters[None] = Waiters()
         self._flushing: Waiters[None] = Waiters()  # for the next commit
 
@@ -130,7 +131,7 @@ class Sink:
 
         @return: fires when the next one may be told; None if that is now.
         """
-        if self._over:
+        if self.over:
             return None
         if not self._batch.events:
             self._since = self._clock.seconds()
@@ -145,7 +146,7 @@ class Sink:
 
     def changed(self) -> None:
         """Something was added to the batch: commit it soon."""
-        if not self._committing and self._timer is None and not self._over:
+        if not self._committing and self._timer is None and not self.over:
             # A commit before this one may have taken long; and the clock may jump.
             passed = self._clock.seconds() - self._since if self._batch.events else 0
             wait = min(self._interval, max(0.0, self._interval - passed))
@@ -159,7 +160,7 @@ class Sink:
             or never will be.
         """
         flushed = self._flushing.wait()
-        if self._over:
+        if self.over:
             self._flushing.callback(None)
         else:
             self._now()
@@ -177,9 +178,18 @@ class Sink:
         self._finishing = True
         return self.flush().addCallback(lambda _: self.stop())
 
+    def last(self) -> Batch:
+        """
+        Commit nothing more.
+
+        @return: what waits. What is being committed, or is tried again, comes before it.
+        """
+        self.stop()
+        return self._batch
+
     def stop(self) -> None:
         """Commit nothing more, also what waits."""
-        self._over = True
+        self.over = True
         self._cancel()
         self._room.callback(None)
         self._flushing.callback(None)
@@ -199,7 +209,7 @@ class Sink:
         # While this asks, events may be told.
         self._committing = True
         settle = self._cut()
-        if self._over:
+        if self.over:
             return
         if settle is None:
             self._committing = False
@@ -225,7 +235,7 @@ class Sink:
             self._full = False
             self._fate.goesOn()
         waiting.callback(None)
-        if self._over:
+        if self.over:
             return
         if self._flushing or self._batch.events > EVENTS:
             self._now()
@@ -239,7 +249,7 @@ class Sink:
     ) -> None:
         fault = failure.value
         assert isinstance(fault, Exception)
-        if self._over:
+        if self.over:
             waiting.callback(None)
         elif mayPass(fault) and self._finishing:
             self.stop()

@@ -76,6 +76,7 @@ class Store:
         """
         self._path = folder / FILE
         self._lock = lock(folder)
+        self._behind: set[str] = set()  # the names whose last commit has failed
         try:
             self._connection, self.movedAside = openDatabase(folder, time)
             self._sinks = self._readSinks()
@@ -132,6 +133,7 @@ class Store:
         @raise OSError: if the file could not be made durable.
         @raise Damaged: if the database turns out to be damaged.
         """
+        self._behind.add(name)
         position = settle()
         before = self._sinks.get(name)
         execute = self._connection.execute
@@ -149,6 +151,15 @@ class Store:
                 raise Damaged(str(e)) from e
             raise
         self._sinks[name] = sink
+        self._behind.remove(name)
+
+    def commitLast(self, name: str, batch: Batch) -> None:
+        """
+        As L{commit}, without another try: nothing is committed if the commit before
+        this one has failed, because the state is that before both then.
+        """
+        if batch and name not in self._behind:
+            self.commit(name, batch)
 
     def _written(
         self, before: StoredSink | None, name: str, batch: Batch, position: Position | None
