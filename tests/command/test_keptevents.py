@@ -45,7 +45,7 @@ from twisted_ovsdb.observers.jsonlines import lineOf
 from twisted_ovsdb.state import sink
 from twisted_ovsdb.state.database import FILE
 from twisted_ovsdb.state.sink import INTERVAL
-from twisted_ovsdb.state.store import Store
+from twisted_ovsdb.state.store import Store, StoredSwitch
 
 A = "tcp:a"
 
@@ -556,6 +556,25 @@ class StateFaultTests(KeptTestCase):
         self.online(1)
         with capturedLogs() as logs:
             self.commit()
+        self.assertEqual(len(logs), 1)
+        self.assertEqual(self.statuses, [1])
+
+    def test_F90_cannotBeRead(self) -> None:
+        """
+        If what was told cannot be read, nothing is told: one error says so, and the
+        status is 1.
+        """
+        self.begin()
+        self.commit()
+        self.state.store._connection.execute("DROP TABLE told")
+        observer: Any = self.file.observer
+        self.online(1)
+        self.state.store.commit = lambda *arguments: None
+        self.state.store._sinks[str(self.path)].switches[A] = StoredSwitch(1, 1, A, A, 0)
+        with capturedLogs() as logs:
+            asked = observer.told(A)
+            self.reactor.work()
+        self.assertNoResult(asked)
         self.assertEqual(len(logs), 1)
         self.assertEqual(self.statuses, [1])
 

@@ -296,6 +296,9 @@ class OpenTests(StoreTestCase):
         """
         for statement in (
             f"DELETE FROM told WHERE uuid = '{uuid(1)}'",
+            "UPDATE told SET row = CAST(x'ff' AS TEXT)",
+            "ALTER TABLE told ADD COLUMN more",
+            "CREATE TABLE more (x)",
             f"UPDATE told SET row = replace(row, 'tap1', 'tap9') WHERE uuid = '{uuid(1)}'",
             f"UPDATE told SET uuid = '{uuid(9)}' WHERE uuid = '{uuid(1)}'",
             "UPDATE told SET switch = 77",
@@ -314,6 +317,23 @@ class OpenTests(StoreTestCase):
             self.store._connection.execute(statement)
             self.store.close()
             self.damaged()
+
+    def test_F90_notUTF8(self) -> None:
+        """
+        A flipped bit that makes a text or a name no UTF-8 any more is damage as any
+        other: in an interface, a UUID, a key, a table, a column.
+        """
+        self.store.commit("x", online(vm(1), vm(2)))
+        self.store.close()
+        path = self.folder / FILE
+        content = path.read_bytes()
+        texts = (b'"name"', uuid(2), b"tcp:a", b"CREATE TABLE told", b"told (", b"row TEXT")
+        for text in texts:
+            changed = bytearray(content)
+            changed[content.index(text if isinstance(text, bytes) else text.encode())] ^= 0x80
+            path.write_bytes(changed)
+            self.damaged()
+            self.store.close()
 
     def test_F90_flipped(self) -> None:
         """

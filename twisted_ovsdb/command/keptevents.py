@@ -34,7 +34,7 @@ from twisted_ovsdb.events import ForgetReason, OvsInterface
 from twisted_ovsdb.lifecycle.places import DAY
 from twisted_ovsdb.observers.jsonlines import lineOf, timesOf
 from twisted_ovsdb.state.batch import Batch, SwitchChanges
-from twisted_ovsdb.state.database import Damaged, StateRefused
+from twisted_ovsdb.state.database import Damaged, StateRefused, explain
 from twisted_ovsdb.state.observerstate import moment
 from twisted_ovsdb.state.position import Position
 from twisted_ovsdb.state.remembering import Recorder, Remembered
@@ -306,9 +306,14 @@ class KeptEvents(EventsService):
         store = self._state.store
         if store is None:
             return None
-        found: list[OvsInterface] | None = await self._state.thread.run(
-            store.told, self._events, switch
-        )
+        try:
+            found: list[OvsInterface] | None = await self._state.thread.run(
+                store.told, self._events, switch
+            )
+        except (Damaged, sqlite3.Error) as e:
+            _StateFate(self).failed(explain(e))
+            # Without it, what was told would be told once more.
+            return await Deferred()
         return found
 
     # Rotation

@@ -63,6 +63,15 @@ _PRAGMAS: Final = (
 )
 
 
+_DAMAGE: Final = (
+    "no such",
+    "malformed",
+    "unsupported file format",
+    "Could not decode to UTF-8",
+)
+"""How errors of SQLite begin that show damage, although they are OperationalErrors."""
+
+
 class StateRefused(OvsdbError):
     """The store cannot be used. The text is one line that says why."""
 
@@ -85,7 +94,7 @@ def isDamage(error: sqlite3.Error) -> bool:
     # SQLITE_CORRUPT and SQLITE_NOTADB are no OperationalError; a table that is
     # missing, or cannot be read, is one. Python 3.10 does not tell the code.
     text = str(error)
-    if text.startswith(("no such", "malformed", "unsupported file format")):
+    if text.startswith(_DAMAGE):
         return True
     return not isinstance(error, sqlite3.OperationalError)
 
@@ -125,7 +134,8 @@ def openDatabase(folder: Path, time: str) -> tuple[sqlite3.Connection, str | Non
     try:
         try:
             return _open(path), None
-        except Damaged:
+        # Names that are no UTF-8 cannot even be told.
+        except (Damaged, UnicodeDecodeError):
             aside = moveAside(path, time)
             return _open(path), aside
         except sqlite3.Error as e:
@@ -178,7 +188,14 @@ def _prepare(connection: sqlite3.Connection) -> None:
         raise Damaged(f"the version is {version}")
     for pragma in _PRAGMAS:
         connection.execute(pragma)
+    tables = connection.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")
+    if sorted(sql for (sql,) in tables) != _TABLES:
+        raise Damaged("the tables are others")
     check(connection)
+
+
+_TABLES: Final = sorted(sql.strip() for sql in SCHEMA.split(";") if sql.strip())
+"""The statements of the schema, as the database keeps them."""
 
 
 _IDS: Final = ("application_id", "user_version")

@@ -105,7 +105,8 @@ class Store:
         """
         What an observer was told of a switch; None if it was told nothing of it.
 
-        @raise Damaged: if that cannot be read.
+        @raise Damaged: if that is not as it was written.
+        @raise sqlite3.Error: if it cannot be read.
         """
         sink = self._sinks.get(name)
         found = None if sink is None else sink.switches.get(switch)
@@ -116,6 +117,10 @@ class Store:
             return [rowOf(*row) for row in self._connection.execute(query, (found.number,))]
         except ValueError as e:
             raise Damaged(str(e)) from e
+        except sqlite3.Error as e:
+            if isDamage(e):
+                raise Damaged(str(e)) from e
+            raise
 
     def commit(
         self,
