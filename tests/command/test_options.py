@@ -71,6 +71,7 @@ REFUSED: list[tuple[list[str], list[str]]] = [
     (["--state", "s"], ["--state s: --events FILE must be given too"]),
     (["--state", "s", "--events", "-"], ["--state s: --events must be a file"]),
     (["--state", "s", "--events", "/dev/stderr"], ["--state s: --events must be a file"]),
+    (["--state", "s", "--events", "s/state.db"], ["/s/state.db is a file of the state itself"]),
     (["--state", "", "--events", "e"], ["--state '': must be the path of a folder"]),
     (["--forget", "-1"], ["--forget -1: must be a number of days not below zero"]),
     (["--forget", "week"], ["--forget week: must be a number of days"]),

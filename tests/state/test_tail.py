@@ -90,6 +90,16 @@ class TailTests(SynchronousTestCase):
             self.path.unlink()
             moved.rename(self.path)
 
+    def test_movedBehindLink(self) -> None:
+        """
+        If the path is a link, the file that it leads to is rotated.
+        """
+        link = Path(self.mktemp())
+        link.symlink_to(self.path.absolute())
+        self.path.rename(f"{self.path}.1")
+        self.path = link
+        self.assertEqual(self.read(), (Where.MOVED, [uuid(2)]))
+
     def test_F95_cut(self) -> None:
         """
         Of a file that was cut, what it has now is new.

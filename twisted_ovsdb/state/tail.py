@@ -65,9 +65,13 @@ def readTail(path: str, descriptor: int, last: Position, batch: Batch) -> Where:
 
 
 def _siblings(path: str, descriptor: int) -> Iterator[int]:
-    """Open the files whose names begin with this path, one after another."""
+    """
+    Open the files whose names begin with this path, one after another. If it is a
+    link, the file that it leads to is the one that is moved.
+    """
     ours = os.fstat(descriptor)
-    for name in sorted(glob.glob(f"{glob.escape(path)}*")):
+    begins = dict.fromkeys((path, os.path.realpath(path)))
+    for name in (n for each in begins for n in sorted(glob.glob(f"{glob.escape(each)}*"))):
         with contextlib.suppress(OSError):
             found = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
             try:
