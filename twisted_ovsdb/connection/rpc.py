@@ -81,6 +81,7 @@ class JSONRPCProtocol(Protocol):
         reads whatever comes.
     @ivar heard: when bytes have come last, in the seconds of whatever watches the
         connection; None if nothing does.
+    @ivar received: how many bytes have come.
     @ivar messages: how many messages have come.
     @ivar replies: how many of them were replies to our requests.
     """
@@ -97,7 +98,7 @@ class JSONRPCProtocol(Protocol):
         self.onStalled: Callable[[], object] | None = None
         self.inTurn: InTurn | None = None
         self.paused = False
-        self.messages = self.replies = 0
+        self.received = self.messages = self.replies = 0
         self.heard: float | None = None
         self._held = False  # by pauseProducing
         self._queued = False  # until it is the turn of this connection
@@ -113,6 +114,11 @@ class JSONRPCProtocol(Protocol):
         self._loss: Waiters[BaseException] = Waiters()
         self._closed = False
         self._closing: Waiters[None] = Waiters()
+
+    @property
+    def maxLength(self) -> int:
+        """How many bytes one message of the server may have."""
+        return self._stream.maxLength
 
     # What users call
 
@@ -238,6 +244,7 @@ class JSONRPCProtocol(Protocol):
         """
         if self.lost is not None:
             return
+        self.received += len(data)
         if self.onReceived is not None:
             self.onReceived()
         if self._unidentified is not None:

@@ -32,6 +32,9 @@ Row = TypeVar("Row")
 COMPARED: Final = 5000
 """Rows that are compared at a time, in some milliseconds."""
 
+ROW: Final = 64
+"""What a row weighs beside its texts, in bytes: as many as a message has for each value."""
+
 
 class Replica(Generic[Row]):
     """
@@ -179,6 +182,23 @@ class TableSet:
             requests[name] = [request]
         return requests
 
+    def weigh(self, limit: int) -> Iterator[None]:
+        """
+        Add up the texts of all rows that are known, a slice of the rows at each step.
+
+        @param limit: how many characters they may have.
+        @raise ProtocolViolation: if they have more. No server could send them as one
+            initial reply.
+        """
+        rows = [row for table in self.tables.values() for row in table.replica.rows.values()]
+        weight = 0
+        for number, row in enumerate(rows, 1):
+            weight += ROW + weightOf(row)
+            if weight > limit:
+                raise ProtocolViolation(f"the tables have more than {limit} bytes")
+            if number % rowreader.SLICE == 0:
+                yield
+
     def reader(self) -> RowReader:
         """Make a reader of one initial reply."""
         initial = self.dialect.initial
@@ -219,3 +239,16 @@ class TableSet:
             rows.setdefault(name, {})[uuid] = now
         if rowreader.countOf(rows) != count:
             raise rowreader.rowTwice()
+
+
+def weightOf(value: Any) -> int:
+    """About how many characters a row, or a value in it, has."""
+    if isinstance(value, str):
+        return len(value)
+    if isinstance(value, Mapping):
+        return sum(weightOf(key) + weightOf(each) for key, each in value.items())
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return sum(map(weightOf, value))
+    if attrs.has(type(value)):
+        return sum(map(weightOf, attrs.astuple(value, recurse=False)))
+    return 0

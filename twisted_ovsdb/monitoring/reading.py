@@ -10,7 +10,7 @@ is left to the sessions.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Union
+from typing import Any, Union
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -18,6 +18,7 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from twisted_ovsdb.connection.protocol import OvsdbProtocol
+from twisted_ovsdb.database.tableset import TableSet
 from twisted_ovsdb.errors import MonitorStopped, OvsdbError, SessionLost
 
 Settled = Union[Deferred[None], None]
@@ -39,6 +40,7 @@ class Reading:
         self._monitorId = ""  # since the monitor was asked for
         self._turn: Deferred[None] | None = None
         self._closed = False
+        self._weighed = 0  # bytes that had come when the tables were weighed last
 
     def close(self) -> None:
         """Leave the connection: ignore everything that still comes from it."""
@@ -53,6 +55,20 @@ class Reading:
         else:
             self.protocol.pauseProducing()
             settled.addCallback(lambda _: self.protocol.resumeProducing())
+
+    def _read(
+        self, tables: TableSet, updates: Any, rows: dict[str, dict[str, Any]]
+    ) -> Iterator[None]:
+        """
+        Read an update as L{TableSet.readSlices}. A server that inserts rows without end
+        is found out: when as many bytes have come as one message may have, everything
+        that is known is weighed.
+        """
+        limit, received = self.protocol.maxLength, self.protocol.received
+        if received - self._weighed > limit:
+            yield from tables.weigh(limit)
+            self._weighed = received
+        yield from tables.readSlices(updates, rows)
 
     def _apply(self, reading: Iterator[None], apply: Callable[[], Settled]) -> None:
         """

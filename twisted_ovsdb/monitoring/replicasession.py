@@ -186,7 +186,7 @@ class ReplicaSession(Reading):
                 found, tables = readUpdate3(content) if since else (NO_TRANSACTION, content)
                 # Until the reply, it is in doubt by which conditions these are the rows.
                 lastId.append(NO_TRANSACTION if self._changing else found)
-                yield from self._tables.readSlices(tables, rows)
+                yield from self._read(self._tables, tables, rows)
             except ProtocolViolation:
                 self._known.forgetTransaction()
                 raise

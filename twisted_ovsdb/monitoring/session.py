@@ -151,4 +151,4 @@ class MonitorSession(Reading):
     def _updateReceived(self, tables: Any) -> None:
         if not self._closed:
             rows: Rows = {}
-            self._apply(self._tables.readSlices(tables, rows), lambda: self._onUpdate(rows))
+            self._apply(self._read(self._tables, tables, rows), lambda: self._onUpdate(rows))
