@@ -27,9 +27,11 @@ from tests.state.test_store import online
 from twisted_ovsdb import ObserverState, StateRefused, onlyKinds, withoutReplays
 from twisted_ovsdb.events import (
     Cause,
+    ForgetReason,
     InterfaceChanged,
     InterfaceOffline,
     InterfaceOnline,
+    SwitchForgotten,
     SwitchIdentity,
 )
 from twisted_ovsdb.interfaces import IOvsdbEventObserver
@@ -365,6 +367,60 @@ class RestartTests(StateTestCase):
         with self.assertRaises(StateRefused):
             Store(self.folder, "now")
         self.assertEqual(len(self.reactor.triggers), 1)
+        # It is opened again by a callback of the close.
+        closed = self.state.close().addCallback(lambda _: self.state.open())
+        self.reactor.work()
+        self.successResultOf(closed)
+        self.assertEqual(len(self.reactor.triggers), 1)
+
+    def test_closeFails(self) -> None:
+        """
+        An error while the store is closed is logged, and the state may be opened again.
+        """
+
+        def fail(store: Store) -> None:
+            os.close(store._lock)
+            raise ZeroDivisionError
+
+        self.state.open()
+        self.reactor.work()
+        for end in (self.state.close, self.reactor.triggers[0]):
+            patched = self.patch(Store, "close", fail)
+            end()
+            self.reactor.work()
+            self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+            patched.restore()
+            opened = self.state.open()
+            self.reactor.work()
+            self.successResultOf(opened)
+
+    def test_endWhileRefused(self) -> None:
+        """
+        The reactor stops while the store is refused: there is nothing to close.
+        """
+        other = Store(self.folder, "now")
+        opened = self.state.open()
+        self.reactor.triggers[0]()
+        self.failureResultOf(opened, StateRefused)
+        other.close()
+
+    def test_closedAndForgotten(self) -> None:
+        """
+        A switch that is forgotten while the store is closed is not there after it was
+        opened again, and what is asked for while it is closed is not known.
+        """
+        self.synchronize({1: vmRow("tap1")})
+        self.work()
+        self.state.close()
+        self.work()
+        self.lose()
+        self.assertIsNone(self.successResultOf(self.state._recall("flows", "tcp:test")))
+        self.remembered.eventReceived(SwitchForgotten(ForgetReason.AGE, "tcp:test"))
+        self.state.open()
+        self.work()
+        store = self.state._store
+        assert store is not None
+        self.assertIsNone(store.told("flows", "tcp:test"))
 
     def test_views(self) -> None:
         """
