@@ -20,10 +20,12 @@ from twisted_ovsdb.events import (
     Cause,
     Disconnected,
     Event,
+    ForgetReason,
     InterfaceChanged,
     InterfaceOffline,
     InterfaceOnline,
     OvsInterface,
+    SwitchForgotten,
     SwitchIdentity,
     Synchronized,
 )
@@ -58,6 +60,23 @@ def started(resumed: bool) -> bytes:
     The first line of a run.
     """
     return lineOf({"event": "started", "resumed": resumed})
+
+
+def online(interface: OvsInterface) -> Event:
+    """
+    An interface comes online.
+    """
+    return InterfaceOnline(interface, Cause.UPDATE, "s")
+
+
+def offline(interface: OvsInterface) -> Event:
+    """
+    An interface goes offline.
+    """
+    return InterfaceOffline(interface, Cause.UPDATE, "s")
+
+
+FORGOTTEN = SwitchForgotten(ForgetReason.AGE, "s")
 
 
 class BatchTests(SynchronousTestCase):
@@ -166,6 +185,36 @@ class BatchTests(SynchronousTestCase):
         self.assertFalse(self.read(*lines))
         more = {**json.loads(line(EVENTS[0])), "new": 1}
         self.assertEqual(self.read(lineOf(more)).switches["tcp:a"].rows, {uuid(1): vm(1)})
+
+
+class AddTests(SynchronousTestCase):
+    """
+    Tests for L{Batch.add}.
+    """
+
+    def test_add(self) -> None:
+        """
+        What was told later counts: of interfaces, of a switch that was forgotten, and of
+        one that came back.
+        """
+        for first, then, rows, forgotten in (
+            ([online(vm(1))], [online(vm(2))], {1: True, 2: True}, False),
+            ([online(vm(1))], [offline(vm(1))], {1: False}, False),
+            ([online(vm(1))], [FORGOTTEN], {}, True),
+            ([FORGOTTEN], [online(vm(1))], {1: True}, False),
+            ([], [online(vm(1))], {1: True}, False),
+        ):
+            batch, later = Batch(), Batch()
+            for event in first:
+                batch.note(event)
+            for event in then:
+                later.note(event)
+            batch.add(later)
+            changes = batch.switches["s"]
+            found = {int(uuid[:8], 16): row is not None for uuid, row in changes.rows.items()}
+            self.assertEqual((found, changes.forgotten), (rows, forgotten))
+            self.assertEqual(changes.emptied, FORGOTTEN in first + then)
+            self.assertEqual(batch.events, len(first + then))
 
 
 class StoredRowTests(SynchronousTestCase):
