@@ -25,7 +25,6 @@ from twisted_ovsdb.endpoints.tls import TLSFailure, TLSOptions
 from twisted_ovsdb.interfaces import IOvsdbEventObserver, asObserver
 from twisted_ovsdb.monitoring.monitor import DIALECTS
 from twisted_ovsdb.openvswitch.classify import ClassificationRules
-from twisted_ovsdb.state.database import FILE, LOCK
 
 TLS_FILES: Final = ("private-key", "certificate", "ca-cert")
 """The options that name the files of TLS, by Open vSwitch's own names."""
@@ -128,6 +127,9 @@ def state(folder: str | None, events: list[str]) -> str | None:
         raise UsageError(f"--state {folder}: --events FILE must be given too")
     if any(inherited(path) is not None for path in events):
         raise UsageError(f"--state {folder}: --events must be a file, not standard output")
+    # Only now: SQLite takes a while to import.
+    from twisted_ovsdb.state.database import FILE, LOCK
+
     store = tuple(os.path.join(os.path.realpath(folder), name) for name in (FILE, LOCK))
     for path in events:
         if os.path.realpath(path).startswith(store):
