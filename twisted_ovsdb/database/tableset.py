@@ -226,17 +226,20 @@ class TableSet:
         """
         change = self.dialect.change
         count, due = 0, rowreader.SLICE
+        last = None
         for name, uuid, update in rowUpdates(tables, self.tables):
             if count == due:
                 due += rowreader.SLICE
                 yield
             count += 1
-            table = self.tables[name]
+            if name != last:
+                # Looked up once a table: this runs for each row of a burst.
+                last, table, read = name, self.tables[name], rows.setdefault(name, {})
+                known = table.replica.rows
             try:
-                now = change(table.rows, uuid, update, table.replica.rows.get(uuid))
+                read[uuid] = change(table.rows, uuid, update, known.get(uuid))
             except ProtocolViolation as e:
                 raise inRow(name, uuid, e) from e
-            rows.setdefault(name, {})[uuid] = now
         if rowreader.countOf(rows) != count:
             raise rowreader.rowTwice()
 

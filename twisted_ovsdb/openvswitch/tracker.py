@@ -192,8 +192,10 @@ class Tracker:
             if present.inSync:
                 if present.session != self._toldSession:
                     return self._disconnected()
+                if not self._repeat:
+                    return self._difference.nextEvent(_UPDATE)
                 event = self._nextDifference(_UPDATE)
-                return self._nextRepeated() if event is None and self._repeat else event
+                return self._nextRepeated() if event is None else event
             return self._nextDifference(_UPDATE) or self._disconnected()
         if self._left:
             return self._nextLeft()
