@@ -7,6 +7,7 @@ Tests for C{--once}.
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -15,7 +16,7 @@ from typing import Any
 
 from twisted.internet.defer import CancelledError
 from twisted.internet.testing import MemoryReactorClock
-from twisted.logger import capturedLogs, formatEvent
+from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.command.test_options import parse
@@ -128,10 +129,34 @@ class OnceTests(SynchronousTestCase):
         """
         A reader that has seen enough is no error.
         """
+        self.assertEqual((self.showInto(BrokenPipeError()), self.stops), ([], [0]))
 
-        class Gone(io.BytesIO):
+    def test_cannotWrite(self) -> None:
+        """
+        If standard output cannot be written to, the log says why, and the status is 1.
+        """
+        full = OSError(errno.ENOSPC, "No space left on device")
+        said = ["standard output: No space left on device"]
+        self.assertEqual((self.showInto(full), self.stops), (said, [1]))
+
+    def test_bug(self) -> None:
+        """
+        The command ends also if there is a bug in what it shows.
+        """
+        self.assertEqual(
+            (self.showInto(ZeroDivisionError()), self.stops), (["a bug in --once"], [1])
+        )
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def showInto(self, error: Exception) -> list[str]:
+        """
+        What is logged when standard output raises this. It is replaced, because it would
+        raise that once more at the end of the process.
+        """
+
+        class Output(io.BytesIO):
             def write(self, data: Any) -> int:
-                raise BrokenPipeError
+                raise error
 
         replaced: list[int] = []
 
@@ -140,9 +165,12 @@ class OnceTests(SynchronousTestCase):
             replaced.append(new)
 
         self.patch(os, "dup2", dup2)
-        self.patch(sys, "__stdout__", io.TextIOWrapper(Gone()))
-        self.show("json")
-        self.assertEqual((self.stops, replaced), ([0], [1]))
+        self.patch(sys, "__stdout__", io.TextIOWrapper(Output()))
+        with capturedLogs() as logs:
+            self.show("json")
+        self.assertEqual(replaced, [1] if isinstance(error, OSError) else [])
+        levels = (LogLevel.error, LogLevel.critical)
+        return [formatEvent(event) for event in logs if event["log_level"] in levels]
 
 
 class OptionsTests(SynchronousTestCase):

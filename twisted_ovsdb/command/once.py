@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import datetime, timezone
 from fnmatch import fnmatchcase
 from typing import Any, Final
@@ -17,6 +18,7 @@ from typing import Any, Final
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from twisted_ovsdb.command.ending import stopWith
 from twisted_ovsdb.errors import printable
@@ -65,7 +67,8 @@ class OnceService(Service):
             factory.whenSynchronized().addTimeout(self._timeout, reactor)
             for _, factory in self._servers
         ]
-        DeferredList(waiting, consumeErrors=True).addCallback(self._settled)
+        settled = DeferredList(waiting, consumeErrors=True).addCallback(self._settled)
+        settled.addErrback(self._failed)
 
     def _settled(self, results: list[tuple[bool, Any]]) -> None:
         if not self.running:
@@ -80,10 +83,19 @@ class OnceService(Service):
                     source=printable(text),
                     timeout=self._timeout,
                 )
+        status = 0 if len(known) == len(results) else 1
         if known:
             several = len(self._servers) > 1
-            _write(jsonOf(known) if self._form == "json" else tableOf(known, several))
-        stopWith(_reactor(), 0 if len(known) == len(results) else 1)
+            try:
+                _write(jsonOf(known) if self._form == "json" else tableOf(known, several))
+            except OSError as e:
+                self._log.error("standard output: {reason}", reason=e.strerror)
+                status = 1
+        stopWith(_reactor(), status)
+
+    def _failed(self, failure: Failure) -> None:
+        self._log.failure("a bug in --once", failure)
+        stopWith(_reactor(), 1)
 
     def _wants(self, row: OvsInterface) -> bool:
         bridge = row.bridge or ""
@@ -144,15 +156,24 @@ def _cells(row: OvsInterface) -> tuple[str, ...]:
 
 
 def _write(text: bytes) -> None:
-    """Write to standard output, all of it; a reader that goes away has seen enough."""
+    """
+    Write to standard output, all of it; a reader that goes away has seen enough.
+
+    @raise OSError: if it cannot be written to, such as a file on a full disk.
+    """
     if sys.__stdout__ is None:
         return
+    # A program that has it too may have made it non-blocking.
+    with suppress(OSError, ValueError):
+        os.set_blocking(sys.__stdout__.fileno(), True)
     try:
         sys.__stdout__.buffer.write(text)
         sys.__stdout__.buffer.flush()
-    except BrokenPipeError:
+    except OSError as e:
         # Otherwise it fails again when the process ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        if not isinstance(e, BrokenPipeError):
+            raise
 
 
 def _reactor() -> Any:
