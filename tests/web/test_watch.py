@@ -68,7 +68,7 @@ class WatchTests(SynchronousTestCase):
             else:
                 ports.append(f"tap{number}")
                 self.server.addPort("br-int", ports[-1], iface_id=f"vm-{number}")
-            seen = self.watch.seen("sw1")
+            seen = self.watch.seen("sw1", "sw1")
             self.assertTrue(seen.inSync)
             self.assertEqual(seen.counts, countKinds(self.factory.interfaces()))
         self.assertGreater(self.watch.events["online", "vm", "replay"], 0)
@@ -77,7 +77,7 @@ class WatchTests(SynchronousTestCase):
         """
         It is known since when a switch is in sync, or is not, and why.
         """
-        seen = self.watch.seen("sw1")
+        seen = self.watch.seen("sw1", "sw1")
         at = 1_800_000_000
         self.assertEqual((seen.inSync, seen.since, seen.lastSync), (True, at, at))
         self.server.advance(7)
@@ -100,7 +100,7 @@ class WatchTests(SynchronousTestCase):
         The problems of a switch are counted by name, from found to solved; in an outage
         there are none. A problem of the switch itself is known by name.
         """
-        seen = self.watch.seen("sw1")
+        seen = self.watch.seen("sw1", "sw1")
         self.server.addPort("br-int", "eth7", type="nonsense", ofport=-1, error="unknown type")
         self.server.addPort("br-int", "eth8", type="nonsense", ofport=-1, error="unknown type")
         configure(self.server, 2, 1)
@@ -126,8 +126,8 @@ class WatchTests(SynchronousTestCase):
         Switches that are no longer there are forgotten.
         """
         self.watch.eventReceived(Synchronized(Cause.INITIAL, (), "other"))
-        self.watch.keep({"sw1"})
-        self.assertEqual(list(self.watch._seen), ["sw1"])
+        self.watch.keep({("sw1", "sw1")})
+        self.assertEqual(list(self.watch._seen), [("sw1", "sw1")])
 
     def test_timeToReady(self) -> None:
         """

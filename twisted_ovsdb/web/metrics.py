@@ -80,7 +80,9 @@ def exposition(watched: Watched) -> Iterator[bytes]:
 def _families(watched: Watched) -> Iterator[Iterator[bytes]]:
     switches = watched.switches
     monitors = switches.monitors()
-    seen = {switch: switches.watch.seen(switch) for switch in monitors}
+    seen = {
+        switch: switches.watch.seen(switch, monitor.source) for switch, monitor in monitors.items()
+    }
 
     def each(value: Callable[[str, InterfaceMonitor], float | None]) -> Samples:
         for switch, monitor in monitors.items():

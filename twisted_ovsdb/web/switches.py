@@ -54,12 +54,14 @@ class Switches:
         the one that is in sync.
         """
         found: dict[str, InterfaceMonitor] = {}
+        known: set[tuple[str, str]] = set()
         for each in self._monitored:
             for monitor in _monitorsOf(each):
                 switch = monitor.switch
+                known.add((switch, monitor.source))
                 if switch not in found or not found[switch].inSync:
                     found[switch] = monitor
-        self.watch.keep(set(found))
+        self.watch.keep(known)
         return found
 
     def shows(self, interface: OvsInterface) -> bool:
@@ -90,7 +92,7 @@ class Switches:
             yield self._shown(switch, monitor)
 
     def _shown(self, switch: str, monitor: InterfaceMonitor) -> dict[str, Any]:
-        seen = self.watch.seen(switch)
+        seen = self.watch.seen(switch, monitor.source)
         return {
             "switch": switch,
             "source": monitor.source,

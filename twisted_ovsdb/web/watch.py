@@ -113,25 +113,32 @@ class Watch:
         self.unready = Unready()
         self.events: Counter[tuple[str, str, str]] = Counter()
         self.onEvent: Callable[[], object] = lambda: None
-        self._seen: dict[str, Seen] = {}
+        self._seen: dict[tuple[str, str], Seen] = {}
         self._wall = wall
         self._now = now
 
     def __repr__(self) -> str:
         return "<the observer of --http>"
 
-    def seen(self, switch: str) -> Seen:
-        """What was told of a switch; nothing, if nothing was."""
-        return self._seen.get(switch) or Seen()
+    def seen(self, switch: str, source: str) -> Seen:
+        """
+        What was told of a switch by this source; nothing, if nothing was. Two endpoints
+        may lead to one switch.
+        """
+        return self._seen.get((switch, source)) or Seen()
 
     def wallOf(self, moment: float) -> float:
         """A moment in seconds that never jump, in seconds since the epoch."""
         return self._wall() - (self._now() - moment)
 
-    def keep(self, switches: set[str]) -> None:
-        """Forget all switches but these. An identity may change without a word."""
-        for switch in self._seen.keys() - switches:
-            del self._seen[switch]
+    def keep(self, switches: set[tuple[str, str]]) -> None:
+        """
+        Forget all switches but these. An identity may change without a word.
+
+        @param switches: each with its source.
+        """
+        for key in self._seen.keys() - switches:
+            del self._seen[key]
 
     def eventReceived(self, event: Event) -> None:
         """See L{IOvsdbEventObserver}."""
@@ -145,12 +152,13 @@ class Watch:
         self.onEvent()
 
     def _note(self, event: Event, wall: float) -> None:
+        key = event.switch, event.source
         if isinstance(event, SwitchForgotten):
-            self._seen.pop(event.switch, None)
+            self._seen.pop(key, None)
             return
-        seen = self._seen.get(event.switch)
+        seen = self._seen.get(key)
         if seen is None:
-            seen = self._seen[event.switch] = Seen()
+            seen = self._seen[key] = Seen()
         if isinstance(event, InterfaceOffline):
             seen.counts[event.kind.value] -= 1
         elif isinstance(event, InterfaceOnline) and event.cause is not Cause.REPLAY:
