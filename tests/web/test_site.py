@@ -8,9 +8,16 @@ Tests for L{twisted_ovsdb.web.site}: what is found at which path, and who may as
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
+
+import attrs
+from twisted.web.http_headers import Headers
 
 from tests.web.webcase import WebTestCase, configure, parsed
+from twisted_ovsdb import OvsdbMonitorFactory
+from twisted_ovsdb.testing import connectedFactory
 from twisted_ovsdb.web import connections, site
+from twisted_ovsdb.web.door import Door
 from twisted_ovsdb.web.readiness import GRACE
 
 
@@ -20,6 +27,17 @@ def broken(*arguments: object) -> Iterator[bytes]:
     """
     yield b"{"
     raise ZeroDivisionError
+
+
+@attrs.define
+class Asked:
+    """
+    A request for /health.
+    """
+
+    requestHeaders: Headers
+    method: bytes = b"GET"
+    path: bytes = b"/health"
 
 
 class PathTests(WebTestCase):
@@ -254,6 +272,43 @@ class PathTests(WebTestCase):
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
 
+class TwoEndpointsTests(WebTestCase):
+    """
+    Two endpoints that lead to one switch.
+    """
+
+    def makeFactory(self) -> OvsdbMonitorFactory:
+        """
+        Two factories: one is monitored here.
+        """
+        row = {"external_ids": ["map", [["system-id", "sw1"]]]}
+        self.server.transact({"op": "update", "table": "Open_vSwitch", "where": [], "row": row})
+        options: dict[str, Any] = {"identify": True, "bridges": True, "problemsAfter": 30.0}
+        first, self.second = (
+            connectedFactory(self.server, self.service.watch, source=source, **options)
+            for source in ("tcp:a", "tcp:b")
+        )
+        self.service.monitored.append(self.second)
+        return first
+
+    def test_counts(self) -> None:
+        """
+        It is counted once what the switch has, and the switch is in sync while one of
+        them is.
+        """
+        self.server.addBridge("br-int")
+        self.server.addPort("br-int", "tap1", iface_id="vm-1")
+        self.server.advance(30)
+        [switch] = self.get("/switches").json["switches"]
+        self.assertEqual(switch["counts"], {"bridge": 1, "vm": 1, "tunnel": 0, "patch": 0})
+        self.assertEqual(switch["problem_counts"], {"pending": 1})
+        self.second.stop()
+        self.server.deletePort("tap1")
+        [switch] = self.get("/switches").json["switches"]
+        self.assertTrue(switch["in_sync"])
+        self.assertEqual((switch["source"], switch["counts"]["vm"]), ("tcp:a", 0))
+
+
 class GraceTests(WebTestCase):
     """
     An endpoint that is never in sync.
@@ -305,6 +360,38 @@ class DoorTests(WebTestCase):
         transport = self.connect()
         self.send(transport, b"GET / HTTP/1.1\r\nHost: localhost\r\nHost: evil\r\n\r\n")
         self.assertIn(b" 400 ", transport.value())
+
+    def test_bytes(self) -> None:
+        """
+        A header that is not UTF-8 is refused, and not a bug that fills the log.
+        """
+        for header in (b"Host: \xff", b"Host: localhost\r\nSec-Fetch-Site: \xff"):
+            transport = self.connect()
+            self.send(transport, b"GET /health HTTP/1.1\r\n" + header + b"\r\n\r\n")
+            self.assertEqual(parsed(transport.value()).status, 403)
+
+    def test_bothFamilies(self) -> None:
+        """
+        Where IPv6 and IPv4 are served by one socket, an IPv4 address is a name too.
+        """
+        door, headers = Door(), Headers({"host": ["192.0.2.7:8080"]})
+        request = Asked(headers)
+        self.assertIsNone(door.refusal(request, "::ffff:192.0.2.7"))
+        self.assertIsNotNone(door.refusal(request, "::ffff:192.0.2.8"))
+        headers.setRawHeaders("host", ["[2001:db8::1]"])
+        self.assertIsNone(door.refusal(request, "2001:db8::1%eth0"))
+
+    def test_star(self) -> None:
+        """
+        A request for no path is refused like others, also by the host.
+        """
+        for method, host, status in (
+            ("OPTIONS", "localhost", 405),
+            ("GET", "localhost", 404),
+            ("GET", "evil.example", 403),
+        ):
+            reply = self.get("*", method=method, host=host)
+            self.assertEqual((reply.status, reply.headers["server"]), (status, "ovsdb-monitor"))
 
     def test_methods(self) -> None:
         """

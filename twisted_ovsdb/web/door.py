@@ -24,6 +24,9 @@ LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 TOKEN_LENGTH: Final = 16
 """Characters of a token at least: 64 bits as hexadecimal digits cannot be guessed."""
 
+TOKEN_LIMIT: Final = 4096
+"""Characters of a token at most: it is a line of each request."""
+
 PUBLIC: Final = frozenset({"/", "/page.css", "/page.js"})
 """Paths that need no token: the page, which asks for it."""
 
@@ -41,6 +44,7 @@ HEADERS: Final[Mapping[str, str]] = {
 }
 """Headers of every answer."""
 
+# Headers are read as bytes: Twisted raises an exception for text that is not UTF-8.
 _HOST: Final = re.compile(r"(?:\[([0-9a-fA-F:.]+)\]|([^:\[\]]+))(?::[0-9]{1,5})?")
 
 
@@ -95,8 +99,8 @@ class Door:
         path = request.path.decode("latin-1")
         if path not in PUBLIC:
             # Browsers say which site asks. Other programs say nothing.
-            site = request.requestHeaders.getRawHeaders("sec-fetch-site", ["none"])[-1]
-            if site not in ("none", "same-origin"):
+            site = request.requestHeaders.getRawHeaders(b"sec-fetch-site", [b"none"])[-1]
+            if site not in (b"none", b"same-origin"):
                 return Refusal(403, "a page of another site may not ask")
             if self._token is not None and not self._knowsToken(request, self._token):
                 return Refusal(
@@ -107,8 +111,8 @@ class Door:
         return None
 
     def _host(self, request: Asked, address: str | None) -> Refusal | None:
-        given = request.requestHeaders.getRawHeaders("host", [])
-        match = _HOST.fullmatch(given[0]) if len(given) == 1 else None
+        given = request.requestHeaders.getRawHeaders(b"host", [])
+        match = _HOST.fullmatch(given[0].decode("utf-8", "replace")) if len(given) == 1 else None
         if match is None:
             return Refusal(400, "one header Host is needed")
         name = (match[1] or match[2]).lower().rstrip(".")
@@ -134,6 +138,14 @@ def isLoopback(address: str) -> bool:
 
 def _same(name: str, address: str) -> bool:
     try:
-        return ipaddress.ip_address(name) == ipaddress.ip_address(address.partition("%")[0])
+        return _address(name) == _address(address.partition("%")[0])
     except ValueError:
         return False
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """@raise ValueError: if it is none."""
+    address = ipaddress.ip_address(text)
+    # A socket for both families shows an IPv4 address so.
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return address if mapped is None else mapped

@@ -84,6 +84,9 @@ class WebRequest(Request):
         if connection is not None:
             connection.busy()
             self.notifyFinish().addBoth(lambda _: connection.idle())
+        if self.uri == b"*":
+            # Twisted would answer to OPTIONS itself, whoever asks.
+            self.uri = self.path = b"/*"
         super().process()
 
     def processingFailed(self, reason: Failure) -> Failure:
