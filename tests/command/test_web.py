@@ -26,6 +26,7 @@ from twisted_ovsdb.observers.log import LoggingObserver
 from twisted_ovsdb.openvswitch.views import through
 from twisted_ovsdb.state.remembering import Recorder
 from twisted_ovsdb.web.counted import CountedObserver
+from twisted_ovsdb.web.door import TOKEN_LIMIT
 from twisted_ovsdb.web.service import WebService
 
 TOKEN = "0123456789abcdef"
@@ -97,7 +98,10 @@ class OptionTests(SynchronousTestCase):
             web.token(str(path))
         self.assertIn("everybody can read it", formatEvent(logs[0]))
         self.assertNotIn(TOKEN, formatEvent(logs[0]))
-        for content in (b"", TOKEN[1:].encode(), b"two words are no token", b"\xff" * 20):
+        path.write_text("t" * TOKEN_LIMIT + "\n")
+        self.assertEqual(web.token(str(path)), "t" * TOKEN_LIMIT)
+        long = b"t" * (TOKEN_LIMIT + 1)
+        for content in (b"", TOKEN[1:].encode(), b"two words are no token", b"\xff" * 20, long):
             path.write_bytes(content)
             with self.assertRaises(UsageError) as caught:
                 web.token(str(path))

@@ -23,7 +23,7 @@ from twisted.python.usage import UsageError
 
 from twisted_ovsdb.endpoints.passive import BACKLOG, serverFromRemote
 from twisted_ovsdb.errors import printable
-from twisted_ovsdb.web.door import TOKEN_LENGTH, isLoopback
+from twisted_ovsdb.web.door import TOKEN_LENGTH, TOKEN_LIMIT, isLoopback
 
 REPORT: Final = 30.0
 """Seconds for C{--report} with C{--http}: longer than anything healthy takes."""
@@ -63,15 +63,16 @@ def token(path: str | None) -> str | None:
         return None
     try:
         with open(path, encoding="ascii") as file:
-            found = file.read(4096).strip()
+            found = file.read(TOKEN_LIMIT + 2).strip()
             public = os.fstat(file.fileno()).st_mode & stat.S_IROTH
     except (OSError, ValueError) as e:
         reason = e.strerror if isinstance(e, OSError) else "is not ASCII"
         raise UsageError(f"--http-token-file {path}: {reason}") from e
-    if len(found) < TOKEN_LENGTH or not found.isprintable() or " " in found:
+    rightLength = TOKEN_LENGTH <= len(found) <= TOKEN_LIMIT
+    if not rightLength or not found.isprintable() or " " in found:
         raise UsageError(
-            f"--http-token-file {path}: must have a token of {TOKEN_LENGTH} characters or more,"
-            " without spaces: openssl rand -hex 32 makes one"
+            f"--http-token-file {path}: must have a token of {TOKEN_LENGTH} to {TOKEN_LIMIT}"
+            " characters, without spaces: openssl rand -hex 32 makes one"
         )
     if public:
         _log.warn("http-token-file {path}: everybody can read it (chmod o-r)", path=printable(path))
