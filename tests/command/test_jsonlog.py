@@ -78,6 +78,25 @@ class JSONLogTests(SynchronousTestCase):
         (line,) = self.lines()
         self.assertEqual([line[key] for key in "abcd"], ["inf", 1.5, None, True])
 
+    def test_odd(self) -> None:
+        """
+        No line is lost, whatever its fields are: an observer may have no text, for
+        example.
+        """
+
+        class Odd:
+            def __repr__(self) -> str:
+                raise ZeroDivisionError
+
+        self.log.info("x", a=Odd(), b=10**5000, c={b"\xff": 1})
+        publisher = LogPublisher(jsonlog.jsonLog())
+        event: dict[Any, Any] = {"log_format": "y", "log_level": None, 5: 6}
+        publisher(event)
+        first, second = self.lines()
+        self.assertIn("Odd", first["a"])
+        self.assertEqual((first["message"], second["message"]), ("x", "y"))
+        self.assertEqual(second["level"], "info")
+
     def test_failure(self) -> None:
         """
         A failure has its traceback.

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import IO, Any, Final
@@ -26,6 +27,7 @@ from twisted.logger import (
 )
 from twisted.python.failure import Failure
 from twisted.python.logfile import LogFile
+from twisted.python.reflect import safe_str
 
 from twisted_ovsdb.errors import HIDDEN, isSecret, printable
 from twisted_ovsdb.events import SwitchEvent
@@ -37,18 +39,26 @@ _OURS: Final = frozenset(("time", "level", "logger", "message", "traceback"))
 _LEGACY: Final = frozenset(("system", "isError", "format", "logLevel", "failure", "why"))
 """Fields that Twisted adds for its older interface."""
 
+_NUMBERS: Final = 1 << 64
+"""Numbers from here on are texts: Python does not write those of 4,300 digits and more."""
+
 
 def jsonLine(event: LogEvent) -> str:
-    """A log event as a line of JSON. It is ASCII."""
-    now = datetime.fromtimestamp(event["log_time"], timezone.utc)
+    """
+    A log event as a line of JSON. It is ASCII. Whatever the event has, there is a line:
+    nobody else would say that one is missing.
+    """
+    # Twisted adds the time. A program's own publisher may not.
+    now = datetime.fromtimestamp(event.get("log_time") or time.time(), timezone.utc)
+    level = event.get("log_level") or LogLevel.info
     value: dict[str, Any] = {
         "time": rfc3339(now),
-        "level": event["log_level"].name,
+        "level": level.name,
         "logger": event.get("log_namespace", ""),
         "message": formatEvent(event),
     }
     for name, field in event.items():
-        if not (name.startswith("log_") or name in _OURS or name in _LEGACY):
+        if isinstance(name, str) and not _isOfTwisted(name) and name not in _OURS:
             value[name] = _plain(field, now)
     failure = event.get("log_failure")
     if isinstance(failure, Failure):
@@ -56,15 +66,19 @@ def jsonLine(event: LogEvent) -> str:
     return json.dumps(value, separators=(",", ":")) + "\n"
 
 
+def _isOfTwisted(name: str) -> bool:
+    return name.startswith("log_") or name in _LEGACY
+
+
 def _plain(field: object, now: datetime) -> Any:
     """A field as a value of JSON: an event of ours is an object, and others are text."""
     if isinstance(field, SwitchEvent):
         return _withoutSecrets(eventToJSON(field, now))  # type: ignore[arg-type]
-    if field is None or isinstance(field, (bool, int)):
+    if field is None or (isinstance(field, int) and -_NUMBERS < field < _NUMBERS):
         return field
     if isinstance(field, float) and math.isfinite(field):
         return field
-    return field if isinstance(field, str) else printable(str(field))
+    return field if isinstance(field, str) else printable(safe_str(field))
 
 
 def _withoutSecrets(value: Any) -> Any:
