@@ -10,10 +10,12 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fakes.fold import Fold
 from tests.fakes.observers import Busy
+from tests.fakes.rows import interface, uuid, vmRow
 from twisted_ovsdb import (
     Event,
     ForgetReason,
@@ -25,7 +27,10 @@ from twisted_ovsdb import (
     onlyBridges,
     onlyKinds,
 )
+from twisted_ovsdb.monitoring import problemwatch
 from twisted_ovsdb.monitoring.problemwatch import LOOK_SLICE
+from twisted_ovsdb.openvswitch.present import Present
+from twisted_ovsdb.openvswitch.problems import Problems
 from twisted_ovsdb.testing import MemoryServer, RecordingObserver, connectedFactory
 
 AFTER = 30.0
@@ -75,6 +80,13 @@ class ProblemsTestCase(SynchronousTestCase):
         The configuration of the switch, and what ovs-vswitchd has applied of it.
         """
         row = {"next_cfg": wanted, "cur_cfg": applied}
+        self.server.transact({"op": "update", "table": "Open_vSwitch", "where": [], "row": row})
+
+    def name(self, systemId: str) -> None:
+        """
+        Give the switch this system-id.
+        """
+        row = {"external_ids": ["map", [["system-id", systemId]]]}
         self.server.transact({"op": "update", "table": "Open_vSwitch", "where": [], "row": row})
 
     def tearDown(self) -> None:
@@ -340,13 +352,6 @@ class TimeTests(ProblemsTestCase):
         self.expect("forgotten")
         self.assertEqual(self.fold.problems, {})
 
-    def name(self, systemId: str) -> None:
-        """
-        Give the switch this system-id.
-        """
-        row = {"external_ids": ["map", [["system-id", systemId]]]}
-        self.server.transact({"op": "update", "table": "Open_vSwitch", "where": [], "row": row})
-
 
 class ObserverTests(ProblemsTestCase):
     """
@@ -452,6 +457,26 @@ class ObserverTests(ProblemsTestCase):
         self.server.advance(0)
         self.expect("online bridge br-int replay", "synchronized", "problem pending eth7")
 
+    def test_toldAnew(self) -> None:
+        """
+        An observer that is told everything once more is not told that problems of
+        another switch are solved: of these it is told nothing.
+        """
+        busy = _BusyWithProblems()
+        self.name("old")
+        self.server.addPort("br-int", "eth7")
+        self.watch(busy, identify=True, replay=False)
+        busy.freeAll()
+        self.server.advance(AFTER)
+        busy.take()
+        self.name("new")
+        self.server.advance(10)
+        self.factory.replayTo(busy)
+        busy.freeAll()
+        self.server.advance(0)
+        busy.freeAll()
+        self.assertNotIn(("solved", "pending", "eth7"), busy.take())
+
     def test_loop(self) -> None:
         """
         A loop over events(problems=True) is told problems.
@@ -522,6 +547,35 @@ class SettingsTests(ProblemsTestCase):
                 ValueError, OvsdbMonitorFactory, problemsAfter=wrong, clock=self.server.clock
             )
             self.assertIn("problemsAfter", str(error))
+
+    def test_endedInSlices(self) -> None:
+        """
+        What has ended is not found, also while it is still looked at in slices.
+        """
+        self.patch(problemwatch, "LOOK_SLICE", 1)
+        self.watch()
+        clock = Clock()
+        rows: dict[str, Any] = {}
+        changes: list[Any] = []
+        present = Present(rows)
+        present.inSync, present.session = True, 1
+        problems = Problems(rows, AFTER)
+        watch = problemwatch.ProblemWatch(
+            problems, present, lambda: None, clock, clock.seconds, changes.extend, lambda: None
+        )
+        for ofport, wait in ((None, AFTER - 1), (5, 2.0)):
+            for number in range(3):
+                rows[uuid(number)] = interface(
+                    number, vmRow(f"tap{number}", f"vm-{number}", ofport)
+                )
+                problems.note(uuid(number), None, None)
+            watch.settle()
+            if ofport is None:
+                clock.pump([0, 0, 0])
+            # Where the reactor is late, the timer is due before the last slice.
+            clock.advance(wait)
+        clock.advance(AFTER)
+        self.assertEqual((changes, problems.found), ([], {}))
 
     def test_slices(self) -> None:
         """

@@ -119,6 +119,8 @@ class ProblemWatch:
 
     def _ripen(self) -> None:
         self._timer = None
+        if self._turn.awaited:
+            return  # What has ended may not be looked at yet. Then it goes on in settle.
         now = self._now()
         ripe = list(self.problems.ripen(now, self._clock.seconds() - now, LOOK_SLICE))
         self._schedule(now)

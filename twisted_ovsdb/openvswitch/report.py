@@ -59,8 +59,8 @@ class Report:
         self._waiting[key] = None
 
     def repeat(self) -> None:
-        """Tell everything once more."""
-        self._told = {}
+        """Tell everything once more, to an observer that begins with nothing."""
+        self._told, self._left = {}, []
         self._waiting = OrderedDict.fromkeys(self._problems.found)
 
     def drop(self) -> None:
