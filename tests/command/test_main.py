@@ -7,11 +7,13 @@ Tests for the console script, and for its help.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections import Counter
 from typing import Any
 
 from twisted.internet.utils import getProcessOutputAndValue
+from twisted.python.logfile import LogFile
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from tests.command.test_tap import CHECKOUT, ENVIRONMENT
@@ -88,6 +90,22 @@ class ArgumentsTests(SynchronousTestCase):
         maker = config.loadedPlugins[config.subCommand]
         services = list(maker.makeService(config.subOptions))
         self.assertIsInstance(services[-1], OvsdbMonitorService)
+
+    def test_logfile(self) -> None:
+        """
+        A log that cannot be opened is one line.
+        """
+
+        def run(config: Any) -> None:
+            LogFile.fromFullPath(config["logfile"])
+
+        self.patch(main, "runApp", run)
+        path = os.path.join(self.mktemp(), "log")
+        ended = self.assertRaises(SystemExit, main.main, ["--logfile", path])
+        text = f"ovsdb-monitor: --logfile {path}: No such file or directory"
+        self.assertEqual(ended.code, text)
+        self.patch(main, "runApp", lambda config: os.stat(os.path.join(path, "other")))
+        self.assertRaises(OSError, main.main, ["--logfile", path])
 
 
 class GroupsTests(SynchronousTestCase):

@@ -9,6 +9,7 @@ ovsdb-monitor}, with a few of twistd's options among its own.
 from __future__ import annotations
 
 import getopt
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
@@ -104,4 +105,10 @@ def main(words: Sequence[str] | None = None) -> None:
     except usage.UsageError as e:
         text = " ".join(str(e).split()).replace("with --help", "with twistd --help")
         raise SystemExit(f"{NAME}: {text}") from e
-    runApp(config)
+    try:
+        runApp(config)
+    except OSError as e:
+        # twistd would end with a traceback, into a log that it does not have.
+        if e.filename is None or e.filename != os.path.abspath(config["logfile"] or ""):
+            raise
+        raise SystemExit(f"{NAME}: --logfile {config['logfile']}: {e.strerror}") from e
