@@ -67,7 +67,9 @@ class Command(ProcessProtocol):
         Send a signal to all processes of the command, as a terminal does.
         """
         transport: Any = self.transport
-        os.killpg(transport.pid, number)
+        # It may have ended, and not have closed its output yet.
+        if transport.pid is not None:
+            os.killpg(transport.pid, number)
 
 
 class CommandTestCase(LiveTestCase):
