@@ -26,8 +26,10 @@ HOSTILE = "<img src=x onerror=alert(1)>"
 
 PRESENT = (
     "return [...document.querySelectorAll('#interfaces tbody tr')]"
+    ".filter(row => row.offsetHeight)"
     ".map(row => [...row.cells].map(cell => cell.innerText.trim()))"
 )
+"""The rows that a person sees, not those that are hidden."""
 
 
 _browsers: list[Browser] = []
@@ -204,7 +206,9 @@ class PageTests(PageTestCase):
         await self.untilText("#count", "2 interfaces")
         await self.untilRow("tap9")
         await self.do(self.browser.type, "input[name=text]", "")
-        await self.untilRow("tap9", "vm")
+        for name in ("br-ex", "br-int", "patch-ex", "patch-int", "tap1", "tap10", "tap9"):
+            await self.untilRow(name, name)
+        await self.untilText("#count", "8 interfaces")
         await self.do(self.browser.go, link)
         await self.untilText("#count", "2 interfaces")
         await self.do(self.browser.go, self.address + "?kind=patch&bridge=br-ex")
