@@ -32,6 +32,12 @@ PRESENT = (
 """The rows that a person sees, not those that are hidden."""
 
 
+FULL = (
+    "mkdir disk; exec unshare -rm sh -c 'mount -t tmpfs -o size=64k none disk"
+    " && {{ cat /dev/zero > disk/filler 2>/dev/null; {}; }}'"
+)
+"""A shell in which the folder C{disk} is a full disk, for a command."""
+
 _browsers: list[Browser] = []
 
 
@@ -77,12 +83,16 @@ class PageTestCase(CommandTestCase):
         await deferToThread(self.browser.go, "about:blank")
         await deferToThread(self.browser.complaints)
 
-    async def start(self, options: str) -> tuple[Command, str]:
+    async def start(self, options: str, shell: str = "{}") -> tuple[Command, str]:
         """
         Run the command, until it says where its page is.
+
+        @param shell: what to run, with a place for the command.
         """
         command = self.sh(
-            f"{COMMAND} --bridges --max-delay 0.5 --endpoint unix:{self.ovs.unix} {options}"
+            shell.format(
+                f"{COMMAND} --bridges --max-delay 0.5 --endpoint unix:{self.ovs.unix} {options}"
+            )
         )
         found = await command.output.until(lambda line: "the page is on " in line)
         return command, found[-1].split("the page is on ")[1]
@@ -154,7 +164,8 @@ class PageTests(PageTestCase):
         """
         The server dies and returns: the page says so, and shows what was last known.
         Then the monitor itself dies: the page says so, with the age of what it shows,
-        and goes on when there is one again.
+        and goes on when there is one again; when that one cannot write its file, the
+        page says so too.
         """
         await self.open()
         await self.untilRow("tap1", "ready")
@@ -171,9 +182,10 @@ class PageTests(PageTestCase):
         await self.untilText("#connection", "Not connected to ovsdb-monitor: this is ")
         await self.vsctl("add-port br-int tap2 -- set Interface tap2 external_ids:iface-id=p")
         port = self.address.rstrip("/").rpartition(":")[2]
-        await self.start(f"--http {port}")
+        await self.start(f"--http {port} --events disk/ev.jsonl", FULL)
         await self.untilText("#connection", "Live")
         await self.untilRow("tap2", "vm")
+        await self.untilText("#problem-list", "No space left on device")
 
     async def test_use(self) -> None:
         """
@@ -300,12 +312,12 @@ class TokenTests(PageTestCase):
 
     token = "0123456789abcdef0123"
 
-    async def start(self, options: str) -> tuple[Command, str]:
+    async def start(self, options: str, shell: str = "{}") -> tuple[Command, str]:
         """
         Run the command, with a token.
         """
         (self.folder / "token").write_text(self.token)
-        return await super().start(f"{options} --http-token-file token")
+        return await super().start(f"{options} --http-token-file token", shell)
 
     async def test_token(self) -> None:
         """
@@ -313,6 +325,7 @@ class TokenTests(PageTestCase):
         window only. It is in no address.
         """
         await self.do(self.browser.go, self.address)
+        await self.untilText("#connection", "Token needed")
         await self.untilText("#login", "needs the token")
         await self.do(self.browser.type, "#token", "not the token")
         await self.do(self.browser.press, "#login button")

@@ -3,11 +3,12 @@
 "use strict";
 const KINDS = [["VMs", "vm"], ["Bridges", "bridge"], ["Tunnels", "tunnel"], ["Patch ports", "patch"]], SHOWN = 500, SWITCHES = 200, LINES = 200;
 const OLD = 12000; // ms without a sign of life, which comes each 5 s
-const WORDS = { failed: "failed", pending: "no port", "duplicate-iface-id": "duplicate iface-id", "one-sided-patch": "one-sided patch", "not-applying": "not applying", synchronized: "is in sync", disconnected: "is not connected" };
+const WORDS = { synchronized: "is in sync", disconnected: "is not connected" };
 const $ = id => document.getElementById(id);
 const key = (s, u) => s + "\n" + u;
 let switches = new Map(), rows = new Map(), problems = new Map();
 let matches = 0, next = null, lastId = null, heard = 0, connected = false, held = null, lines = [];
+let ours = []; // why this monitor is not ready
 let named = null, drawing = false, loading = 0, changed = false, whole = false, attempts = 0;
 
 function make(tag, text, cls) {
@@ -73,10 +74,15 @@ function dropProblems(s) {
   for (const r of rows.values()) if (r.switch === s) r.problems = [];
 }
 
+const token = () => sessionStorage.getItem("token");
+const get = (path, more, signal) => fetch(path, { headers: { ...(token() && { Authorization: "Bearer " + token() }), ...more }, signal, cache: "no-store" });
+async function askReady() {
+  const reply = await get("/ready").catch(() => 0);
+  ours = reply.status === 503 ? (await reply.text()).trim().split("\n") : [];
+}
 async function ask(path) {
-  const token = sessionStorage.getItem("token");
-  const reply = await fetch(path, { headers: token ? { Authorization: "Bearer " + token } : {}, cache: "no-store" });
-  if (reply.status === 401) { login(token); throw new Error("the token is needed"); }
+  const reply = await get(path);
+  if (reply.status === 401) { login(token()); throw new Error("the token is needed"); }
   if (!reply.ok) throw new Error(await reply.text());
   return reply;
 }
@@ -93,6 +99,7 @@ function login(wrong) {
 async function load() {
   const mine = ++loading;
   held = [];
+  askReady();
   try {
     const query = new URLSearchParams({ ...filter, limit: SHOWN });
     const answers = [ask("/switches"), ask("/interfaces?" + query), ask("/interfaces?problem=any&limit=100")];
@@ -209,11 +216,12 @@ function drawProblems(all, wrong) {
   const items = down.sort(bySince).slice(0, 50).map(s => item("not connected", nameOf(s.switch), s.reason || "no connection yet", s.since, { switch: s.switch }));
   for (const p of [...problems.values()].sort(bySince).slice(0, 50)) {
     const i = p.interface, where = i ? [i.bridge, nameOf(p.switch)].filter(Boolean).join(" on ") : "";
-    items.push(item(WORDS[p.problem], i ? i.name : nameOf(p.switch), [where, p.detail].filter(Boolean).join(": "), p.since,
+    items.push(item(p.problem, i ? i.name : nameOf(p.switch), [where, p.detail].filter(Boolean).join(": "), p.since,
       i ? { switch: p.switch, text: i.name } : { switch: p.switch }));
   }
   const hidden = down.length + wrong - items.length;
   if (hidden > 0) items.push(make("li", "and " + plural(hidden, "other"), "quiet"));
+  items.unshift(...ours.map(text => item("ovsdb-monitor", "", text, 0, { text })));
   show($("problem-list"), items);
   $("no-problems").textContent = items.length ? "" : all.length ? "None: every switch is in sync, and nothing has been wrong for long." : "No switch is known.";
 }
@@ -221,7 +229,7 @@ const item = (state, name, detail, t, to) => kept("item" + [state, to.switch, to
   const li = make("li"), b = make("button", name, "link");
   b.type = "button";
   b.onclick = () => choose(to);
-  li.append(make("span", state, "state bad"), b, make("span", detail));
+  li.append(make("span", state, "state bad"), name && b, make("span", detail));
   if (t) { const x = make("span", "for " + since(t), "quiet"); x.title = when(t); li.append(x); }
   return li;
 });
@@ -250,7 +258,7 @@ const order = (a, b) => {
   return 0;
 };
 function states(r, down) {
-  const i = r.interface, found = r.problems.map(p => [WORDS[p.problem], "bad", p.problem === "pending" ? "" : p.detail, p.since]);
+  const i = r.interface, found = r.problems.map(p => [p.problem, "bad", p.detail, p.since]);
   const failed = i.ofport === -1 || i.error, has = n => r.problems.some(p => p.problem === n);
   if (failed && !has("failed")) found.unshift(["failed", "bad", i.error]);
   if (!failed && i.ofport === null && !has("pending")) found.unshift(["no port yet", "wait"]);
@@ -300,7 +308,7 @@ function drawLines() {
 }
 function trouble(e) {
   const found = e.event === "problem";
-  return [make("span", (found ? "" : "no longer ") + WORDS[e.problem], "state " + (found ? "bad" : "good")), " " + (found ? e.detail : "after " + ago(e.lasted))];
+  return [make("span", (found ? "" : "no longer ") + e.problem, "state " + (found ? "bad" : "good")), " " + (found ? e.detail : "after " + ago(e.lasted))];
 }
 function words(e) {
   const i = e.interface;
@@ -317,7 +325,7 @@ function drawConnection() {
   if (state.textContent !== text) state.textContent = text;
   state.className = "state " + (!old ? "good" : heard || attempts > 1 ? "bad" : "wait");
   $("main").classList.toggle("old", old && heard > 0);
-  const wrong = [...switches.values()].reduce((n, s) => n + countProblems(s) + !s.in_sync, 0);
+  const wrong = [...switches.values()].reduce((n, s) => n + countProblems(s) + !s.in_sync, ours.length);
   document.title = (wrong ? "(" + wrong + ") " : "") + (old && heard ? "not connected: " : "") + "ovsdb-monitor";
 }
 function choose(f) {
@@ -361,11 +369,8 @@ async function listen() {
     attempts++;
     const stop = new AbortController();
     try {
-      const token = sessionStorage.getItem("token"), headers = { Accept: "text/event-stream" };
-      if (token) headers.Authorization = "Bearer " + token;
-      if (lastId) headers["Last-Event-ID"] = lastId;
-      const reply = await fetch("/events" + (lastId ? "" : "?last=50"), { headers, signal: stop.signal, cache: "no-store" });
-      if (reply.status === 401) { login(token); return; }
+      const reply = await get("/events" + (lastId ? "" : "?last=50"), { Accept: "text/event-stream", ...(lastId && { "Last-Event-ID": lastId }) }, stop.signal);
+      if (reply.status === 401) { login(token()); return; }
       if (!reply.ok) throw new Error(await reply.text());
       if (!lastId) lines = [];
       connected = true;
@@ -412,6 +417,7 @@ addEventListener("DOMContentLoaded", () => {
     $("main").hidden = false;
     listen();
   });
+  setInterval(() => document.hidden || askReady(), 10000);
   setInterval(() => { if (changed && !held) { changed = false; load(); } else if (!document.hidden) draw(); }, 1000);
   listen();
 });
