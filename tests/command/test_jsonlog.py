@@ -111,7 +111,8 @@ class JSONLogTests(SynchronousTestCase):
 
     def test_event(self) -> None:
         """
-        An event is the object of JSON Lines, without keys and passwords.
+        An event is the object of JSON Lines, without keys and passwords. Its line has
+        the source as all others have it.
         """
         row = interface(options={"psk": "secret", "remote_ip": "::1"})
         for event in (InterfaceOnline(row, Cause.UPDATE, SOURCE), found(row)):
@@ -121,6 +122,7 @@ class JSONLogTests(SynchronousTestCase):
         online, problem = self.lines()
         self.assertEqual(online["event"]["interface"]["options"]["remote_ip"], "::1")
         self.assertEqual(problem["event"]["problem"], "failed")
+        self.assertEqual((online["source"], problem["source"]), (SOURCE, SOURCE))
         self.assertNotIn("secret", self.stream.getvalue())
 
     def test_closed(self) -> None:

@@ -85,12 +85,12 @@ class LoggingObserver:
         if isinstance(event, (events.InterfaceOnline, events.InterfaceChanged)):
             failed = failed or event.interface.failed
         failed = failed or isinstance(event, events.ProblemFound)
+        origin = f" from {describeSwitch(event)}" if self._nameSource else ""
         self._log.emit(
             LogLevel.warn if failed else LogLevel.info,
-            "{text}{unlisted}{source}",
-            text=describeEvent(event),
-            unlisted=unlisted,
-            source=f" from {describeSwitch(event)}" if self._nameSource else "",
+            "{text}",
+            text=f"{describeEvent(event)}{unlisted}{origin}",
+            source=event.source,
             event=event,
         )
 
