@@ -75,6 +75,9 @@ class OptionTests(SynchronousTestCase):
             with self.assertRaises(UsageError) as caught:
                 web.http(reactor, text, TOKEN, ())
             self.assertTrue(str(caught.exception).startswith(f"--http {text}"), text)
+        with self.assertRaises(UsageError) as caught:
+            web.http(reactor, "127.0.0.1:8080", None, ())
+        self.assertIn("expected a port of 127.0.0.1, such as 8080, or", str(caught.exception))
         for token, hosts, said in (
             (TOKEN, [], "--http-token-file: --http must be given too"),
             (None, ["a"], "--http-host: --http must be given too"),

@@ -21,12 +21,17 @@ from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 from twisted.python.usage import UsageError
 
-from twisted_ovsdb.endpoints.passive import BACKLOG, serverFromRemote
+from twisted_ovsdb.endpoints.passive import BACKLOG, EXPECTED, serverFromRemote
 from twisted_ovsdb.errors import printable
 from twisted_ovsdb.web.door import TOKEN_LENGTH, TOKEN_LIMIT, isLoopback
 
 REPORT: Final = 30.0
 """Seconds for C{--report} with C{--http}: longer than anything healthy takes."""
+
+_PLACE: Final = (
+    "expected a port of 127.0.0.1, such as 8080, or a Twisted server endpoint string, such as"
+    " tcp:8080:interface=192.0.2.1 or unix:PATH"
+)
 
 _log = Logger()
 
@@ -49,7 +54,7 @@ def http(
         endpoint = serverFromRemote(reactor, text)
         local = _isLocal(text)
     except ValueError as e:
-        raise UsageError(f"--http {e}") from e
+        raise UsageError(f"--http {str(e).replace(EXPECTED, _PLACE)}") from e
     if token is None and not local:
         raise UsageError(
             f"--http {text}: other hosts can connect to it, so --http-token-file must be given"
