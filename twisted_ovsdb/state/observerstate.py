@@ -322,7 +322,7 @@ class ObserverState:
                 if self._refused is None:
                     self._refused = e
                     self._log.error(
-                        "the state in {folder} cannot be used: {reason}; observers are told"
+                        "the state in {folder}: {reason}; observers are told"
                         " everything as INITIAL, and nothing is kept",
                         folder=self._shown,
                         reason=str(e),
