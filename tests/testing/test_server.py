@@ -92,6 +92,17 @@ class MemoryServerTests(SynchronousTestCase):
         self.factory = connectedFactory(self.server, self.observer)
         self.observer.expect("synchronized initial")
 
+    def test_expect(self) -> None:
+        """
+        When other events were told than a test expects, it reads both, and that
+        nothing was.
+        """
+        fault = self.assertRaises(AssertionError, self.observer.expect, "online vm tap1")
+        self.assertEqual(str(fault), "expected:\n  online vm tap1\ntold:\n  nothing")
+        self.server.restart()
+        fault = self.assertRaises(AssertionError, self.observer.expect)
+        self.assertEqual(str(fault), "expected:\n  nothing\ntold:\n  disconnected")
+
     def scene(self) -> None:
         """
         Add interfaces of each kind.

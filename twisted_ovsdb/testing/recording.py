@@ -7,6 +7,8 @@ An observer that records events, for L{twisted_ovsdb.testing}.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from zope.interface import implementer
 
 from twisted_ovsdb.events import Event, InterfaceEvent, ProblemEvent, Synchronized
@@ -54,9 +56,13 @@ class RecordingObserver:
         wanted = [text.split() for text in expected]
         alike = [words[: len(want)] == want for words, want in zip(told, wanted, strict=False)]
         if len(told) != len(wanted) or not all(alike):
-            lines = ["expected:", *expected, "told:", *(" ".join(words) for words in told)]
-            raise AssertionError("\n  ".join(lines))
+            both = (("expected", expected), ("told", map(" ".join, told)))
+            raise AssertionError("\n".join(_listed(title, texts) for title, texts in both))
         return events
+
+
+def _listed(title: str, texts: Iterable[str]) -> str:
+    return "\n  ".join([f"{title}:", *(list(texts) or ["nothing"])])
 
 
 def _words(event: Event) -> list[str]:
