@@ -124,6 +124,8 @@ class MetricsTests(WebTestCase):
         self.assertEqual(families["problems_omitted"], [({}, 0)])
         names = [labels["interface"] for labels, _ in families["problem_info"]]
         self.assertCountEqual(names, [hostile, "a" * metrics.LABEL_LIMIT, ""])
+        places = [labels["bridge"] for labels, _ in families["problem_info"]]
+        self.assertCountEqual(places, ["br-int", "br-int", ""])
         self.patch(metrics, "PROBLEMS", 2)
         families = self.families()
         self.assertEqual(families["problems_omitted"], [({}, 2)])

@@ -126,7 +126,7 @@ def _families(watched: Watched) -> Iterator[Iterator[bytes]]:
     yield _gauge(
         "problem_info",
         f"Each problem, the first {PROBLEMS} of them.",
-        ["switch", "problem", "interface", "iface_id"],
+        ["switch", "problem", "bridge", "interface", "iface_id"],
         _named(switches),
     )
     yield _gauge(
@@ -206,8 +206,8 @@ def _named(switches: Switches) -> Samples:
     found: set[Labels] = set()
     for switch, problem in islice(problems, PROBLEMS):
         row = problem.interface
-        name, ifaceId = ("", "") if row is None else (row.name, row.iface_id or "")
-        texts = (switch, problem.problem.value, name, ifaceId)
+        where = ("", "", "") if row is None else (row.bridge or "", row.name, row.iface_id or "")
+        texts = (switch, problem.problem.value, *where)
         labels = tuple(text[:LABEL_LIMIT] for text in texts)
         if labels not in found:
             found.add(labels)
