@@ -210,6 +210,13 @@ class PythonTests(TestCase):
         self.assertEqual((result.errors, result.failures), ([], []))
         self.assertEqual(result.testsRun, 2)
 
+    async def test_restart(self) -> None:
+        """
+        The test of a restart that the documentation shows passes.
+        """
+        (case,) = ran(DOCS / "state.rst").cases()
+        await vars(case)["test_restart"](case("test_restart"))
+
     async def _main(self, path: Path) -> list[str]:
         """
         Run the C{main} of a page against a server on a socket.
