@@ -259,6 +259,7 @@ class SwitchLogTests(SynchronousTestCase):
         Of connections whose switch is not known, there is one warning for each
         host, and one every ten minutes with their count.
         """
+        self.clock.advance(1000)
         self.assertEqual(self.warnings("", "", source="tcp:10.0.0.1:1"), 1)
         self.assertEqual(self.warnings("", source="tcp:10.0.0.1:2"), 0)
         self.assertEqual(self.warnings("", source="tcp:10.0.0.2:2"), 1)

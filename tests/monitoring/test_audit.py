@@ -228,6 +228,21 @@ class AuditTests(SynchronousTestCase):
         assert isinstance(disconnected, Disconnected)
         self.assertIn("not the result of a select", str(disconnected.reason))
 
+    def test_F75_noUUID(self) -> None:
+        """
+        A list of rows without their UUIDs ends the session.
+        """
+        self.watch()
+        session = self.factory.monitor._audit
+        assert session is not None
+        part: Any = session._session
+        rows = {"op": "select", "table": "Interface", "where": [], "columns": ["name"]}
+        self.patch(part, "operations", lambda known: [rows])
+        self.steps(1)
+        disconnected, *_ = self.observer.take()
+        assert isinstance(disconnected, Disconnected)
+        self.assertIn("column _uuid: not a UUID", str(disconnected.reason))
+
     def test_off(self) -> None:
         """
         Without audit= there is none, and a question says what to pass.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import attrs
 from twisted.internet.error import ConnectionLost
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
@@ -170,6 +171,17 @@ class EachFilterTests(SynchronousTestCase):
         for event in told:
             observer.eventReceived(event)
         self.assertEqual(wanted.events, told[1:], "events that are not known are passed on")
+
+    def test_synchronized(self) -> None:
+        """
+        An observer that passes on to a filter tells it Synchronized with everything:
+        what is behind the filter is told only of what it wants.
+        """
+        wanted = Recorder()
+        tunnel = attrs.evolve(vm(2), kind=InterfaceKind.TUNNEL)
+        everything = Synchronized(Cause.INITIAL, (vm(1), tunnel), "tcp:test")
+        onlyKinds(wanted, InterfaceKind.VM).eventReceived(everything)
+        self.assertEqual(wanted.events, [attrs.evolve(everything, interfaces=(vm(1),))])
 
     def test_result(self) -> None:
         """
