@@ -19,7 +19,8 @@ from unittest import SkipTest
 from tests.web.webcase import WebTestCase
 from twisted_ovsdb import OvsdbMonitorFactory
 from twisted_ovsdb.command.gauges import ofFiles
-from twisted_ovsdb.command.keptevents import KeptEvents, StateService
+from twisted_ovsdb.command.keptevents import KeptEvents
+from twisted_ovsdb.command.stateservice import StateService
 from twisted_ovsdb.testing import connectedFactory
 from twisted_ovsdb.web import metrics
 

@@ -169,7 +169,8 @@ def _files(options: Options, services: MultiService) -> list[EventsService]:
             services.addService(each)
         return files
     # Only now: SQLite takes a while to import.
-    from twisted_ovsdb.command.keptevents import KeptEvents, StateService
+    from twisted_ovsdb.command.keptevents import KeptEvents
+    from twisted_ovsdb.command.stateservice import StateService
 
     state = StateService(options["state"], options["forget"], options.failure)
     services.addService(state)

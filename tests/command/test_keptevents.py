@@ -22,10 +22,11 @@ from tests.command.test_linewriter import WatchingClock
 from tests.fakes.disk import DiskReactor, FakeThread
 from tests.fakes.rows import uuid, vm
 from tests.soak.linefold import LineFold
-from twisted_ovsdb.command import keptevents, output
-from twisted_ovsdb.command.keptevents import TICK, KeptEvents, StateService
+from twisted_ovsdb.command import keptevents, output, stateservice
+from twisted_ovsdb.command.keptevents import TICK, KeptEvents
 from twisted_ovsdb.command.linewriter import RETRY
 from twisted_ovsdb.command.output import LOOK
+from twisted_ovsdb.command.stateservice import StateService
 from twisted_ovsdb.events import (
     Cause,
     Event,
@@ -65,7 +66,7 @@ class KeptTestCase(SynchronousTestCase):
         self.reactor = KeptReactor()
         for module in (keptevents, output):
             self.patch(module, "_reactor", lambda: self.reactor)
-        self.patch(keptevents, "_makeThread", lambda: FakeThread(self.reactor))
+        self.patch(stateservice, "_makeThread", lambda: FakeThread(self.reactor))
         self.statuses: list[int] = []
         for module in (keptevents, output):
             self.patch(module, "stopWith", lambda reactor, status: self.statuses.append(status))
@@ -631,6 +632,21 @@ class StateFaultTests(KeptTestCase):
         for each in asked:
             self.assertEqual(self.successResultOf(each), [vm(1)])
 
+    def failWrites(self, number: int) -> None:
+        """
+        An interface comes online while writing to the file fails, and the process ends.
+        """
+        writer: Any = self.file._writer
+
+        def fail(descriptor: int, data: memoryview) -> int:
+            raise OSError(number, os.strerror(number))
+
+        writer._write = fail
+        self.online(2)
+        with capturedLogs():
+            self.commit()
+            self.end()
+
     def test_F93_fileFull(self) -> None:
         """
         While the disk of the file is full, nothing is committed: it has not all
@@ -639,16 +655,7 @@ class StateFaultTests(KeptTestCase):
         self.begin()
         self.online(1)
         self.commit()
-        writer: Any = self.file._writer
-
-        def full(descriptor: int, data: memoryview) -> int:
-            raise OSError(28, "No space left on device")
-
-        writer._write = full
-        self.online(2)
-        with capturedLogs():
-            self.commit()
-            self.end()
+        self.failWrites(28)
         self.begin()
         self.assertEqual(self.told(), [vm(1)])
 
@@ -660,16 +667,7 @@ class StateFaultTests(KeptTestCase):
         self.begin()
         self.online(1)
         self.commit()
-        writer: Any = self.file._writer
-
-        def fail(descriptor: int, data: memoryview) -> int:
-            raise OSError(5, "Input/output error")
-
-        writer._write = fail
-        self.online(2)
-        with capturedLogs():
-            self.commit()
-            self.end()
+        self.failWrites(5)
         self.assertEqual(self.statuses, [1])
         self.begin()
         self.assertEqual(self.told(), [vm(1)])

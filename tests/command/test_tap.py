@@ -31,8 +31,9 @@ from twisted_ovsdb import tap
 from twisted_ovsdb.command.beginning import AT_ONCE, SpreadService
 from twisted_ovsdb.command.collector import CollectorService
 from twisted_ovsdb.command.endingobserver import EndingObserver
-from twisted_ovsdb.command.keptevents import KeptEvents, StateService
+from twisted_ovsdb.command.keptevents import KeptEvents
 from twisted_ovsdb.command.output import EventsService, HangUpService
+from twisted_ovsdb.command.stateservice import StateService
 from twisted_ovsdb.lifecycle.service import OvsdbListenService, OvsdbMonitorService
 from twisted_ovsdb.observers.filters import OnlyKinds
 from twisted_ovsdb.observers.log import LoggingObserver

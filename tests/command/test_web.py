@@ -19,8 +19,8 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from tests.command.test_options import parse
 from twisted_ovsdb import tap
 from twisted_ovsdb.command import web
-from twisted_ovsdb.command.keptevents import StateService
 from twisted_ovsdb.command.output import EventsService
+from twisted_ovsdb.command.stateservice import StateService
 from twisted_ovsdb.observers.filters import OnlyBridges
 from twisted_ovsdb.observers.log import LoggingObserver
 from twisted_ovsdb.openvswitch.views import through

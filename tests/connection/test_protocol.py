@@ -471,7 +471,7 @@ class LossTests(ProtocolTestCase):
     def test_unidentified(self) -> None:
         """
         A peer that is not identified may send so many bytes in all, and not one more.
-        The limit may be lifted, and then nothing of it is left.
+        When the limit is lifted, any number of bytes may come.
         """
         message = b'{"id":null,"method":"x","params":[]}'
         for size in (len(message), 1):

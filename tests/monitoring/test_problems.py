@@ -355,7 +355,7 @@ class TimeTests(ProblemsTestCase):
 
 class ObserverTests(ProblemsTestCase):
     """
-    Tests for who is told.
+    Which observers are told of problems.
     """
 
     def test_asks(self) -> None:

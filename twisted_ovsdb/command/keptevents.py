@@ -16,10 +16,9 @@ import stat
 from collections.abc import Callable, Iterable
 from datetime import datetime, timezone
 from functools import partial
-from pathlib import Path
 from typing import Any, Final
 
-from twisted.application.service import MultiService, Service
+from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
@@ -28,21 +27,17 @@ from twisted_ovsdb.command.ending import stopWith
 from twisted_ovsdb.command.eventsfile import isAnother, isRegular, openEvents
 from twisted_ovsdb.command.linewriter import LineWriter
 from twisted_ovsdb.command.output import EventsService, closeWriter
+from twisted_ovsdb.command.stateservice import StateService
 from twisted_ovsdb.connection.waiters import Waiters
-from twisted_ovsdb.errors import escaped
 from twisted_ovsdb.events import ForgetReason, OvsInterface
-from twisted_ovsdb.lifecycle.places import DAY
 from twisted_ovsdb.observers.jsonlines import lineOf, timesOf
 from twisted_ovsdb.state.batch import Batch, SwitchChanges
-from twisted_ovsdb.state.database import Damaged, StateRefused, explain
-from twisted_ovsdb.state.observerstate import moment
+from twisted_ovsdb.state.database import Damaged, explain
 from twisted_ovsdb.state.position import Position
 from twisted_ovsdb.state.remembering import Recorder, Remembered
 from twisted_ovsdb.state.roll import Roll
 from twisted_ovsdb.state.sink import Settle, Sink, SinkFate
-from twisted_ovsdb.state.store import Store
 from twisted_ovsdb.state.tail import Where, readTail
-from twisted_ovsdb.state.thread import DiskThread
 
 TICK: Final = 600.0
 """Seconds between two looks which switches do not come back."""
@@ -56,63 +51,6 @@ _FOUND: Final = {
     ),
 }
 """What is logged of a file that is not as it was left."""
-
-
-class StateService(MultiService):
-    """
-    The store of C{--state}, from start to stop. The files that it keeps are its
-    services.
-
-    @ivar store: the store, while it is open.
-    @ivar thread: waits for the disk.
-    """
-
-    _log = Logger()
-
-    def __init__(
-        self, folder: str, forget: float, fail: Callable[[str], BaseException] = SystemExit
-    ) -> None:
-        """
-        @param folder: the folder.
-        @param forget: days after which a switch that does not come back is forgotten;
-            0: never.
-        @param fail: makes the exception for a store that cannot be used.
-        """
-        MultiService.__init__(self)
-        self._folder = Path(folder)
-        self.shown = escaped(folder)
-        self.forget = forget * DAY or float("inf")
-        self._fail = fail
-        self.store: Store | None = None
-        self.thread: Any = None
-
-    def startService(self) -> None:
-        """Open the store, then the files. The reactor does not run yet."""
-        try:
-            self.store = Store(self._folder, moment())
-        except StateRefused as e:
-            raise self._fail(f"--state {self.shown}: {e}") from e
-        if self.store.movedAside is not None:
-            self._log.warn(
-                "--state {folder}: the database is damaged; it is now {aside}, and everything is"
-                " told as INITIAL",
-                folder=self.shown,
-                aside=escaped(self.store.movedAside),
-            )
-        self.thread = _makeThread()
-        self.thread.start()
-        MultiService.startService(self)
-
-    def stopService(self) -> Deferred[Any]:
-        """Close the files, then the store."""
-        stopped: Deferred[Any] = MultiService.stopService(self)
-        return stopped.addCallback(self._close)
-
-    def _close(self, _: object) -> None:
-        store, self.store = self.store, None
-        if store is not None:
-            self.thread.stop()
-            store.close()
 
 
 class KeptEvents(EventsService):
@@ -456,10 +394,6 @@ def _settleMove(old: int, new: int) -> Position:
     found = os.fstat(new)
     assert stat.S_ISREG(found.st_mode)
     return Position(found.st_dev, found.st_ino, found.st_size).marked(new)
-
-
-def _makeThread() -> Any:
-    return DiskThread(_reactor())
 
 
 def _reactor() -> Any:

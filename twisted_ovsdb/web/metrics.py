@@ -116,25 +116,7 @@ def _families(watched: Watched) -> Iterator[Iterator[bytes]]:
             for kind, count in each.counts.items()
         ),
     )
-    counts = {switch: each.problems for switch, each in seen.items()}
-    yield _gauge(
-        "problems",
-        "How many problems there are now.",
-        ["switch", "problem"],
-        (((switch, name), n) for switch, each in counts.items() for name, n in each.items()),
-    )
-    yield _gauge(
-        "problem_info",
-        f"Each problem, the first {PROBLEMS} of them.",
-        ["switch", "problem", "bridge", "interface", "iface_id"],
-        _named(switches),
-    )
-    yield _gauge(
-        "problems_omitted",
-        "How many problems have no problem_info.",
-        [],
-        [((), max(sum(sum(each.values()) for each in counts.values()) - PROBLEMS, 0))],
-    )
+    yield from _ofProblems(switches, {switch: each.problems for switch, each in seen.items()})
     yield _counter(
         "disconnects",
         "Sessions that were in sync and have ended.",
@@ -162,6 +144,29 @@ def _families(watched: Watched) -> Iterator[Iterator[bytes]]:
     yield _timeToReady(watched)
     yield from _ofAudits(switches.audits())
     yield from _ofOurselves(watched)
+
+
+def _ofProblems(
+    switches: Switches, counts: Mapping[str, Mapping[str, int]]
+) -> Iterator[Iterator[bytes]]:
+    yield _gauge(
+        "problems",
+        "How many problems there are now.",
+        ["switch", "problem"],
+        (((switch, name), n) for switch, each in counts.items() for name, n in each.items()),
+    )
+    yield _gauge(
+        "problem_info",
+        f"Each problem, the first {PROBLEMS} of them.",
+        ["switch", "problem", "bridge", "interface", "iface_id"],
+        _named(switches),
+    )
+    yield _gauge(
+        "problems_omitted",
+        "How many problems have no problem_info.",
+        [],
+        [((), max(sum(sum(each.values()) for each in counts.values()) - PROBLEMS, 0))],
+    )
 
 
 def _ofAudits(audits: Mapping[str, AuditCounts]) -> Iterator[Iterator[bytes]]:
@@ -241,7 +246,7 @@ def _counter(name: str, help: str, labels: Sequence[str], samples: Samples) -> I
 def _sliced(
     make: Any, name: str, help: str, labels: Sequence[str], samples: Samples
 ) -> Iterator[bytes]:
-    """Write a family in several parts, of which only the first one has the header."""
+    """Write a family in several parts. Only the first one has the header."""
     remaining = iter(samples)
     first = True
     while part := list(islice(remaining, SLICE)) or first:
