@@ -20,6 +20,7 @@ from twisted_ovsdb.endpoints.passive import serverFromRemote
 from twisted_ovsdb.endpoints.remotes import clientFromRemote
 from twisted_ovsdb.endpoints.tls import TLSFailure, TLSOptions
 from twisted_ovsdb.errors import (
+    LockLost,
     MonitorCanceled,
     MonitorStopped,
     NotLeader,
@@ -91,6 +92,7 @@ __all__ = [
     "InterfaceMonitor",
     "InterfaceOffline",
     "InterfaceOnline",
+    "LockLost",
     "MonitorCanceled",
     "MonitorStopped",
     "NamedUUID",

@@ -60,6 +60,19 @@ class MonitorStopped(OvsdbError):
         super().__init__("stopped")
 
 
+class LockLost(OvsdbError):
+    """
+    This monitor does not have its lock (any more), or nobody knows whether it has: it
+    may not speak for the switch.
+
+    @ivar lock: the name of the lock.
+    """
+
+    def __init__(self, text: str, lock: str = "") -> None:
+        super().__init__(text)
+        self.lock = lock
+
+
 class NotLeader(OvsdbError):
     """This member of a cluster is not its leader, or is cut off from it."""
 

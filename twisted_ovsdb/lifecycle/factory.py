@@ -18,13 +18,22 @@ from twisted_ovsdb.interfaces import Observer
 from twisted_ovsdb.lifecycle.backoff import MAX_DELAY
 from twisted_ovsdb.lifecycle.client import CONNECT_TIMEOUT, OvsdbClientFactory, checkSource
 from twisted_ovsdb.lifecycle.hook import ConnectionHook
-from twisted_ovsdb.lifecycle.settings import Settings, timeSource
+from twisted_ovsdb.lifecycle.settings import Settings, lockTerms, timeSource
 from twisted_ovsdb.monitoring.audit import AuditCounts
 from twisted_ovsdb.monitoring.earlier import Told
 from twisted_ovsdb.monitoring.monitor import InterfaceMonitor
 from twisted_ovsdb.openvswitch.classify import ClassificationRules
 from twisted_ovsdb.parameters import checkFlags
 from twisted_ovsdb.wire.jsonstream import DEFAULT_MAX_LENGTH
+
+
+def checkLockOf(lock: str | None, members: int) -> None:
+    """@raise ValueError: if there is a lock, and more than one server that grants it."""
+    if lock is not None and members > 1:
+        raise ValueError(
+            f"lock {lock}: each member of a cluster grants it, so several monitors would speak;"
+            " members must be 1"
+        )
 
 
 class OvsdbMonitorFactory(OvsdbClientFactory[InterfaceMonitor]):
@@ -59,6 +68,8 @@ class OvsdbMonitorFactory(OvsdbClientFactory[InterfaceMonitor]):
         method: str | None = None,
         problemsAfter: float | None = None,
         audit: float | None = None,
+        lock: str | None = None,
+        instance: str | None = None,
     ) -> None:
         """
         @param observers: the observers, which are told every event.
@@ -106,9 +117,16 @@ class OvsdbMonitorFactory(OvsdbClientFactory[InterfaceMonitor]):
         @param audit: seconds after which 100 rows are read once more and compared
             with what is known, in rotation. If a row is wrong twice, the session is
             ended, and the next one shows what is different. None: there is no audit.
+        @param lock: the name of a lock of OVSDB (letters, digits and underscores), by which
+            several monitors speak as one: observers are told what happens while this
+            monitor has the lock. Otherwise it stands by: it knows everything, and tells
+            nothing. None: it always tells.
+        @param instance: names this monitor among those that share the lock; by default the
+            host's name and the number of the process.
         @raise ValueError: if a value is wrong; the text names the parameter.
         """
         checkFlags(identify=identify)
+        checkLockOf(lock, members)
         source = checkSource(source)
         clock, now = timeSource(clock)
         settings = Settings(
@@ -126,11 +144,29 @@ class OvsdbMonitorFactory(OvsdbClientFactory[InterfaceMonitor]):
             method=method,
             problemsAfter=problemsAfter,
             audit=audit,
+            lock=lockTerms(lock, instance, now),
         )
         monitor = settings.makeMonitor(source, identify)
         super().__init__(monitor, settings, maxDelay, connectTimeout, leaderOnly, members, hook)
 
     # What the monitor does: this delegates to it
+
+    @property
+    def speaking(self) -> bool:
+        """See L{InterfaceMonitor.speaking}."""
+        return self.monitor.speaking
+
+    def confirmLock(self) -> Deferred[None]:
+        """See L{InterfaceMonitor.confirmLock}."""
+        return self.monitor.confirmLock()
+
+    def giveUp(self) -> None:
+        """See L{InterfaceMonitor.giveUp}."""
+        self.monitor.giveUp()
+
+    def stealLock(self) -> None:
+        """See L{InterfaceMonitor.stealLock}."""
+        self.monitor.stealLock()
 
     def addObserver(self, observer: Observer, told: Told | None = None) -> None:
         """See L{InterfaceMonitor.addObserver}."""

@@ -21,12 +21,13 @@ from twisted_ovsdb.connection.watchdog import PROBE_INTERVAL, SNAPSHOT_TIMEOUT
 from twisted_ovsdb.endpoints.addresses import describeAddress
 from twisted_ovsdb.errors import MonitorStopped
 from twisted_ovsdb.interfaces import Observer
+from twisted_ovsdb.lifecycle.balance import FLEET, Balance
 from twisted_ovsdb.lifecycle.claims import Claims
 from twisted_ovsdb.lifecycle.hook import ConnectionHook, Hooks
 from twisted_ovsdb.lifecycle.link import Link
 from twisted_ovsdb.lifecycle.pins import PINS_PER_PLACE, Pins
 from twisted_ovsdb.lifecycle.places import FORGET_AFTER, Places
-from twisted_ovsdb.lifecycle.settings import Settings, timeSource
+from twisted_ovsdb.lifecycle.settings import Settings, lockTerms, timeSource
 from twisted_ovsdb.lifecycle.strangers import IDENTIFY_TIMEOUT, Strangers
 from twisted_ovsdb.lifecycle.trouble import SwitchLog
 from twisted_ovsdb.monitoring.monitor import InterfaceMonitor
@@ -74,6 +75,9 @@ class OvsdbListenerFactory(ServerFactory):
         pin: bool = False,
         problemsAfter: float | None = None,
         audit: float | None = None,
+        lock: str | None = None,
+        instance: str | None = None,
+        fleet: int = FLEET,
     ) -> None:
         """
         @param observers: the observers, which are told the events of all
@@ -89,13 +93,15 @@ class OvsdbListenerFactory(ServerFactory):
         @param pin: whether a switch is bound to the subject of the certificate that
             first brought it, until the process ends. A connection without TLS, or
             with the certificate of another subject, is refused.
+        @param fleet: how many listeners share the switches by C{lock}. One that speaks
+            for clearly more than its share lets others have some, slowly.
 
         The other parameters are those of L{OvsdbMonitorFactory
         <twisted_ovsdb.OvsdbMonitorFactory>}.
 
         @raise ValueError: if a value is wrong; the text names the parameter.
         """
-        checkCounts(maxSwitches=maxSwitches)
+        checkCounts(maxSwitches=maxSwitches, fleet=fleet)
         checkNotNegative(forgetAfter=forgetAfter)
         checkFlags(pin=pin)
         clock, now = timeSource(clock)
@@ -114,6 +120,7 @@ class OvsdbListenerFactory(ServerFactory):
             method=method,
             problemsAfter=problemsAfter,
             audit=audit,
+            lock=lockTerms(lock, instance, now),
         )
         self.monitors: dict[str, InterfaceMonitor] = {}
         self._hooks = Hooks(SwitchLog(self.monitors, maxSwitches, now), hook)
@@ -124,6 +131,7 @@ class OvsdbListenerFactory(ServerFactory):
         self._places = Places(
             self.monitors, maxSwitches, forgetAfter, self._settings, self._hooks, self._makeMonitor
         )
+        self._balance = None if lock is None else Balance(self.monitors, fleet, clock)
         self._links: set[Link] = set()
         self._stopping = False
 
@@ -165,6 +173,8 @@ class OvsdbListenerFactory(ServerFactory):
 
     async def _stop(self) -> None:
         self._stopping = True
+        if self._balance is not None:
+            self._balance.stop()
         self._places.stop()
         for closed in [link.close(MonitorStopped()) for link in tuple(self._links)]:
             await closed
@@ -172,6 +182,8 @@ class OvsdbListenerFactory(ServerFactory):
     # How a connection is opened
 
     async def _open(self, link: Link) -> None:
+        if self._balance is not None:
+            self._balance.start()
         self._links.add(link)
         link.protocol.whenClosed().addCallback(lambda _: self._links.discard(link))
         uuid, identity = await self._strangers.identify(link, self._settings.database)

@@ -16,6 +16,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from twisted_ovsdb.interfaces import Observer, asObservers
 from twisted_ovsdb.monitoring.audit import checkAudit
+from twisted_ovsdb.monitoring.lockterms import LockTerms, checkLock
 from twisted_ovsdb.monitoring.monitor import InterfaceMonitor, checkMethod
 from twisted_ovsdb.monitoring.problemwatch import checkProblemsAfter
 from twisted_ovsdb.openvswitch.classify import ClassificationRules, checkRules
@@ -43,6 +44,15 @@ def timeSource(clock: IReactorTime | None) -> tuple[IReactorTime, Callable[[], f
     from twisted.internet import reactor
 
     return reactor, time.monotonic
+
+
+def lockTerms(lock: str | None, instance: str | None, now: Callable[[], float]) -> LockTerms | None:
+    """
+    @return: the terms of the lock of a factory or a listener; None if it has none.
+    @raise ValueError: as L{checkLock}.
+    """
+    checkLock(lock, instance)
+    return None if lock is None else LockTerms(lock, instance, now)
 
 
 def _names(extraColumns: Iterable[str]) -> tuple[str, ...]:
@@ -87,6 +97,7 @@ class Settings(ConnectionSettings):
     method: str | None = None
     problemsAfter: float | None = None
     audit: float | None = None
+    lock: LockTerms | None = None
 
     def __attrs_post_init__(self) -> None:
         ConnectionSettings.__attrs_post_init__(self)
@@ -113,4 +124,5 @@ class Settings(ConnectionSettings):
             self.method,
             self.problemsAfter,
             self.audit,
+            self.lock,
         )

@@ -168,7 +168,7 @@ class Readiness:
         """
         if timeout is not None:
             checkNotNegative(timeout=timeout)
-        if self._present.inSync:
+        if self._present.current:
             for row in self._byIfaceId.get(ifaceId):
                 if _isReadyVM(row):
                     return succeed(row)
@@ -196,7 +196,7 @@ class Readiness:
         """
         # In an outage, the rows are old.
         waiting = self._waiting
-        if not waiting or not self._present.inSync:
+        if not waiting or not self._present.current:
             return
         found = [row for row in rows if row is not None and row.iface_id in waiting]
         ready = {row.iface_id: row for row in found if _isReadyVM(row)}
@@ -227,7 +227,7 @@ class Readiness:
 
     def _explain(self, ifaceId: str) -> str:
         """Say why no interface of this iface-id is ready."""
-        if not self._present.inSync:
+        if not self._present.current:
             return f"not in sync with {printable(self._present.source) or 'the server'}"
         found = self._byIfaceId.all(ifaceId)
         if not found:

@@ -116,16 +116,22 @@ class Audience:
         clock: IReactorTime,
         onRemembered: Callable[[Iterable[OvsInterface]], object],
         problems: Problems | None = None,
+        onUntold: Callable[[], object] = lambda: None,
+        confirm: Callable[[], Deferred[None]] = lambda: succeed(None),
     ) -> None:
         """
         @param onRemembered: gets the interfaces that an observer was told in an
             earlier process, when they are known.
         @param problems: the problems of the switch, for observers that ask for
             them; None: they are not looked for.
+        @param onUntold: see L{Delivery}.
+        @param confirm: see L{Delivery}.
         """
         checkFlags(replay=replay)
         checkClock(clock)
         self._onRemembered = onRemembered
+        self._onUntold = onUntold
+        self._confirm = confirm
         self.deliveries: list[Delivery] = []
         self._problems = problems
         self._present = present
@@ -150,7 +156,17 @@ class Audience:
         if self._problems is not None and wantsProblems(behind):
             report = Report(self._problems, tracker, seen.wants)
         self.deliveries.append(
-            Delivery(behind, tracker, self._clock, told, self._onRemembered, observer, report)
+            Delivery(
+                behind,
+                tracker,
+                self._clock,
+                told,
+                self._onRemembered,
+                observer,
+                report,
+                self._onUntold,
+                self._confirm,
+            )
         )
         if self._present.inSync:
             self._beginning.take(self.start)
@@ -240,6 +256,11 @@ class Audience:
         for delivery in tuple(self.deliveries):
             delivery.start()
         return self.deliver()
+
+    def silence(self) -> None:
+        """See L{Delivery.silence}."""
+        for delivery in tuple(self.deliveries):
+            delivery.silence()
 
     def stop(self) -> None:
         """Tell nothing more until L{start}, and end the loops over L{events}."""

@@ -37,10 +37,12 @@ from twisted_ovsdb.monitoring.audience import Audience
 from twisted_ovsdb.monitoring.audit import Audit, AuditCounts, checkAudit
 from twisted_ovsdb.monitoring.earlier import Told
 from twisted_ovsdb.monitoring.kindless import KindlessLog
+from twisted_ovsdb.monitoring.lockterms import LockTerms, checkLock
 from twisted_ovsdb.monitoring.oddities import OdditiesLog
 from twisted_ovsdb.monitoring.problemwatch import ProblemWatch, checkProblemsAfter, steadily
 from twisted_ovsdb.monitoring.reading import Settled
 from twisted_ovsdb.monitoring.session import MonitorSession, Rows
+from twisted_ovsdb.monitoring.switchlock import SwitchLock
 from twisted_ovsdb.openvswitch.classify import ClassificationRules
 from twisted_ovsdb.openvswitch.known import Changes, KnownSwitch
 from twisted_ovsdb.openvswitch.problems import Problems
@@ -81,6 +83,8 @@ class InterfaceMonitor:
         method: str | None = None,
         problemsAfter: float | None = None,
         audit: float | None = None,
+        lock: str | LockTerms | None = None,
+        instance: str | None = None,
     ) -> None:
         """
         The parameters are those of L{OvsdbMonitorFactory
@@ -90,6 +94,9 @@ class InterfaceMonitor:
         checkProblemsAfter(problemsAfter)
         checkAudit(audit)
         now = steadily(clock)
+        if not isinstance(lock, LockTerms):
+            checkLock(lock, instance)
+            lock = None if lock is None else LockTerms(lock, instance, now)
         if clock is None:
             from twisted.internet import reactor
 
@@ -98,12 +105,31 @@ class InterfaceMonitor:
         dialect = DIALECTS[method or ("monitor_cond" if bridges else "monitor")]
         watched = problemsAfter is not None
         self._known = KnownSwitch(
-            rules, extraColumns, dialect, identify, bridges, source, self._leave, watched
+            rules,
+            extraColumns,
+            dialect,
+            identify,
+            bridges,
+            source,
+            self._leave,
+            watched,
+            lock is not None,
         )
         self._present = present = self._known.present
         self._session: MonitorSession | None = None
         problems = None if problemsAfter is None else Problems(present.rows, problemsAfter)
-        self._audience = audience = Audience(present, replay, clock, self._remembered, problems)
+        self._lock: SwitchLock | None = None
+        if lock is not None:
+            self._lock = SwitchLock(lock, present, clock, self._takeOver, self._standBy)
+        self._audience = audience = Audience(
+            present,
+            replay,
+            clock,
+            self._remembered,
+            problems,
+            self.giveUp,
+            self.confirmLock,
+        )
         self._watch: ProblemWatch | None = None
         if problems is not None:
             self._watch = ProblemWatch(
@@ -136,7 +162,7 @@ class InterfaceMonitor:
     @property
     def inSync(self) -> bool:
         """Whether everything is known as the server has it now."""
-        return self._present.inSync
+        return self._present.current
 
     @property
     def wasInSync(self) -> bool:
@@ -172,6 +198,68 @@ class InterfaceMonitor:
         now = None if self._session is None else self._session.protocol.heard
         return self._heard if now is None else now
 
+    # The lock
+
+    @property
+    def lock(self) -> str | None:
+        """The name of the lock; None if there is none."""
+        return None if self._lock is None else self._lock.terms.name
+
+    @property
+    def speaking(self) -> bool:
+        """
+        Whether observers are told what happens: the monitor is in sync, and if there is a
+        lock, it is this monitor's. If not, another one may tell its observers.
+        """
+        return self._present.inSync
+
+    def confirmLock(self) -> Deferred[None]:
+        """
+        Ask the server whether the lock is still this monitor's (a transaction with
+        C{assert}: RFC 7047, section 5.2.10). What was known before may be old: this
+        process may have been stopped for any time. Before it is told what others have told
+        meanwhile, an observer waits for this.
+
+        @return: fires if the lock is this monitor's. L{LockLost <twisted_ovsdb.LockLost>}
+            if it is not, or if the server does not answer for 5 s; the session has ended
+            then, unless the monitor knew that it does not have the lock.
+        @raise ValueError: if there is no lock.
+        """
+        return self._requireLock().confirm()
+
+    def giveUp(self) -> None:
+        """
+        Give the lock back, and ask for it again after a random time of 2 to 6 s. Another
+        monitor that waits for it speaks at once. Observers are told Disconnected (reason:
+        L{LockLost <twisted_ovsdb.LockLost>}).
+
+        @raise ValueError: if there is no lock.
+        """
+        self._requireLock().giveUp()
+
+    def stealLock(self) -> None:
+        """
+        Take the lock from the client that has it: for a holder that is known to hang, and
+        that the server does not find. Without a session in sync, this does nothing.
+
+        @raise ValueError: if there is no lock.
+        """
+        self._requireLock().steal()
+
+    def _offerLock(self) -> None:
+        """See L{SwitchLock.offer}."""
+        self._requireLock().offer()
+
+    @property
+    def _askedAfter(self) -> float:
+        """See L{LockTerms.delay}."""
+        return self._requireLock().terms.delay(self.switch)
+
+    def _requireLock(self) -> SwitchLock:
+        if self._lock is None:
+            raise ValueError("there is no lock: pass lock='NAME'")
+        return self._lock
+
     # Observers
 
     def addObserver(self, observer: Observer, told: Told | None = None) -> None:
@@ -194,7 +282,9 @@ class InterfaceMonitor:
             observer cancels the Deferred. If the function returns None, the
             observer was never told anything of this switch, and its first
             snapshot is INITIAL. It is INITIAL too if the function fails, which
-            is logged once.
+            is logged once. With a C{lock}, the function is called each time when this
+            monitor has got it, because others may have told the observer something
+            meanwhile; if the function fails then, the lock is given up.
         @raise TypeError: if C{observer} is not an observer, or
             C{told} is neither a function nor interfaces.
         @raise ValueError: if it has been added already, or if C{told} is given for
@@ -345,7 +435,7 @@ class InterfaceMonitor:
             been applied, at once if the monitor is in sync; does not wait for
             observers. CancelledError when the monitor is stopped.
         """
-        if self._present.inSync:
+        if self._present.current:
             return succeed(self._present.interfaces())
         return self._synchronized.wait()
 
@@ -468,8 +558,13 @@ class InterfaceMonitor:
     def _snapshotRead(self, rows: Rows) -> Settled:
         self._note(self._known.snapshot(rows))
         self._wasInSync = True
-        self._present.session += 1
-        self._present.inSync = True
+        self._present.snapshots += 1
+        self._present.current = True
+        if self._lock is None:
+            self._present.session += 1
+            self._present.inSync = True
+        elif self._session is not None:
+            self._lock.begin(self._session.protocol, self._database)
         if self._session is not None:
             self._beginAudit(self._session)
             self._oddities.lacking(self._session.lacking)
@@ -478,10 +573,25 @@ class InterfaceMonitor:
         if self._synchronized:
             self._synchronized.callback(self._present.interfaces())
         self._readiness.look(self._present.rows.values())
-        if self._watch is not None and self._present.inSync:
+        if self._watch is not None and self._present.current:
             self._watch.settle()
         # A callback may have stopped the monitor.
-        return self._audience.start() if self._present.inSync else None
+        return self._audience.start() if self._present.current else None
+
+    def _takeOver(self) -> None:
+        """The lock is this monitor's: observers are told the snapshot, as after an outage."""
+        self._present.session += 1
+        self._present.inSync = True
+        self._audience.start()
+
+    def _standBy(self, reason: BaseException) -> None:
+        """Nothing may be told to observers from now on."""
+        if self._present.inSync:
+            self._present.inSync = False
+            self._present.reason = reason
+            if self._lock is not None:
+                self._audience.silence()
+            self._audience.deliver()
 
     def _beginAudit(self, session: MonitorSession) -> None:
         if self._audit is not None:
@@ -491,7 +601,7 @@ class InterfaceMonitor:
     def _updateRead(self, rows: Rows) -> Settled:
         self._note(self._known.update(rows))
         self._readiness.look(rows.get(TABLE, {}).values())
-        if self._watch is not None and self._present.inSync:
+        if self._watch is not None and self._present.current:
             self._watch.settle()
         return self._audience.deliver()
 
@@ -519,14 +629,15 @@ class InterfaceMonitor:
             self._heard = self.heard
             self._session.close()
             self._session = None
-        if self._present.inSync:
-            self._present.inSync = False
-            self._present.reason = reason
+        if self._lock is not None:
+            self._lock.end()
+        if self._present.current:
+            self._present.current = False
             if self._audit is not None:
                 self._audit.end()
             if self._watch is not None:
                 self._watch.lost()
-            self._audience.deliver()
+            self._standBy(reason)
 
     def _note(self, changes: Changes) -> None:
         """Let the trackers and indexes note these changes."""

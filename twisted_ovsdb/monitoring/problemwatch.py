@@ -67,7 +67,7 @@ class ProblemWatch:
         self._turn = Turn(clock)
         self._timer: IDelayedCall | None = None
         self._due = 0.0  # when it fires
-        self._session = 0  # of which everything was looked at
+        self._snapshot = 0  # of which everything was looked at
 
     def settle(self) -> None:
         """Look at what was noted: a slice of it now, the others in the next turns."""
@@ -76,14 +76,14 @@ class ProblemWatch:
             concerned = problems.look(now, LOOK_SLICE)
             if concerned:
                 self._onChanges(concerned)
-        if not self._present.inSync:
+        if not self._present.current:
             self._pause()
         elif problems.changed:
             self._turn.take(self._goOn)
         else:
             problems.configure(self._configuration(), now)
-            if self._session != self._present.session:
-                self._session = self._present.session
+            if self._snapshot != self._present.snapshots:
+                self._snapshot = self._present.snapshots
                 problems.restart(now)
             self._schedule(now)
 
@@ -137,7 +137,7 @@ class ProblemWatch:
         present, problems = self._present, self.problems
         for key in tuple(problems.found):
             lasting, uuid = problems.found.get(key), key[0]
-            if not present.inSync or lasting is None:
+            if not present.current or lasting is None:
                 continue
             if uuid == SWITCH or uuid in present.rows:
                 yield ProblemFound(

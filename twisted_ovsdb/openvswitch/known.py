@@ -92,6 +92,7 @@ class KnownSwitch:
         source: str,
         onLeave: Callable[[], object],
         configuration: bool = False,
+        exclusive: bool = False,
     ) -> None:
         """
         @param identify: whether the identity is monitored too.
@@ -100,6 +101,7 @@ class KnownSwitch:
             before the rows of this one go.
         @param configuration: whether it is monitored how far the switch has come
             with what is configured.
+        @param exclusive: see L{Present}.
         """
         checkFlags(identify=identify, bridges=bridges)
         checkTexts(source=source)
@@ -125,7 +127,7 @@ class KnownSwitch:
             rows = TableRows(_SCHEMA.tables[SWITCH_TABLE], columns, required=False)
             tables[SWITCH_TABLE] = MonitoredTable(rows, self._switches)
         self.tables = TableSet(dialect, tables)
-        self.present = Present(known, source)
+        self.present = Present(known, source, exclusive)
         self.address: str | None = None
         self._onLeave = onLeave
 

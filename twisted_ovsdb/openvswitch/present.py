@@ -23,13 +23,23 @@ class Present:
     @ivar source: the server, as its endpoint was written; of a switch that
         connected to a listener, its key.
     @ivar identity: the identity of the switch, if the server was asked.
-    @ivar session: the number of sessions that have synchronized.
-    @ivar inSync: whether the latest of these sessions is up.
-    @ivar reason: why the latest session was lost.
+    @ivar current: whether the rows are what the server has now.
+    @ivar snapshots: how often they became that.
+    @ivar exclusive: whether another process may tell of this switch in the place of
+        this one: it does so while it has a lock that only one of them can have.
+    @ivar inSync: whether observers may be told: the rows are current, and this process
+        has the lock, if there is one.
+    @ivar session: how often that has begun.
+    @ivar reason: why it has ended last.
     """
 
-    def __init__(self, rows: Mapping[str, OvsInterface], source: str = "") -> None:
+    def __init__(
+        self, rows: Mapping[str, OvsInterface], source: str = "", exclusive: bool = False
+    ) -> None:
         self.rows = rows
+        self.current = False
+        self.snapshots = 0
+        self.exclusive = exclusive
         self.source = source
         self.identity = UNIDENTIFIED
         self.session = 0

@@ -63,6 +63,11 @@ class Report:
         self._told, self._left = {}, []
         self._waiting = OrderedDict.fromkeys(self._problems.found)
 
+    def tellAnew(self) -> None:
+        """Nobody knows what other processes have told: tell everything that is found."""
+        self._left = []
+        self.repeat()
+
     def drop(self) -> None:
         """The switch is forgotten: nothing was told of it."""
         self._told, self._left = {}, []
@@ -81,7 +86,8 @@ class Report:
 
     def nextEvent(self) -> Event | None:
         """As L{Tracker.nextEvent}."""
-        if self._left:
+        present = self._tracker.present
+        if self._left and (present.inSync or not present.exclusive):
             return self._left.pop()
         event = self._tracker.nextEvent()
         if event is None and self._waiting and self._tracker.toldInSync:

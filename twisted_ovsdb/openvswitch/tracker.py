@@ -59,6 +59,10 @@ class Tracker:
     identity as it was; then everything online, and Synchronized. Rows of two
     switches are never compared.
 
+    Where another process may tell of the switch in the place of this one, what waits
+    is dropped when this one may not: the other one tells it. An observer that knows
+    what both have told (L{recalls}) is compared with that each time.
+
     When the switch is forgotten, what waits is dropped: Disconnected, if it was
     told in sync, and SwitchForgotten, if anything was told of it. Then the
     tracker begins anew.
@@ -67,6 +71,8 @@ class Tracker:
     @ivar switch: the key of the switch under which the events were told, also
         those of an earlier process; None before the first snapshot.
     @ivar note: notes that a row has changed; see L{Difference.note}.
+    @ivar recalls: whether L{recall} is called each time before a snapshot is told, where
+        another process may have told something meanwhile.
     """
 
     def __init__(self, present: Present, replay: bool = True, wants: Wants | None = None) -> None:
@@ -87,6 +93,8 @@ class Tracker:
         self._toldSession = 0  # the session told as in sync; 0: told down
         self._snapshotSession = 0  # the session whose snapshot is being told
         self._synchronizedOnce = False
+        self.recalls = False
+        self._recalledSession = 0  # the session before whose snapshot it was
         self._recalled: dict[str, OvsInterface] = {}  # told in an earlier process
         # What was told under: who the switch was, and what was told of it that
         # is another switch by now.
@@ -131,6 +139,35 @@ class Tracker:
         if switch != present.switch:  # It was another switch when this was asked for.
             self._source, self._identity = switch, UNIDENTIFIED
             self.leave()
+
+    @property
+    def awaitsRecall(self) -> bool:
+        """Whether nothing can be told before L{recallAnew}."""
+        present = self.present
+        return (
+            self.recalls
+            and present.inSync
+            and not self._toldSession
+            and self._recalledSession != present.session
+        )
+
+    def recallAnew(self, switch: str, told: Iterable[OvsInterface] | None) -> None:
+        """
+        Compare the snapshot that is told next with what was told until now, also by
+        other processes, and not with what this tracker has told.
+
+        @param switch: as for L{recall}.
+        @param told: the interfaces; None if nothing was told of this switch.
+        """
+        self._recalledSession = self.present.session
+        self._drop()
+        self._snapshotSession = 0
+        if told is None:
+            self.switch, self._synchronizedOnce = None, False
+        else:
+            self.recall(switch, told)
+            # What was told under another key is not known any more.
+            self._left = {}
 
     @property
     def forgetting(self) -> bool:
@@ -196,11 +233,15 @@ class Tracker:
                     return self._difference.nextEvent(_UPDATE)
                 event = self._nextDifference(_UPDATE)
                 return self._nextRepeated() if event is None else event
+            if present.exclusive:
+                return self._disconnected()
             return self._nextDifference(_UPDATE) or self._disconnected()
+        if self._left and not present.exclusive:
+            return self._nextLeft()
+        if not present.inSync or (self.recalls and self.awaitsRecall):
+            return None
         if self._left:
             return self._nextLeft()
-        if not present.inSync:
-            return None
         if self._snapshotSession != present.session or not self._difference.begun:
             self._beginSnapshot()
         return self._nextDifference(self._cause()) or self._nextRepeated()
