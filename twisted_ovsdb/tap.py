@@ -126,6 +126,8 @@ def _monitored(
         "method": options["method"],
         "problemsAfter": options["report"],
         "audit": options["audit"],
+        "lock": options["lock"],
+        "instance": options["instance"],
     }
     servers: list[tuple[str, OvsdbMonitorFactory]] = []
     places = services
@@ -155,6 +157,7 @@ def _monitored(
             maxSwitches=options["max-switches"],
             forgetAfter=options["forget"] * DAY,
             pin=options["pin"],
+            fleet=options["fleet"],
         )
         for place in options["listen"]:
             services.addService(PlaceService(place, listener, options.failure))

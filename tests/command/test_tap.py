@@ -184,6 +184,17 @@ class MakeServiceTests(SynchronousTestCase):
         watch = monitor.factory.monitor._watch
         assert watch is not None
         self.assertEqual(watch.problems._after, 2.5)
+
+    def test_lock(self) -> None:
+        """
+        The factories and the listener get the lock, and who this monitor is.
+        """
+        [monitor], _ = self.make("--lock", "fleet", "--instance", "a")
+        assert monitor.factory.monitor._lock is not None
+        terms = monitor.factory.monitor._lock.terms
+        self.assertEqual((terms.name, terms.instance), ("fleet", "a"))
+        [monitor], _ = self.make()
+        self.assertIsNone(monitor.factory.monitor.lock)
         [monitor], _ = self.make()
         self.assertTrue(monitor.factory.monitor._audience._replay)
 

@@ -30,6 +30,7 @@ WRONG_TYPES: dict[str, list[Any]] = {
     "database": [None, 5],
     "rules": ["dragonflow", None],
     "hook": [5],
+    "lock": [5],
 }
 """Values of a wrong type, for parameters that the factory and the listener share."""
 
@@ -41,6 +42,7 @@ FACTORY: dict[str, list[Any]] = {
 
 LISTENER: dict[str, list[Any]] = {
     "maxSwitches": [0, -1, None],
+    "fleet": [0, -1, None],
     "forgetAfter": [-1, "5", None, float("nan")],
 }
 
@@ -78,6 +80,14 @@ class SettingsTests(SynchronousTestCase):
                     error = self.assertRaises(TypeError, make, **options)
                     self.assertIn(f"{keyword} must be", str(error))
                     self.assertIn(repr(value), str(error))
+
+    def test_F110_cluster(self) -> None:
+        """
+        A lock is refused for several members of a cluster: each of them would grant it.
+        """
+        options: dict[str, Any] = {"lock": "fleet", "members": 3, "clock": Clock()}
+        error = self.assertRaises(ValueError, OvsdbMonitorFactory, **options)
+        self.assertIn("each member of a cluster grants it", str(error))
 
     def test_zero(self) -> None:
         """

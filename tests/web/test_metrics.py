@@ -15,6 +15,7 @@ from typing import Any
 from twisted.trial.unittest import SkipTest
 
 from tests.web.webcase import WebTestCase, configure
+from twisted_ovsdb.monitoring.monitor import InterfaceMonitor
 from twisted_ovsdb.testing import RecordingObserver, connectedFactory
 from twisted_ovsdb.web import metrics
 from twisted_ovsdb.web.counted import CountedObserver
@@ -95,6 +96,28 @@ class MetricsTests(WebTestCase):
         self.assertIn(({"switch": "sw1", "kind": "vm"}, 1), found["interfaces"])
         [(_, later)] = found["last_message_timestamp_seconds"]
         self.assertLess(later - heard, 1)
+
+    def test_speaking(self) -> None:
+        """
+        With a lock, it is shown for which switches this monitor speaks. While it stands by,
+        it counts no interfaces: the monitor that speaks counts them.
+        """
+        self.assertEqual(self.families()["switch_speaking"], [])
+        self.server.stealLock("fleet")
+        options = {"clock": self.clock, "lock": "fleet", "instance": "a", "source": "sw2"}
+        factory = connectedFactory(self.server, self.service.watch, **options)
+        self.service.monitored.append(factory)
+        self.server.advance(2)
+        sw2 = {"switch": "sw2"}
+        found = self.families()
+        self.assertEqual(found["switch_speaking"], [(sw2, 0)])
+        self.assertIn((sw2, 1), found["switch_in_sync"])
+        self.assertNotIn("sw2", [labels["switch"] for labels, _ in found["interfaces"]])
+        self.server.freeLock("fleet")
+        found = self.families()
+        self.assertEqual(found["switch_speaking"], [(sw2, 1)])
+        self.assertIn("sw2", [labels["switch"] for labels, _ in found["interfaces"]])
+        factory.stop()
 
     def test_noSeriesForInterfaces(self) -> None:
         """

@@ -211,6 +211,28 @@ class PathTests(WebTestCase):
         self.assertEqual(switch["counts"]["bridge"], 1)
         self.assertIn("closed", switch["reason"])
 
+    def test_switchesWithLock(self) -> None:
+        """
+        A switch for which this monitor stands by is shown as in sync, with what it has.
+        Without a lock, there is nothing to stand by.
+        """
+        self.server.addBridge("br-int")
+        [switch] = self.get("/switches").json["switches"]
+        self.assertIsNone(switch["speaking"])
+        self.server.stealLock("fleet")
+        options = {"clock": self.clock, "lock": "fleet", "instance": "a", "source": "sw2"}
+        factory = connectedFactory(self.server, self.service.watch, **options)
+        self.service.monitored.append(factory)
+        self.server.advance(2)
+        [_, switch] = self.get("/switches").json["switches"]
+        self.assertEqual((switch["in_sync"], switch["speaking"]), (True, False))
+        self.assertEqual((switch["counts"]["bridge"], switch["reason"]), (1, None))
+        self.server.freeLock("fleet")
+        [_, switch] = self.get("/switches").json["switches"]
+        self.assertEqual((switch["in_sync"], switch["speaking"]), (True, True))
+        self.assertEqual(switch["counts"]["bridge"], 1)
+        factory.stop()
+
     def test_page(self) -> None:
         """
         The page and what belongs to it.

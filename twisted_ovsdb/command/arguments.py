@@ -23,6 +23,7 @@ from twisted_ovsdb.endpoints.passive import isPassiveTLS, serverFromRemote
 from twisted_ovsdb.endpoints.remotes import clientFromRemote, isOpenVSwitchTLS
 from twisted_ovsdb.endpoints.tls import TLSFailure, TLSOptions
 from twisted_ovsdb.interfaces import IOvsdbEventObserver, asObserver
+from twisted_ovsdb.monitoring.lockterms import checkLock
 from twisted_ovsdb.monitoring.monitor import DIALECTS
 from twisted_ovsdb.openvswitch.classify import ClassificationRules
 
@@ -111,6 +112,29 @@ def events(paths: Iterable[str], daemon: bool) -> list[str]:
             raise UsageError(f"--events {given}: is the same file as --events {found[same][0]}")
         found[same] = given, path
     return [path for _, path in found.values()]
+
+
+def lock(options: Mapping[str, Any], endpoints: Iterable[str]) -> None:
+    """Check the lock of the monitors that speak as one, and what goes with it."""
+    for name in ("instance", "fleet"):
+        if options[name] is not None and options["lock"] is None:
+            raise UsageError(f"--{name} {options[name]}: --lock must be given too")
+    if options["fleet"] is not None and not options["listen"]:
+        raise UsageError(f"--fleet {options['fleet']}: --listen must be given too")
+    try:
+        checkLock(options["lock"], None)
+    except ValueError as e:
+        raise UsageError(f"--{e}") from e
+    try:
+        checkLock("lock", options["instance"])
+    except ValueError as e:
+        raise UsageError(f"--{e}") from e
+    cluster = next((text for text in endpoints if len(_BETWEEN_MEMBERS.split(text)) > 1), None)
+    if options["lock"] is not None and cluster is not None:
+        raise UsageError(
+            f"--lock {options['lock']}: --endpoint {cluster} is a cluster, and each of its"
+            " members grants the lock, so several monitors would speak"
+        )
 
 
 def state(folder: str | None, events: list[str]) -> str | None:

@@ -26,6 +26,7 @@ GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
         "max-switches",
         "forget",
     ),
+    "Several monitors that speak as one": ("lock", "instance", "fleet"),
     "What": (
         "bridges",
         "bridge",

@@ -26,6 +26,7 @@ from twisted_ovsdb.command.once import FORMATS
 from twisted_ovsdb.connection.watchdog import PROBE_INTERVAL, SNAPSHOT_TIMEOUT
 from twisted_ovsdb.errors import escaped
 from twisted_ovsdb.lifecycle.backoff import MAX_DELAY
+from twisted_ovsdb.lifecycle.balance import FLEET
 from twisted_ovsdb.lifecycle.client import CONNECT_TIMEOUT
 from twisted_ovsdb.lifecycle.listener import MAX_SWITCHES
 from twisted_ovsdb.lifecycle.places import DAY, FORGET_AFTER
@@ -194,6 +195,27 @@ class Options(usage.Options):
             " that is absent for longest is forgotten.",
         ],
         [
+            "lock",
+            None,
+            None,
+            "Tell what happens only while this monitor has this lock of the switch, and stand by"
+            " otherwise: several monitors speak as one. Letters, digits and underscores.",
+        ],
+        [
+            "instance",
+            None,
+            None,
+            "With --lock: names this monitor among those that share the switches (default: the"
+            " host's name and the number of the process).",
+        ],
+        [
+            "fleet",
+            None,
+            None,
+            "With --lock and --listen: how many monitors share the switches. One that speaks for"
+            f" clearly more than its share lets others have some (default: {FLEET}).",
+        ],
+        [
             "report",
             None,
             None,
@@ -291,6 +313,9 @@ class Options(usage.Options):
             "forget": usage.Completer(descr="days"),
             "http": usage.Completer(descr="port or server endpoint"),
             "http-token-file": usage.CompleteFiles(descr="file with a token"),
+            "lock": usage.Completer(descr="name of a lock"),
+            "instance": usage.Completer(descr="name of this monitor"),
+            "fleet": usage.Completer(descr="number"),
             "http-host": usage.Completer(descr="host name"),
             **dict.fromkeys(arguments.TLS_FILES, usage.CompleteFiles("*.pem", descr="PEM file")),
             **dict.fromkeys(
@@ -409,6 +434,7 @@ class Options(usage.Options):
         texts = self["endpoints"]
         if not texts and not self["listen"]:
             texts = [DEFAULT_ENDPOINT]
+        arguments.lock(self, texts)
         tls = arguments.tls(self, [*texts, *self["listen"]])
         self["pin"] = arguments.pin(self["pin"], self["listen"])
         self["endpoints"] = [arguments.endpoint(reactor, text, tls) for text in texts]
@@ -426,6 +452,7 @@ class Options(usage.Options):
         self["rules"] = arguments.rules(self["rules"], self["bridge-names"])
         self["bridges"] = bool(self["bridges"] or self["bridge-patterns"] or self["once"])
         self["method"] = arguments.method(self["method"])
+        self["fleet"] = arguments.count("fleet", self["fleet"] or FLEET)
         self["max-switches"] = arguments.count("max-switches", self["max-switches"])
         self["forget"] = arguments.seconds("forget", self["forget"], zero=True, unit="days")
         if self["http"] is not None and self["report"] is None:
@@ -476,7 +503,7 @@ class Options(usage.Options):
                 raise usage.UsageError(f"--{name}: needs --once")
         if not self["once"]:
             return
-        for name in ("listen", "events", "observers", "report", "audit", "http"):
+        for name in ("listen", "events", "observers", "report", "audit", "http", "lock"):
             if self[name]:
                 raise usage.UsageError(f"--once: not with --{name.replace('vers', 'ver')}")
         if self.isDaemon:

@@ -79,6 +79,7 @@ class SwitchLock:
         self._protocol: OvsdbProtocol | None = None
         self._database = ""
         self._grants = 0  # how often it became ours
+        self._stealing = False  # whether the answer to steal is awaited
         self._timer: IDelayedCall | None = None
         # What follows when it is given back: ask again, after a time or at once.
         self._next: Callable[[], object] = self._due
@@ -93,7 +94,8 @@ class SwitchLock:
         """A session is in sync: ask for the lock, in a while."""
         self._protocol, self._database = protocol, database
         self._note(Happening.IN_SYNC)
-        if isinstance(protocol.transport.getPeer(), UNIXAddress):
+        transport = protocol.transport
+        if transport is not None and isinstance(transport.getPeer(), UNIXAddress):
             self.terms.warnOfUnix(self._present.source)
         self._pause(self.terms.delay(self._present.switch))
 
@@ -128,7 +130,7 @@ class SwitchLock:
         if self.standing is Standing.PAUSED:
             self._cancel()
             self._steal()
-        elif self.standing is Standing.WAITING:
+        elif self.standing is Standing.WAITING and not self._stealing:
             # A client has one request for a lock.
             self._leave(self._steal)
         elif self.standing is Standing.LEAVING:
@@ -144,6 +146,7 @@ class SwitchLock:
         self._ask(OvsdbProtocol.lock)
 
     def _steal(self) -> None:
+        self._stealing = True
         self._ask(OvsdbProtocol.steal)
 
     def _ask(self, method: Callable[..., Deferred[bool]]) -> None:
@@ -162,6 +165,7 @@ class SwitchLock:
 
         try:
             ours = await method(protocol, self.terms.name, changed)
+            self._stealing = False
         except (RpcError, RequestNotSent, ValueError) as e:
             if self._protocol is protocol and self.standing is Standing.WAITING:
                 self._note(Happening.REFUSED)
@@ -194,16 +198,22 @@ class SwitchLock:
         except (SessionLost, ProtocolViolation) as e:
             raise self._lost(describeReason(e)) from None
         except (OvsdbError, TimeoutError) as e:
+            if not self._isSame(protocol, grant):
+                raise self._lost("this monitor has it no more") from None
             late = isinstance(e, TimeoutError)
             why = f"no answer for {CONFIRM_TIMEOUT:g} s" if late else describeReason(e)
             lost = self._lost(f"it is not certain that this monitor has it: {why}")
             protocol.abort(lost)
             raise lost from None
-        if self._protocol is not protocol or self._grants != grant or self.standing not in _HELD:
+        if not self._isSame(protocol, grant):
             raise self._lost("this monitor has it no more")
         if self._note(Happening.CONFIRMED):
             self._say(True, "it has lock {lock}")
             self._onSpeaking()
+
+    def _isSame(self, protocol: OvsdbProtocol, grant: int) -> bool:
+        """Whether nothing says that what was granted then is over."""
+        return self._protocol is protocol and self._grants == grant and self.standing in _HELD
 
     def _leave(self, then: Callable[[], object]) -> None:
         protocol = self._protocol

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from twisted_ovsdb.database.datatypes import ColumnType, Value
@@ -22,6 +22,7 @@ from twisted_ovsdb.testing.operations import (
     columnType,
     condition,
     elementsOf,
+    isId,
     mutation,
     parsed,
 )
@@ -39,6 +40,7 @@ _REQUIRED: Final[Mapping[str, Mapping[str, type]]] = {
     "comment": {"comment": str},
     "commit": {"durable": bool},
     "abort": {},
+    "assert": {"lock": str},
 }
 """Of each operation, the members beside C{op} (RFC 7047, section 5.2)."""
 
@@ -62,10 +64,13 @@ class MemoryDatabase:
         self.tables: dict[str, dict[str, Row]] = {name: {} for name in schema.tables}
         self._lastUUID = self._lastVersion = 0
 
-    def transact(self, operations: list[Any]) -> tuple[list[Any], list[RowChange]]:
+    def transact(
+        self, operations: list[Any], holds: Callable[[str], bool] = lambda lock: False
+    ) -> tuple[list[Any], list[RowChange]]:
         """
         Do all operations, or none.
 
+        @param holds: whether the client has the lock of this name.
         @return: the results (RFC 7047, section 4.1.3), and the rows that have
             changed.
         """
@@ -75,7 +80,7 @@ class MemoryDatabase:
             names = self._namedUUIDs(operations)
             for number, operation in enumerate(operations, 1):
                 place = f"ovsdb operation {number} of {len(operations)}"
-                results.append(self._operate(place, operation, names))
+                results.append(self._operate(place, operation, names, holds))
             self._collectGarbage()
             self._checkLimits()
         except RpcError as e:
@@ -133,7 +138,13 @@ class MemoryDatabase:
 
     # Operations (RFC 7047, section 5.2)
 
-    def _operate(self, place: str, operation: Any, names: Mapping[str, str]) -> Any:
+    def _operate(
+        self,
+        place: str,
+        operation: Any,
+        names: Mapping[str, str],
+        holds: Callable[[str], bool],
+    ) -> Any:
         name = operation.get("op") if type(operation) is dict else None
         if type(name) is str and name not in _REQUIRED:
             raise RpcError("syntax error", f'Parsing {place} failed: No operation "{name}"')
@@ -141,6 +152,9 @@ class MemoryDatabase:
         required = {"op": str, **_REQUIRED.get(known, {})}
         operation = parsed(place, operation, _OPTIONAL.get(known, {}), required)
         if name in ("comment", "commit"):
+            return {}
+        if name == "assert":
+            _checkLock(place, operation["lock"], holds)
             return {}
         if name == "abort":
             raise RpcError("aborted", "aborted by request")
@@ -280,6 +294,15 @@ class MemoryDatabase:
                         columns = ", ".join(index)
                         details = f"two rows of table {name} have the same {columns}: {values}"
                         raise RpcError("constraint violation", details)
+
+
+def _checkLock(place: str, lock: str, holds: Callable[[str], bool]) -> None:
+    """C{assert}."""
+    if not isId(lock):
+        details = f"Parsing {place} failed: Type mismatch for member 'lock'."
+        raise RpcError("syntax error", details)
+    if not holds(lock):
+        raise RpcError("not owner", f"Asserted lock {lock} not held.")
 
 
 def _resolved(value: Any, names: Mapping[str, str]) -> Any:

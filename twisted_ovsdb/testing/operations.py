@@ -13,6 +13,7 @@ L{ProtocolViolation}.
 from __future__ import annotations
 
 import operator
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
@@ -22,6 +23,11 @@ from twisted_ovsdb.database.datatypes import AtomicType, ColumnType, Value
 from twisted_ovsdb.database.schema import Row, TableSchema
 from twisted_ovsdb.datum import EMPTY
 from twisted_ovsdb.errors import RpcError
+
+
+def isId(value: object) -> bool:
+    """Whether this is an C{<id>} (RFC 7047, section 3.1)."""
+    return type(value) is str and re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", value) is not None
 
 
 def elementsOf(value: Value) -> set[Any]:

@@ -122,6 +122,19 @@ class MemoryServer:
         """
         self._served.unknown.update(methods)
 
+    def stealLock(self, name: str) -> None:
+        """Another client takes this lock, and keeps it until L{freeLock}."""
+        self._served.locks.lock(self._others, "steal", [name])
+        self.advance(0)
+
+    def freeLock(self, name: str) -> None:
+        """Give back what L{stealLock} has taken."""
+        self._served.locks.unlock(self._others, [name])
+        self.advance(0)
+
+    def _others(self, method: str, name: str) -> None:
+        """Stands for another client, which takes no notice of what it is told."""
+
     def advance(self, seconds: float) -> None:
         """
         Let time pass, and let everything happen that is due: back-off, probes
@@ -239,7 +252,7 @@ class MemoryServer:
     def transact(self, *operations: Mapping[str, Any]) -> list[Any]:
         """
         Do a transaction of the operations insert, select, update, mutate,
-        delete, comment, commit and abort (RFC 7047, section 5.2).
+        delete, comment, commit, abort and assert (RFC 7047, section 5.2).
 
         @return: the results, as the server would write them.
         """

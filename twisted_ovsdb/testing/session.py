@@ -21,6 +21,7 @@ from twisted.python.failure import Failure
 from twisted_ovsdb.database.tables import RowChange
 from twisted_ovsdb.errors import ProtocolViolation, RpcError
 from twisted_ovsdb.testing.database import MemoryDatabase
+from twisted_ovsdb.testing.locks import Locks
 from twisted_ovsdb.testing.monitors import NO_TRANSACTION, NOTIFICATIONS, Monitor, Updates
 from twisted_ovsdb.testing.schema import DATABASE
 from twisted_ovsdb.wire import jsonrpc
@@ -37,12 +38,14 @@ class Served:
     @ivar sessions: the connections that are up.
     @ivar stalled: whether the server reads nothing.
     @ivar unknown: methods that the server does not know.
+    @ivar locks: the locks of all sessions.
     """
 
     database: MemoryDatabase | None = None
     sessions: list[ServerSession] = attrs.Factory(list)
     stalled: bool = False
     unknown: set[str] = attrs.Factory(set)
+    locks: Locks = attrs.Factory(Locks)
 
     def present(self) -> MemoryDatabase:
         """@raise ValueError: if the database was removed."""
@@ -50,10 +53,12 @@ class Served:
             raise ValueError("the database was removed")
         return self.database
 
-    def transact(self, operations: list[Any]) -> list[Any]:
+    def transact(
+        self, operations: list[Any], holds: Callable[[str], bool] = lambda lock: False
+    ) -> list[Any]:
         """Do a transaction, and tell each monitor in one notification what it has changed."""
         database = self.present()
-        results, changes = database.transact(operations)
+        results, changes = database.transact(operations, holds)
         for session in self.sessions:
             session.tell(changes)
         return results
@@ -76,8 +81,9 @@ class ServerSession(Protocol):
             self.transport.pauseProducing()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """The connection is gone, and its monitors with it."""
+        """The connection is gone, and its monitors and locks with it."""
         self._served.sessions.remove(self)
+        self._served.locks.drop(self._notifyLock)
 
     def dataReceived(self, data: bytes) -> None:
         """
@@ -112,6 +118,9 @@ class ServerSession(Protocol):
             **{method: partial(self._monitor, method) for method in NOTIFICATIONS},
             "monitor_cond_change": self._monitorCondChange,
             "monitor_cancel": self._monitorCancel,
+            "lock": partial(self._lock, "lock"),
+            "steal": partial(self._lock, "steal"),
+            "unlock": lambda params: self._served.locks.unlock(self._notifyLock, params),
         }
         answer = answers.get(request.method)
         try:
@@ -124,6 +133,12 @@ class ServerSession(Protocol):
             error = {"details": e.details, "error": e.error} if e.details else e.error
             reply = jsonrpc.encodeError(request.id, error)
         self.transport.write(reply)
+
+    def _notifyLock(self, method: str, name: str) -> None:
+        self.transport.write(jsonrpc.encodeNotification(method, [name]))
+
+    def _lock(self, method: str, params: list[Any]) -> Any:
+        return self._served.locks.lock(self._notifyLock, method, params)
 
     def _database(self, method: str, params: list[Any]) -> MemoryDatabase:
         name = params[0] if params else None
@@ -138,7 +153,8 @@ class ServerSession(Protocol):
 
     def _transact(self, params: list[Any]) -> Any:
         self._database("transact", params)
-        return self._served.transact(params[1:])
+        holds = partial(self._served.locks.holds, self._notifyLock)
+        return self._served.transact(params[1:], holds)
 
     def _monitor(self, method: str, params: list[Any]) -> Any:
         database = self._database(method, params)

@@ -98,6 +98,12 @@ def _families(watched: Watched) -> Iterator[Iterator[bytes]]:
         each(lambda switch, monitor: monitor.inSync),
     )
     yield _gauge(
+        "switch_speaking",
+        "With a lock, whether this monitor speaks for the switch (1) or stands by (0).",
+        ["switch"],
+        each(lambda switch, monitor: None if monitor.lock is None else monitor.speaking),
+    )
+    yield _gauge(
         "switch_info",
         "Names of the switch.",
         ["switch", "hostname", "source"],
@@ -108,11 +114,12 @@ def _families(watched: Watched) -> Iterator[Iterator[bytes]]:
     )
     yield _gauge(
         "interfaces",
-        "How many interfaces there are; in an outage, as last known.",
+        "How many interfaces there are; in an outage, as last known. None while standing by.",
         ["switch", "kind"],
         (
             ((switch, kind), count)
             for switch, each in seen.items()
+            if monitors[switch].lock is None or monitors[switch].speaking
             for kind, count in each.counts.items()
         ),
     )

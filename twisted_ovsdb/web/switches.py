@@ -16,6 +16,7 @@ from twisted_ovsdb.lifecycle.factory import OvsdbMonitorFactory
 from twisted_ovsdb.lifecycle.listener import OvsdbListenerFactory
 from twisted_ovsdb.monitoring.audit import AuditCounts
 from twisted_ovsdb.monitoring.monitor import InterfaceMonitor
+from twisted_ovsdb.observers.base import countKinds
 from twisted_ovsdb.openvswitch.present import Wants
 from twisted_ovsdb.ovsinterface import OvsInterface
 from twisted_ovsdb.web.encoding import shownProblem
@@ -93,19 +94,24 @@ class Switches:
 
     def _shown(self, switch: str, monitor: InterfaceMonitor) -> dict[str, Any]:
         seen = self.watch.seen(switch, monitor.source)
+        # Of a switch for which this monitor stands by, nothing is told.
+        standsBy = monitor.lock is not None and not monitor.speaking
+        inSync = monitor.inSync if standsBy else seen.inSync
+        counts = countKinds(monitor.interfaces()) if standsBy else seen.counts.copy()
         return {
             "switch": switch,
             "source": monitor.source,
             "system_id": monitor.identity.system_id,
             "hostname": monitor.identity.hostname,
             "address": monitor.identity.address,
-            "in_sync": seen.inSync,
+            "in_sync": inSync,
+            "speaking": None if monitor.lock is None else monitor.speaking,
             "since": seen.since,
-            "reason": None if seen.inSync else seen.reason,
+            "reason": None if inSync else seen.reason,
             "last_sync": seen.lastSync,
             "last_message": self.lastMessage(monitor),
             "disconnects": seen.disconnects,
-            "counts": seen.counts.copy(),
+            "counts": counts,
             "problems": [shownProblem(each) for each in seen.ownProblems],
             "problem_counts": seen.problems,
         }

@@ -33,7 +33,8 @@ function ago(seconds) {
 }
 const since = t => t ? ago(Date.now() / 1000 - t) : "";
 const when = t => t ? new Date(t * 1000).toLocaleString() : "";
-const plural = (n, word) => n.toLocaleString() + " " + word + (n === 1 ? "" : "s");
+const num = n => n.toLocaleString();
+const plural = (n, word) => num(n) + " " + word + (n === 1 ? "" : "s");
 const number = id => Number(id.split(":")[1]);
 const nameOf = s => { const x = switches.get(s); return x && x.hostname || s; };
 
@@ -62,7 +63,7 @@ function wanted(s, i) {
   return !text || [i.name, i.iface_id, i.error, i.attached_mac, i.remote_ip, i.peer, i.bridge, i.uuid]
     .some(t => t && t.toLowerCase().includes(text));
 }
-// Counts of problems are exact; names are those of the first ones.
+// Counts are exact; names are those of the first ones.
 const problemsAt = k => [...problems.values()].filter(p => p.at === k);
 const countProblems = s => Object.values(s.problem_counts).reduce((n, m) => n + m, 0);
 function addProblem(s, i, p) {
@@ -137,6 +138,7 @@ function apply(e, counts = true, rowsToo = true) {
   } else if (!s) changed = true;
   else if (e.problem) applyProblem(e, s, counts, rowsToo);
   else if (e.event === "disconnected" && counts) {
+    if (s.speaking) changed = true; // only the lock, perhaps
     Object.assign(s, { in_sync: false, since: e.timestamp, reason: e.reason, disconnects: s.disconnects + 1, problem_counts: {} });
     dropProblems(e.switch); // nothing is claimed in an outage
   } else if (e.event === "synchronized" && counts) {
@@ -184,7 +186,7 @@ function show(parent, children) {
   if (index >= 0 && !parent.contains(document.activeElement)) parent.querySelectorAll("button")[index]?.focus();
 }
 
-// Drawing: at most twice a second, however much happens.
+// Drawn at most twice a second.
 function draw() {
   if (drawing) return;
   drawing = true;
@@ -194,8 +196,8 @@ function draw() {
 function drawAll() {
   const all = [...switches.values()], up = all.filter(s => s.in_sync).length;
   const wrong = all.reduce((n, s) => n + countProblems(s), 0);
-  const facts = [["Switches in sync", up.toLocaleString(), " of " + all.length.toLocaleString(), up < all.length], ["Problems", wrong.toLocaleString(), "", wrong > 0],
-    ...KINDS.map(([n, k]) => [n, all.reduce((n, s) => n + s.counts[k], 0).toLocaleString(), "", false])];
+  const facts = [["Switches in sync", num(up), " of " + num(all.length), up < all.length], ["Problems", num(wrong), "", wrong > 0],
+    ...KINDS.map(([n, k]) => [n, num(all.reduce((n, s) => n + s.counts[k], 0)), "", false])];
   $("summary").replaceChildren(...facts.map(([name, value, rest, alarm]) => {
     const d = make("div", null, alarm ? "alarm" : ""), dd = make("dd", value);
     if (rest) dd.append(make("small", rest));
@@ -241,14 +243,14 @@ function drawSwitches(all) {
     b.title = [s.switch, s.source, s.address].filter((x, i, a) => x && a.indexOf(x) === i).join(", ");
     b.onclick = () => choose({ switch: s.switch });
     cell(tr, "Switch", b);
-    cell(tr, "State", make("span", s.in_sync ? "in sync" : s.since ? "not connected" : "never connected", "state " + (s.in_sync ? "good" : "bad")));
+    cell(tr, "State", make("span", s.in_sync ? s.speaking === false ? "standing by" : "in sync" : s.since ? "not connected" : "never connected", "state " + (s.in_sync ? "good" : "bad")));
     cell(tr, "Since", since(s.since)).title = when(s.since);
     for (const [label, n] of [...KINDS.map(([l, k]) => [l, s.counts[k]]), ["Problems", countProblems(s)], ["Outages", s.disconnects]])
-      cell(tr, label, n.toLocaleString(), n ? "number" : "number zero");
+      cell(tr, label, num(n), n ? "number" : "number zero");
     return tr;
   })));
   $("more-switches").hidden = all.length <= SWITCHES;
-  $("more-switches").textContent = "and " + (all.length - SWITCHES).toLocaleString() + " more: see the filter below";
+  $("more-switches").textContent = "and " + num(all.length - SWITCHES) + " more: see the filter below";
   if (named !== switches && document.activeElement !== $("filter").elements.switch) $("names").replaceChildren(...all.slice(0, 1000).map(s => { const o = make("option", nameOf(s.switch)); o.value = s.switch; return o; }));
   named = switches;
 }
@@ -286,7 +288,7 @@ function drawRows() {
     const down = !(switches.get(r.switch) || {}).in_sync;
     return kept("row" + k, JSON.stringify([r.interface, r.problems, down]), () => drawRow(r, down));
   }));
-  const few = rows.size < matches ? rows.size.toLocaleString() + " of " : "";
+  const few = rows.size < matches ? num(rows.size) + " of " : "";
   $("count").textContent = matches ? few + plural(matches, "interface") : Object.keys(filter).length ? "No interface matches the filter." : "No interfaces.";
   $("more").hidden = !next;
 }
