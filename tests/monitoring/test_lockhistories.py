@@ -39,12 +39,13 @@ LOCK = "fleet"
 ACTIONS = (
     *("add", "set", "delete") * 2,
     *("giveUp", "steal", "cut", "othersTake", "othersFree", "restart"),
-    *("wait", "busy", "free", "answer") * 2,
+    *("wait", "busy", "free") * 2,
+    *("late", "answer"),
 )
 
 Steps = list[tuple[str, int]]
 
-STEPS = st.lists(st.tuples(st.sampled_from(ACTIONS), st.integers(0, 2)), max_size=30)
+STEPS = st.lists(st.tuples(st.sampled_from(ACTIONS), st.integers(0, 2)), min_size=10, max_size=40)
 
 
 class Shared:
@@ -88,13 +89,17 @@ class Front:
         self.answers: list[Deferred[Any]] = []
         self.busy: Deferred[None] | None = None
         self.getsBusy = False
+        self.late = False
 
     def told(self, switch: str) -> Deferred[Any]:
         """
         What C{told=} is asked; the test answers.
         """
-        self.answers.append(Deferred())
-        return self.answers[-1]
+        answer: Deferred[Any] = Deferred()
+        self.answers.append(answer)
+        if not self.late:
+            self.answer()
+        return answer
 
     def answer(self) -> None:
         """
@@ -182,7 +187,10 @@ class World:
             front.getsBusy = True
         elif action == "free":
             front.free()
+        elif action == "late":
+            front.late = True
         elif action == "answer":
+            front.late = False
             front.answer()
         server.advance(0)
 
@@ -191,6 +199,8 @@ class World:
         Everything comes to rest.
         """
         self.do("othersFree", 0)
+        for front in self.fronts:
+            front.late = False
         for _ in range(30):
             self.server.advance(1)
             for front in self.fronts:

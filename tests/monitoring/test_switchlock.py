@@ -216,6 +216,50 @@ class SpeakingTests(LockTestCase):
         self.server.freeLock(LOCK)
         self.assertEqual(observer.take()[-1], ("solved", "failed", "tap1"))
 
+    def identify(self, system_id: str) -> None:
+        """
+        The switch gets a system-id.
+        """
+        row = {"external_ids": ["map", [["system-id", system_id]]]}
+        self.server.transact({"op": "update", "table": "Open_vSwitch", "where": [], "row": row})
+
+    def test_anotherSwitch(self) -> None:
+        """
+        When the system-id changes, the observer is told Disconnected at once, and after the
+        next takeover that everything under the old key is offline, and what there is under
+        the new one.
+        """
+        self.identify("s1")
+        observer = Recorder()
+        self.speaker("a", observer, identify=True)
+        observer.take()
+        self.identify("s2")
+        self.assertEqual([each[0] for each in observer.take()], ["disconnected"])
+        self.server.advance(SOON + 0.5)
+        keys = [(event.switch, type(event).__name__) for event in observer.events]
+        self.assertEqual(
+            keys,
+            [("s1", "InterfaceOffline")] * 2
+            + [("s2", "InterfaceOnline")] * 2
+            + [("s2", "Synchronized")],
+        )
+
+    def test_anotherSwitchTold(self) -> None:
+        """
+        An observer that says what was told is asked for the new key, and told nothing more
+        of the old one: another monitor may have told that.
+        """
+        self.identify("s1")
+        observer, memory = Recorder(), Memory()
+        memory.known = None
+        self.speaker("a", observer, told=memory, identify=True)
+        observer.take()
+        self.identify("s2")
+        self.server.advance(SOON + 0.5)
+        self.assertEqual(memory.asked, ["s1", "s2"])
+        self.assertEqual({event.switch for event in observer.events[1:]}, {"s2"})
+        self.assertEqual(observer.take()[1:], FIRST)
+
     def test_noLock(self) -> None:
         """
         A monitor without a lock speaks when it is in sync, and what needs a lock says so.

@@ -188,8 +188,6 @@ class Delivery(Telling[Event]):
         """Nothing may be told now: stop to ask what was told before."""
         asking, self._asking = self._asking, None
         if asking is not None and self._busy is asking:
-            self._busy = None
-            self._endPatience()
             # Later: this may be called by the function that is asked.
             self._clock.callLater(0, self._cancelAsking, asking)
 
