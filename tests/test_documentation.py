@@ -170,6 +170,12 @@ class PythonTests(TestCase):
         """
         self.assertRuns("docs/testing.rst", 5)
 
+    def test_lock(self) -> None:
+        """
+        The example of two monitors that share a switch works.
+        """
+        self.assertRuns("docs/lock.rst", 1)
+
     def test_recipes(self) -> None:
         """
         Every recipe works and prints what it says.

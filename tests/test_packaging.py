@@ -125,6 +125,7 @@ class NamesTests(SynchronousTestCase):
             "InterfaceMonitor",
             "InterfaceOffline",
             "InterfaceOnline",
+            "LockLost",
             "MonitorCanceled",
             "MonitorStopped",
             "NamedUUID",

@@ -20,7 +20,7 @@ from zope.interface import implementer
 
 from tests.fakes.fold import Fold
 from tests.live.commandcase import COMMAND, Command, CommandTestCase
-from tests.live.support import SCENE, LiveTestCase, RecordingObserver
+from tests.live.support import SCENE, LiveTestCase, RecordingObserver, connect
 from tests.soak.waiting import until
 from tools.openvswitch import freePort
 from twisted_ovsdb import (
@@ -167,6 +167,32 @@ class ProcessTests(CommandTestCase):
         await second.output.until(lambda line: '"tap9"' in line)
         await self.assertExact(second)
 
+    async def test_state(self) -> None:
+        """
+        With a state, the file goes on exactly after the lock was another client's.
+        """
+        command = self.monitor("--lock fleet --instance a --no-replay --state s --events e.jsonl")
+        await command.log.until(lambda line: "this monitor speaks" in line)
+        other = await connect(self, self.ovs.unix)
+        self.assertTrue(await other.steal("fleet"))
+        await command.log.until(lambda line: "this monitor stands by" in line)
+        await self.vsctl("del-port tap1 -- add-port br-int gre1")
+        await self.vsctl("set Interface gre1 type=gre options:remote_ip=192.0.2.9")
+        await other.unlock("fleet")
+        await command.log.until(lambda line: "this monitor speaks" in line)
+        file = self.folder / "e.jsonl"
+        self.assertTrue(
+            await until(reactor, lambda: file.read_text().count('"synchronized"') == 2, 10)
+        )
+        lines = file.read_text().splitlines()
+        told = [json.loads(line)["event"] for line in lines]
+        self.assertEqual(
+            told[told.index("disconnected") :],
+            ["disconnected", "offline", "online", "synchronized"],
+        )
+        names = sorted(row.name for row in (await self.table()).values())
+        self.assertEqual(sorted(namesOf(lines)), names)
+
     async def test_F111_stopped(self) -> None:
         """
         A monitor that is stopped is found by the server, which asks for signs of life over
@@ -284,7 +310,7 @@ class MemoryTests(LiveTestCase):
             except RpcError as e:
                 said.append((name, method, e.error, e.details))
             # What the other client is told comes on another connection.
-            await deferLater(reactor, 0.01)  # type: ignore[arg-type]
+            await deferLater(reactor, 0.01)
             echoes = [client.echo() for client in clients]
             turn()
             for echo in echoes:

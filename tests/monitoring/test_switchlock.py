@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.address import UNIXAddress
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 from twisted.internet.endpoints import connectProtocol
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
@@ -20,7 +20,7 @@ from tests.fakes.lockcase import LOCK, SOON, LockTestCase, Memory, Recorder
 from tests.fakes.monitorcase import MonitorTestCase
 from tests.fakes.observers import Busy
 from tests.fakes.rows import vmRow
-from twisted_ovsdb import InterfaceMonitor, LockLost, OvsdbProtocol
+from twisted_ovsdb import InterfaceMonitor, LockLost, OvsdbProtocol, RequestNotSent
 from twisted_ovsdb.monitoring.switchlock import AGAIN, CONFIRM_TIMEOUT, REFUSED
 
 FIRST = [
@@ -469,6 +469,18 @@ class HandingOverTests(LockTestCase):
         self.server.advance(AGAIN[1])
         self.stop(second)
         self.assertTrue(first.speaking)
+
+    def test_F112_notSent(self) -> None:
+        """
+        If it cannot be given up, because the server reads nothing, the session is ended.
+        """
+        factory = self.speaker("a")
+        link = factory._link
+        assert link is not None
+        self.patch(link.protocol, "unlock", lambda name: fail(RequestNotSent("too much waits")))
+        factory.giveUp()
+        self.assertIsInstance(link.protocol.lost, LockLost)
+        self.assertFalse(factory.speaking)
 
     def test_alone(self) -> None:
         """

@@ -161,13 +161,10 @@ class Tracker:
         """
         self._recalledSession = self.present.session
         self._drop()
-        self._snapshotSession = 0
         if told is None:
             self.switch, self._synchronizedOnce = None, False
         else:
             self.recall(switch, told)
-            # What was told under another key is not known any more.
-            self._left = {}
 
     @property
     def forgetting(self) -> bool:
