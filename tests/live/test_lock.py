@@ -172,14 +172,14 @@ class ProcessTests(CommandTestCase):
         With a state, the file goes on exactly after the lock was another client's.
         """
         command = self.monitor("--lock fleet --instance a --no-replay --state s --events e.jsonl")
-        await command.log.until(lambda line: "this monitor speaks" in line)
+        await command.output.until(lambda line: "this monitor speaks" in line)
         other = await connect(self, self.ovs.unix)
         self.assertTrue(await other.steal("fleet"))
-        await command.log.until(lambda line: "this monitor stands by" in line)
+        await command.output.until(lambda line: "this monitor stands by" in line)
         await self.vsctl("del-port tap1 -- add-port br-int gre1")
         await self.vsctl("set Interface gre1 type=gre options:remote_ip=192.0.2.9")
         await other.unlock("fleet")
-        await command.log.until(lambda line: "this monitor speaks" in line)
+        await command.output.until(lambda line: "this monitor speaks" in line)
         file = self.folder / "e.jsonl"
         self.assertTrue(
             await until(reactor, lambda: file.read_text().count('"synchronized"') == 2, 10)
