@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from signal import SIGCONT, SIGKILL, SIGSTOP
 from typing import Any
 
@@ -172,18 +173,15 @@ class ProcessTests(CommandTestCase):
         With a state, the file goes on exactly after the lock was another client's.
         """
         command = self.monitor("--lock fleet --instance a --no-replay --state s --events e.jsonl")
-        await command.output.until(lambda line: "this monitor speaks" in line)
+        file = self.folder / "e.jsonl"
+        await self.assertTimes(file, 1)
         other = await connect(self, self.ovs.unix)
         self.assertTrue(await other.steal("fleet"))
         await command.output.until(lambda line: "this monitor stands by" in line)
         await self.vsctl("del-port tap1 -- add-port br-int gre1")
         await self.vsctl("set Interface gre1 type=gre options:remote_ip=192.0.2.9")
         await other.unlock("fleet")
-        await command.output.until(lambda line: "this monitor speaks" in line)
-        file = self.folder / "e.jsonl"
-        self.assertTrue(
-            await until(reactor, lambda: file.read_text().count('"synchronized"') == 2, 10)
-        )
+        await self.assertTimes(file, 2)
         lines = file.read_text().splitlines()
         told = [json.loads(line)["event"] for line in lines]
         self.assertEqual(
@@ -192,6 +190,33 @@ class ProcessTests(CommandTestCase):
         )
         names = sorted(row.name for row in (await self.table()).values())
         self.assertEqual(sorted(namesOf(lines)), names)
+
+    async def test_stateInterrupted(self) -> None:
+        """
+        So it does if the lock is taken while the file is still being asked what it has.
+        """
+        command = self.monitor("--lock fleet --instance a --no-replay --state s --events e.jsonl")
+        await command.output.until(lambda line: "this monitor speaks" in line)
+        other = await connect(self, self.ovs.unix)
+        for _ in range(5):
+            self.assertTrue(await other.steal("fleet"))
+            await other.unlock("fleet")
+        await self.vsctl("del-port tap1")
+        file = self.folder / "e.jsonl"
+        names = sorted(row.name for row in (await self.table()).values())
+        self.assertTrue(await until(reactor, lambda: sorted(namesOf(complete(file))) == names, 10))
+
+    async def assertTimes(self, file: Path, times: int) -> None:
+        """
+        Assert that the file has so many lines that everything was told.
+        """
+        self.assertTrue(
+            await until(
+                reactor,
+                lambda: sum('"synchronized"' in line for line in complete(file)) == times,
+                10,
+            )
+        )
 
     async def test_F111_stopped(self) -> None:
         """
@@ -218,6 +243,14 @@ class ProcessTests(CommandTestCase):
         told = [json.loads(line)["event"] for line in first.output.take()]
         self.assertEqual(told, ["disconnected"])
         await self.assertExact(second)
+
+
+def complete(file: Path) -> list[str]:
+    """
+    The lines that a file has.
+    """
+    text = file.read_text() if file.exists() else ""
+    return text[: text.rfind("\n") + 1].splitlines()
 
 
 def namesOf(lines: list[str]) -> list[str]:
@@ -299,9 +332,10 @@ class MemoryTests(LiveTestCase):
         What a server answers to the script, and what it tells.
         """
         said: list[Any] = []
+        told: list[Any] = []
         clients: list[Any] = []
         for name in range(2):
-            clients.append(await connectProtocol(endpoint(), Client(name, said)))
+            clients.append(await connectProtocol(endpoint(), Client(name, told)))
         for name, (method, *params) in SCRIPT:
             answer: Deferred[Any] = clients[name].call(method, params)
             turn()
@@ -315,6 +349,9 @@ class MemoryTests(LiveTestCase):
             turn()
             for echo in echoes:
                 await echo
+            # In which order two clients hear of it is left to their connections.
+            said += sorted(told)
+            told.clear()
         for client in clients:
             client.abort(OvsdbError("over"))
             turn()
