@@ -41,7 +41,8 @@ class ModelBroker:
     def __init__(self, kept: int = 1000) -> None:
         self.kept = kept
         self.streams: dict[Stream, list[Stored]] = {stream: [] for stream in Stream}
-        self.numbers = {stream: 0 for stream in Stream}
+        self._counts = {stream: 0 for stream in Stream}
+        self._generations = {stream: 0 for stream in Stream}
         self.duplicates: dict[str, int] = {}
         self.full = False
         self.stored: list[Stored] = []  # every event that was ever stored
@@ -56,8 +57,10 @@ class ModelBroker:
         last = 0 if found is None else found.sequence
         if last != write.expected:
             raise Fenced(f"last is {last}, not {write.expected}")
-        self.numbers[write.stream] += 1
-        number = self.numbers[write.stream]
+        self._counts[write.stream] += 1
+        # Between two messages are those of other switches. No two generations have one
+        # number in common, as is likely with many switches.
+        number = 10 * self._counts[write.stream] + self._generations[write.stream] % 10
         message = Stored(
             write.subject,
             number,
@@ -118,7 +121,8 @@ class ModelBroker:
         """Streams are deleted, and made anew."""
         for stream in streams:
             self.streams[stream] = []
-            self.numbers[stream] = 0
+            self._counts[stream] = 0
+            self._generations[stream] += 1
         self.duplicates.clear()
 
     def losePower(self, count: int) -> None:
@@ -127,7 +131,8 @@ class ModelBroker:
         lost = messages[len(messages) - count :]
         if lost:
             del messages[len(messages) - count :]
-            self.numbers[Stream.EVENTS] = lost[0].sequence - 1
+            self._counts[Stream.EVENTS] = lost[0].sequence // 10 - 1
+            self._generations[Stream.EVENTS] += 1
         self.duplicates.clear()
 
 

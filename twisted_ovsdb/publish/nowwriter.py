@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import attrs
-from twisted.internet.defer import CancelledError, Deferred, gatherResults
+from twisted.internet.defer import CancelledError, Deferred, DeferredList
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
@@ -250,14 +250,10 @@ class NowWriter:
             else:
                 again.append((uuid, each))
         if again:
-            retried = [Deferred.fromCoroutine(self._compare(*item)) for item in again]
-            try:
-                await gatherResults(retried, consumeErrors=True)
-            except BaseException as e:
-                for one in retried:
-                    one.cancel()
-                reason = getattr(e, "subFailure", None)
-                raise e if reason is None else reason.value from None
+            compared = [Deferred.fromCoroutine(self._compare(*item)) for item in again]
+            for _, problem in await DeferredList(compared, consumeErrors=True):
+                if isinstance(problem, Failure):
+                    problem.raiseException()
 
     def _isFresh(self, waiting: Waiting) -> bool:
         """Whether the fences are those of the time at which this instance surely spoke."""

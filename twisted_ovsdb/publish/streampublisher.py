@@ -242,13 +242,13 @@ class StreamPublisher:
         position = await self._say(switch, voice, lines)
         writer = voice.writer
         writer.note(position.sequence, position.id, lines)
-        if any(line.forgets for line in lines):
+        if lines[-1].forgets:
+            writer.progress().addCallback(lambda _: self._forgotten(switch, voice, writer))
 
-            def ended(_: object) -> None:
-                if self._voices.get(switch) is voice and not writer.behind:
-                    self.leave(switch)
-
-            writer.flush().addCallback(ended)
+    def _forgotten(self, switch: str, voice: _Voice, writer: NowWriter) -> None:
+        """Nothing has to be kept of a switch that is forgotten, if it did not come again."""
+        if self._voices.get(switch) is voice and not writer.behind:
+            self.leave(switch)
 
     async def _say(self, switch: str, voice: _Voice, lines: Sequence[Line]) -> Position:
         subject, payload = eventSubject(switch), payloadOf(lines)
