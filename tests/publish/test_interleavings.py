@@ -25,18 +25,28 @@ from twisted_ovsdb.publish.streams import Stored, Stream
 
 MONITORS = st.integers(0, 2)
 INTERFACES = st.integers(1, 3)
-FAULTS = (
-    "freeze",  # SIGSTOP, and SIGCONT if it is frozen
-    "freeze",
-    "kill",  # SIGKILL; another process is started in its place
-    "kill at once",  # the same; what was on its way to the broker is lost
-    "lose",  # the broker stores a message, and dies before it acknowledges it
-    "cut",  # the connection to the broker is lost, and what was on its way
-    "cut later",  # the same, but the broker has what was on its way
-    "window",  # the broker knows the ids of messages no longer
-    "disconnect",  # the switch has probed the monitor, and ends its connection
-    "steal",  # the monitor steals the lock
-    "forget",  # it forgets the switch, which has not been there for long
+CHANGES = st.sampled_from(["change", "change", "revert", "remove"])
+"""It comes or changes; it is as it was before; it goes."""
+
+FAULTS = st.sampled_from(
+    [
+        "none",
+        "none",
+        "freeze",  # SIGSTOP
+        "freeze, disconnect",  # the same; the switch has found it, and given its lock away
+        "freeze, disconnect",
+        "wake",  # SIGCONT
+        "wake",
+        "kill",  # SIGKILL; another process is started in its place
+        "kill at once",  # the same; what was on its way to the broker is lost
+        "lose",  # the broker stores a message, and dies before it acknowledges it
+        "cut",  # the connection to the broker is lost, and what was on its way
+        "cut later",  # the same, but the broker has what was on its way
+        "window",  # the broker knows the ids of messages no longer
+        "disconnect",  # the connection to the switch is lost
+        "steal",  # the monitor steals the lock
+        "forget",  # it forgets the switch, which has not been there for long
+    ]
 )
 
 
@@ -115,10 +125,31 @@ class Fleet(RuleBasedStateMachine):
 
     # What happens
 
-    @rule(n=INTERFACES, how=st.sampled_from(["change", "change", "revert", "remove"]))
-    def happen(self, n: int, how: str) -> None:
-        """An interface comes or changes, is as it was before, or goes."""
-        getattr(self.switch, how)(n)
+    @rule(
+        n=MONITORS,
+        turns=st.integers(0, 40),
+        changes=st.lists(st.tuples(INTERFACES, CHANGES), max_size=3),
+        fault=FAULTS,
+    )
+    def run(self, n: int, turns: int, changes: list[tuple[int, str]], fault: str) -> None:
+        """
+        Interfaces change. A monitor, its switch and the broker do so many of the steps
+        that they have to do; then it has a fault.
+        """
+        for number, how in changes:
+            getattr(self.switch, how)(number)
+        monitor = self.monitors[n]
+        if not monitor.frozen and monitor not in self.switch.connections and not monitor.inbox:
+            self.switch.connect(monitor)
+        for _ in range(turns):
+            if not monitor.frozen and monitor.inbox:
+                monitor.read()
+            elif monitor.streams.requests:
+                monitor.streams.serve()
+            else:
+                monitor.pass_(0.1)
+            self.eventsAreTrue()
+        self.fail(n, fault)
 
     @rule(n=MONITORS, reads=st.integers(0, 3), serves=st.integers(0, 3))
     def step(self, n: int, reads: int, serves: int) -> None:
@@ -131,41 +162,23 @@ class Fleet(RuleBasedStateMachine):
             if monitor.streams.requests:
                 monitor.streams.serve()
 
-    @rule(n=MONITORS, turns=st.integers(1, 50))
-    def run(self, n: int, turns: int) -> None:
-        """A monitor, its switch and the broker do what they have to do, for a while."""
-        monitor = self.monitors[n]
-        if not monitor.frozen and monitor not in self.switch.connections and not monitor.inbox:
-            self.switch.connect(monitor)
-        for _ in range(turns):
-            if not monitor.frozen and monitor.inbox:
-                monitor.read()
-            elif monitor.streams.requests:
-                monitor.streams.serve()
-            else:
-                monitor.pass_(0.1)
-
-    @rule(n=MONITORS, seconds=st.sampled_from([0.01, 0.1, 0.6, 1.1, 11.0]))
-    def passOne(self, n: int, seconds: float) -> None:
-        """A monitor is slower than others."""
-        self.monitors[n].pass_(seconds)
-
-    @rule(seconds=st.sampled_from([0.6, 11.0, 4000.0, 100_000.0]))
+    @rule(seconds=st.sampled_from([0.1, 0.6, 1.1, 11.0, 4000.0, 100_000.0]))
     def passTime(self, seconds: float) -> None:
         """Time passes."""
         for monitor in self.monitors:
-            # A frozen client's connection is closed by the broker, and what it has sent
-            # is stored, or never will be.
-            if monitor.frozen and seconds > 600:
+            # By then, what was sent is stored, or never will be: clients give up, and
+            # the broker closes the connection of a frozen one.
+            if seconds > 600:
                 monitor.streams.cut(reach=True)
             monitor.pass_(seconds)
 
-    @rule(n=MONITORS, how=st.sampled_from(FAULTS))
     def fail(self, n: int, how: str) -> None:
         """A fault: see L{FAULTS}."""
         monitor, streams = self.monitors[n], self.monitors[n].streams
         if how == "freeze":
-            monitor.wake() if monitor.frozen else monitor.freeze()
+            monitor.freeze()
+        elif how == "wake":
+            monitor.wake()
         elif how in ("kill", "kill at once"):
             monitor.freeze()
             streams.cut(reach=how == "kill")
@@ -178,6 +191,9 @@ class Fleet(RuleBasedStateMachine):
         elif how == "window":
             self.broker.passWindow()
         elif how == "disconnect":
+            self.switch.disconnect(monitor)
+        elif how == "freeze, disconnect":
+            monitor.freeze()
             self.switch.disconnect(monitor)
         elif how == "steal" and not monitor.frozen:
             monitor.stealLock()
@@ -235,14 +251,19 @@ class LossyFleet(Fleet):
 
     @rule(which=st.sampled_from(([Stream.EVENTS], [Stream.NOW], list(Stream))))
     def makeAnew(self, which: list[Stream]) -> None:
-        """Streams are made anew."""
+        """Streams are made anew, while the broker does not run for others."""
+        self._restart()
         self.broker.makeAnew(*which)
 
     @rule(count=st.integers(1, 3))
     def losePower(self, count: int) -> None:
         """The last events were not on the disk."""
+        self._restart()
         self.broker.losePower(count)
 
+    def _restart(self) -> None:
+        for monitor in self.monitors:
+            monitor.streams.cut()
 
     def eventsAreTrue(self) -> None:
         """Not checked."""

@@ -96,6 +96,12 @@ def objectOf(line: bytes, sequence: int) -> bytes:
     return b'%s,"sequence":%d}' % (line[:-1], sequence)
 
 
+def lineIn(payload: bytes) -> bytes:
+    """The event's object in what L{objectOf} made."""
+    line, mark, _ = payload.rpartition(b',"sequence":')
+    return line + b"}" if mark else payload
+
+
 @attrs.frozen
 class Checkpoint:
     """

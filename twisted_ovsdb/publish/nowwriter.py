@@ -61,20 +61,31 @@ class Superseded(Exception):
 
 
 @attrs.frozen
+class Proof:
+    """
+    When a message of events was sent that the broker took: no other instance had taken
+    over then. When the answer came proves nothing: this instance may have been frozen.
+
+    @ivar at: in seconds that never jump.
+    @ivar connection: the number of the connection.
+    """
+
+    at: float
+    connection: int
+
+
+@attrs.frozen
 class Waiting:
     """
     An object that is to be written.
 
-    @ivar since: when its event was acknowledged, in seconds that never jump. At that
-        time this instance was the one that speaks.
-    @ivar connection: the connection at that time.
+    @ivar proof: when this instance was surely the one that speaks.
     """
 
     sequence: int
     text: bytes
     online: bool
-    since: float
-    connection: int
+    proof: Proof
 
 
 @attrs.define
@@ -82,12 +93,14 @@ class Position:
     """
     How far the broker has the events.
 
+    @ivar proof: when the message was sent.
     @ivar since: see L{Checkpoint}.
     @ivar count: how many messages of this takeover there are.
     """
 
     sequence: int
     id: str
+    proof: Proof
     since: int = 0
     forgotten: bool = False
     count: int = 0
@@ -157,9 +170,11 @@ class NowWriter:
             self._put(uuid, sequence, text, online)
         self._start(0)
 
-    def note(self, sequence: int, id: str, lines: Sequence[Line]) -> None:
+    def note(self, position: Position, lines: Sequence[Line]) -> None:
         """A message of events is acknowledged."""
-        forgotten, since = self._position.forgotten, self._position.since
+        before, self._position = self._position, position
+        sequence = position.sequence
+        forgotten, since = before.forgotten, before.since
         for line in lines:
             if line.uuid is not None:
                 self._put(line.uuid, sequence, line.text, line.online)
@@ -167,13 +182,12 @@ class NowWriter:
             elif line.forgets:
                 self._waiting.clear()
                 forgotten, since = True, sequence
-        count = self._position.count + 1
-        self._position = Position(sequence, id, since, forgotten, count)
+        position.forgotten, position.since = forgotten, since
+        position.count = before.count + 1
         self._start(INTERVAL)
 
     def _put(self, uuid: str, sequence: int, text: bytes, online: bool) -> None:
-        connection = self._streams.connection
-        self._waiting[uuid] = Waiting(sequence, text, online, self._now(), connection)
+        self._waiting[uuid] = Waiting(sequence, text, online, self._position.proof)
 
     def flush(self) -> Deferred[None]:
         """Write what waits now. @return: fires when the checkpoint is written, or cannot be."""
@@ -240,8 +254,8 @@ class NowWriter:
         await self._purgeTombstones()
 
     async def _writeSome(self, items: Sequence[tuple[str, Waiting]]) -> None:
-        fresh = [item for item in items if self._isFresh(item[1])]
-        again = [item for item in items if not self._isFresh(item[1])]
+        fresh = [item for item in items if self._isRecent(item[1].proof)]
+        again = [item for item in items if not self._isRecent(item[1].proof)]
         writes = [self._writeOf(uuid, each, self.fences.get(uuid, 0)) for uuid, each in fresh]
         results = await self._streams.appendAll(writes) if writes else []
         for (uuid, each), result in zip(fresh, results, strict=True):
@@ -255,9 +269,9 @@ class NowWriter:
                 if isinstance(problem, Failure):
                     problem.raiseException()
 
-    def _isFresh(self, waiting: Waiting) -> bool:
-        """Whether the fences are those of the time at which this instance surely spoke."""
-        return waiting.connection == self._streams.connection and self._now() - waiting.since < OLD
+    def _isRecent(self, proof: Proof) -> bool:
+        """Whether the fences are still those of the time of the proof."""
+        return proof.connection == self._streams.connection and self._now() - proof.at < OLD
 
     def _writeOf(self, uuid: str, waiting: Waiting, expected: int) -> Write:
         payload = objectOf(waiting.text, waiting.sequence)
@@ -322,20 +336,20 @@ class NowWriter:
             position.forgotten,
         )
         subject = checkpointSubject(self._switch)
-        since, connection = self._now(), self._streams.connection
+        proof: Proof | None = position.proof
         while True:
             try:
-                if self._now() - since > OLD or connection != self._streams.connection:
-                    since, connection = self._now(), self._streams.connection
+                if proof is None or not self._isRecent(proof):
+                    proof = Proof(self._now(), self._streams.connection)
                     found = await self._check()
                     self.checkpointFence = 0 if found is None else found.sequence
                 write = Write(Stream.NOW, subject, value.payload(), self.checkpointFence)
                 self.checkpointFence = await self._streams.append(write)
                 return
             except Fenced:
-                connection = -1
+                proof = None
             except BrokerUnavailable:
-                connection = -1
+                proof = None
                 await deferLater(self._clock, RETRY)
 
     # What is removed. The numbers are guards: what another instance writes has higher ones.

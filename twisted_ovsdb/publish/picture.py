@@ -13,7 +13,7 @@ from typing import Any, Final
 import attrs
 
 from twisted_ovsdb.events import OvsInterface
-from twisted_ovsdb.publish.messages import Checkpoint, jsonObject, sequenceIn
+from twisted_ovsdb.publish.messages import Checkpoint, jsonObject, lineIn, sequenceIn
 from twisted_ovsdb.publish.streams import Stored
 
 _OF_INTERFACES: Final = ("online", "changed", "offline")
@@ -83,7 +83,7 @@ class Picture:
 
         @return: what it says; None if it is of no interface.
         """
-        found = Latest.parse(stored.payload, sequenceIn(stored.payload))
+        found = Latest.parse(lineIn(stored.payload), sequenceIn(stored.payload))
         if found is not None and found.sequence >= self.since:
             uuid = found.interface.uuid
             self.rows[uuid] = found

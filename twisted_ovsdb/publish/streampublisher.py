@@ -21,7 +21,7 @@ from zope.interface import implementer
 
 from twisted_ovsdb.publish.ipublisher import IEventPublisher, LastTold
 from twisted_ovsdb.publish.messages import Checkpoint, Line, messageId, payloadOf
-from twisted_ovsdb.publish.nowwriter import RETRY, NowWriter, Position, boottime
+from twisted_ovsdb.publish.nowwriter import RETRY, NowWriter, Position, Proof, boottime
 from twisted_ovsdb.publish.picture import Latest, Picture
 from twisted_ovsdb.publish.streams import (
     BrokerUnavailable,
@@ -241,7 +241,7 @@ class StreamPublisher:
             raise Fenced("superseded")
         position = await self._say(switch, voice, lines)
         writer = voice.writer
-        writer.note(position.sequence, position.id, lines)
+        writer.note(position, lines)
         if lines[-1].forgets:
             writer.progress().addCallback(lambda _: self._forgotten(switch, voice, writer))
 
@@ -254,6 +254,7 @@ class StreamPublisher:
         subject, payload = eventSubject(switch), payloadOf(lines)
         id = messageId(voice.token, voice.counter)
         while True:
+            proof = Proof(self._now(), self._streams.connection)
             try:
                 write = Write(Stream.EVENTS, subject, payload, voice.last, id)
                 number = await self._streams.append(write)
@@ -270,7 +271,7 @@ class StreamPublisher:
                 await deferLater(self._clock, RETRY)
         voice.counter += 1
         voice.last = number
-        return Position(number, id)
+        return Position(number, id, proof)
 
     async def _lastEvent(self, subject: str) -> Stored | None:
         while True:
