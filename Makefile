@@ -17,6 +17,7 @@ run: $(VENV)/.run
 test: $(VENV)/.dev
 	tools/install-openvswitch
 	tools/install-browser
+	tools/install-broker
 	$(BIN)/python -m twisted.trial --jobs $(JOBS) tests
 
 unit: $(VENV)/.dev
@@ -35,6 +36,7 @@ format: $(VENV)/.dev
 coverage: $(VENV)/.dev
 	tools/install-openvswitch
 	tools/install-browser
+	tools/install-broker
 	$(BIN)/coverage run -m twisted.trial tests
 	$(BIN)/coverage report
 

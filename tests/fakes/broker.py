@@ -41,8 +41,8 @@ class ModelBroker:
     def __init__(self, kept: int = 1000) -> None:
         self.kept = kept
         self.streams: dict[Stream, list[Stored]] = {stream: [] for stream in Stream}
-        self._counts = {stream: 0 for stream in Stream}
-        self._generations = {stream: 0 for stream in Stream}
+        self._counts = dict.fromkeys(Stream, 0)
+        self._generations = dict.fromkeys(Stream, 0)
         self.duplicates: dict[str, int] = {}
         self.full = False
         self.stored: list[Stored] = []  # every event that was ever stored

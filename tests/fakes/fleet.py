@@ -29,10 +29,10 @@ from twisted_ovsdb.events import (
     SwitchForgotten,
     Synchronized,
 )
+from twisted_ovsdb.publish.messages import Checkpoint
 from twisted_ovsdb.publish.observer import PublishingObserver
 from twisted_ovsdb.publish.picture import Picture
 from twisted_ovsdb.publish.streampublisher import StreamPublisher
-from twisted_ovsdb.publish.messages import Checkpoint
 from twisted_ovsdb.publish.streams import Stream
 from twisted_ovsdb.publish.subjects import checkpointSubject, eventSubject, objectsPattern
 

@@ -19,7 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fakes.broker import ModelBroker
-from tests.fakes.fleet import SWITCH, ModelMonitor, ModelSwitch, takePicture
+from tests.fakes.fleet import ModelMonitor, ModelSwitch, takePicture
 from twisted_ovsdb.events import ForgetReason, OvsInterface
 from twisted_ovsdb.publish.streams import Stored, Stream
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import attrs
-from twisted.internet.defer import CancelledError, Deferred, DeferredList
+from twisted.internet.defer import CancelledError, Deferred, DeferredList, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
@@ -157,7 +157,7 @@ class NowWriter:
 
     def progress(self) -> Deferred[None]:
         """@return: fires when the checkpoint has moved, or never will."""
-        return self._progress.wait()
+        return succeed(None) if self._closed else self._progress.wait()
 
     def begin(self, waiting: Mapping[str, tuple[int, bytes, bool]]) -> None:
         """
@@ -234,8 +234,8 @@ class NowWriter:
             return
         if not failure.check(Superseded):
             self._log.failure("what is now of {switch}", failure=failure, switch=self._switch)
-        self.close()
         self._onLost()
+        self.close()
 
     # One round
 

@@ -1,0 +1,234 @@
+# Copyright (c) The twisted_ovsdb authors.
+# See LICENSE for details.
+
+"""
+Tests for L{twisted_ovsdb.publish} with a real NATS server.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+from unittest import SkipTest
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
+from twisted.internet.threads import deferToThread
+from twisted.trial.unittest import TestCase
+
+from tests.fakes.rows import vm
+from tests.publish.contract import PublisherContract, lineAbout
+from tools.broker import PrivateBroker, missing
+from twisted_ovsdb.publish.natsstreams import NatsStreams
+from twisted_ovsdb.publish.streampublisher import StreamPublisher
+from twisted_ovsdb.publish.streams import Stream
+from twisted_ovsdb.publish.trouble import Trouble
+
+CLOCK: Any = reactor
+
+
+def requireBroker(case: TestCase) -> None:
+    """
+    Skip a test if there is no nats-server. In CI, fail it.
+    """
+    if missing():
+        absent = "not installed: nats-server (see tools/install-broker)"
+        if os.environ.get("CI"):
+            case.fail(absent)
+        raise SkipTest(absent)
+
+
+def sleep(seconds: float) -> Deferred[None]:
+    """Let the reactor run."""
+    return deferLater(CLOCK, seconds)
+
+
+class BrokerTestCase(TestCase):
+    """
+    Each test has a NATS server of its own.
+    """
+
+    timeout = 60
+    configuration = ""
+
+    async def setUp(self) -> None:  # type: ignore[override]
+        requireBroker(self)
+        self.broker = PrivateBroker(self.configuration)
+        self.addCleanup(deferToThread, self.broker.stop)
+        self.troubles: dict[str, Trouble] = {}
+        self.publishers: list[StreamPublisher] = []
+        await deferToThread(self.broker.start)
+
+    def streams(self, instance: str, **options: Any) -> NatsStreams:
+        """A client that is started, and closed at the end."""
+        trouble = self.troubles[instance] = Trouble(instance)
+        streams = NatsStreams([self.broker.url], options, reactor, trouble, instance)
+        self.addCleanup(streams.close)
+        streams.start()
+        return streams
+
+    def publisher(self, instance: str) -> StreamPublisher:
+        """A publisher."""
+        made = StreamPublisher(self.streams(instance), instance, CLOCK)
+        self.publishers.append(made)
+        return made
+
+    def tearDown(self) -> None:
+        for each in self.publishers:
+            for switch in tuple(each._voices):
+                each.leave(switch)
+
+    async def settled(self) -> None:
+        """What is now is written."""
+        for each in self.publishers:
+            for voice in tuple(each._voices.values()):
+                while voice.writer is not None and not voice.lost and voice.writer.behind:
+                    await voice.writer.progress()
+
+    async def until(self, so: Any) -> None:
+        """Wait until something is so."""
+        while not so():
+            await sleep(0.02)
+
+
+class NatsContractTests(PublisherContract, BrokerTestCase):
+    """
+    The contract, with NATS.
+    """
+
+
+class NatsTests(BrokerTestCase):
+    """
+    What only a real broker does.
+    """
+
+    async def test_restart(self) -> None:
+        """
+        The broker is killed and started again: what was published is there, what is
+        published meanwhile arrives, and one line says when it begins and one when it
+        ends.
+        """
+        a, b = self.publisher("a"), self.publisher("b")
+        contract = PublisherContract.takeOver
+        await contract(self, a)  # type: ignore[arg-type]
+        await a.publish("s1", [lineAbout("online", vm(1))])
+        await deferToThread(self.broker.kill)
+        published = a.publish("s1", [lineAbout("online", vm(2))])
+        await self.until(lambda: self.troubles["a"].missing())
+        await deferToThread(self.broker.start)
+        await published
+        told = await b.read("s1")
+        self.assertEqual(sorted(row.name for row in told.interfaces or ()), ["tap1", "tap2"])
+        self.assertIsNone(self.troubles["a"].missing())
+
+    def names(self, interfaces: Any) -> Any:
+        """For the contract."""
+        return interfaces
+
+
+class RefusedTestCase(BrokerTestCase):
+    """
+    What is refused, in one line that says why.
+    """
+
+    async def refused(self, instance: str, **options: Any) -> str:
+        """What a client says."""
+        self.streams(instance, **options)
+        trouble = self.troubles[instance]
+        await self.until(trouble.missing)
+        return str(trouble.missing())
+
+
+class RefusedTests(RefusedTestCase):
+    """
+    Streams that are not as they have to be.
+    """
+
+    async def test_configuration(self) -> None:
+        """
+        A stream that would lose the last event of a switch is refused.
+        """
+        import nats
+
+        async def make() -> None:
+            client = await nats.connect(self.broker.url)
+            stream = {"name": "OVSDB_EVENTS", "subjects": ["ovsdb.event.>"], "max_age": 3600.0}
+            await client.jetstream().add_stream(**stream)  # type: ignore[arg-type]
+            await client.close()
+
+        await deferToThread(_run, make)
+        self.assertEqual(
+            await self.refused("a"),
+            "--publish a: stream OVSDB_EVENTS has discard old, and needs new",
+        )
+
+    async def test_full(self) -> None:
+        """
+        A stream that is full is one clear line, and a retry.
+        """
+        import nats
+
+        async def change(limit: int) -> None:
+            client = await nats.connect(self.broker.url)
+            js = client.jetstream()
+            config = (await js.stream_info("OVSDB_EVENTS")).config
+            config.max_msgs = limit
+            await js.update_stream(config)
+            await client.close()
+
+        streams = self.streams("a")
+        publisher = StreamPublisher(streams, "a", CLOCK)
+        self.publishers.append(publisher)
+        told = await publisher.read("s1")
+        await publisher.takeOver(told, [lineAbout("online", vm(1))], lambda: None)
+        await deferToThread(_run, lambda: change(1))
+        published = publisher.publish("s1", [lineAbout("online", vm(2))])
+        await self.until(self.troubles["a"].missing)
+        self.assertEqual(
+            self.troubles["a"].missing(),
+            "--publish a: OVSDB_EVENTS: maximum messages exceeded",
+        )
+        await deferToThread(_run, lambda: change(100))
+        await published
+        self.assertIsNone(self.troubles["a"].missing())
+
+    async def test_limits(self) -> None:
+        """
+        With max_msgs_per_subject, the oldest events of that switch go, and no others.
+        """
+        streams = self.streams("a")
+        await self.until(lambda: streams.connected)
+        self.assertEqual(streams.eventsKept, 10_000)
+        self.assertIsNone(await streams.at(Stream.EVENTS, 1))
+
+
+class RightsTests(RefusedTestCase):
+    """
+    Users with a password, and without rights.
+    """
+
+    configuration = """
+        authorization { users: [
+            { user: "all", password: "secret" }
+            { user: "none", password: "secret", permissions: { publish: ["nothing"] } }
+        ] }
+    """
+
+    async def test_rights(self) -> None:
+        """
+        A wrong password, and missing rights.
+        """
+        wrong = await self.refused("a", user="all", password="wrong")
+        self.assertIn("uthorization", wrong)
+        self.assertNotIn("wrong", wrong)
+        denied = await self.refused("b", user="none", password="secret")
+        self.assertIn("permissions violation", denied)
+        good = self.streams("c", user="all", password="secret")
+        await self.until(lambda: good.connected)
+
+
+def _run(make: Any) -> None:
+    import asyncio
+
+    asyncio.run(make())
