@@ -636,6 +636,7 @@ class AllTests(SynchronousTestCase):
         """
         found = {path.name for path in EXAMPLES.glob("*.py")}
         programs = {"bridge_ports.py", "flows.py", "fold_events.py", "observer_module.py"}
+        programs |= {"fleet_reader.py"}  # tested in tests/live/test_fleet.py
         programs |= {"ovn_ports.py", "port.py", "restarts.py", "wait_for_vm.py", "with_asyncio.py"}
         self.assertEqual(found, programs)
         self.assertEqual([path.name for path in EXAMPLES.glob("*.tac")], ["ports.tac"])

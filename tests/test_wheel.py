@@ -38,6 +38,7 @@ FOLDERS = (
     "twisted_ovsdb/monitoring",
     "twisted_ovsdb/observers",
     "twisted_ovsdb/openvswitch",
+    "twisted_ovsdb/publish",
     "twisted_ovsdb/state",
     "twisted_ovsdb/testing",
     "twisted_ovsdb/web",

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from twisted.application.service import IService, MultiService
 
+from twisted_ovsdb.command import publishing
 from twisted_ovsdb.command.beginning import AT_ONCE, SpreadService
 from twisted_ovsdb.command.collector import CollectorService
 from twisted_ovsdb.command.endingobserver import EndingObserver
@@ -54,6 +55,9 @@ def makeService(options: Options) -> IService:
     for each in options["observers"]:
         named.append((type(each).__qualname__, behindViews(each, EndingObserver)))
     named += [(f"--events {each.shown}", each.observer) for each in files]
+    publisher = publishing.service(options, services)
+    if publisher is not None:
+        named.append(("--publish", publisher.observer))
     if not named and not options["once"]:
         several = len(options["endpoints"]) > 1 or bool(options["listen"])
         log = LoggingObserver(nameSource=several, logAll=bool(options["log-all"]))
@@ -63,8 +67,13 @@ def makeService(options: Options) -> IService:
     if options["bridge-patterns"]:
         observers[:] = [onlyBridges(each, *options["bridge-patterns"]) for each in observers]
     monitored = _monitored(options, observers, services)
+    if publisher is not None:
+        publisher.monitored += monitored
     if web is not None:
         web.monitored += monitored
+        if publisher is not None:
+            web.checks.append(publisher.missing)
+            web.more.append(publisher.metrics)
     for each, observer in zip(files, observers[len(options["observers"]) :], strict=False):
         each.replay = partial(_replay, monitored, observer)
         each.replayOf = partial(_replayOf, monitored, observer)

@@ -393,4 +393,5 @@ class CompletionTests(SynchronousTestCase):
             self.assertIn('_files -g "*.pem"', lines[option])
         files = {option for option, line in lines.items() if "_files" in line}
         tls = {"--private-key=", "--certificate=", "--ca-cert="}
-        self.assertEqual(files, {"--events=", "--http-token-file=", *tls})
+        others = {"--events=", "--http-token-file=", "--publish-credentials="}
+        self.assertEqual(files, {*others, *tls})

@@ -9,6 +9,7 @@ freeze while their requests are on the way.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
@@ -214,10 +215,8 @@ class ModelStreams:
         self.connection += 1
         for request in requests:
             if reach:
-                try:
+                with contextlib.suppress(Fenced, BrokerUnavailable):
                     request.run()
-                except (Fenced, BrokerUnavailable):
-                    pass
             answer = request.answer
             self._answer(answer, lambda answer=answer: answer.errback(_cut()))  # type: ignore[misc]
 

@@ -278,7 +278,7 @@ class ModelMonitor:
 
     def _next(self, told: dict[str, OvsInterface]) -> Event | None:
         cause = Cause.UPDATE if self._synchronized else Cause.RESYNC
-        for key, row in told.items():
+        for key in told:
             if key not in self.present:
                 return InterfaceOffline(told.pop(key), cause, SWITCH)
         for key, row in self.present.items():

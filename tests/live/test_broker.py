@@ -18,7 +18,7 @@ from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
 from tests.fakes.rows import vm
-from tests.publish.contract import PublisherContract, lineAbout
+from tests.publish.test_contract import PublisherContract, lineAbout
 from tools.broker import PrivateBroker, missing
 from twisted_ovsdb.publish.natsstreams import NatsStreams
 from twisted_ovsdb.publish.streampublisher import StreamPublisher

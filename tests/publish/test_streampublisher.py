@@ -13,7 +13,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import TestCase
 
 from tests.fakes.broker import ModelBroker, ModelStreams
-from tests.publish.contract import PublisherContract
+from tests.publish.test_contract import PublisherContract
 from twisted_ovsdb.publish.streampublisher import StreamPublisher
 
 

@@ -19,7 +19,7 @@ from typing import Any, Final
 from twisted.python import usage
 
 from twisted_ovsdb._version import __version__
-from twisted_ovsdb.command import arguments, jsonlog, web
+from twisted_ovsdb.command import arguments, jsonlog, publishing, web
 from twisted_ovsdb.command.eventsfile import STANDARD_OUTPUT
 from twisted_ovsdb.command.groups import usageText
 from twisted_ovsdb.command.once import FORMATS
@@ -205,14 +205,14 @@ class Options(usage.Options):
             "instance",
             None,
             None,
-            "With --lock: names this monitor among those that share the switches (default: the"
+            "With --lock or --publish: names this monitor among those that share the switches (default: the"
             " host's name and the number of the process).",
         ],
         [
             "fleet",
             None,
             None,
-            "With --lock and --listen: how many monitors share the switches. One that speaks for"
+            "With --listen, and --lock or --publish: how many monitors share the switches. One that speaks for"
             f" clearly more than its share lets others have some (default: {FLEET}).",
         ],
         [
@@ -267,6 +267,20 @@ class Options(usage.Options):
             "A file with the token that every request but those for the page has to have"
             " (Authorization: Bearer TOKEN). Needed if --http is not local.",
         ],
+        [
+            "publish",
+            None,
+            None,
+            "Publish events to NATS JetStream: nats://HOST[:PORT], or tls://HOST[:PORT]. Several"
+            " monitors with the same switches publish as one.",
+        ],
+        [
+            "publish-credentials",
+            None,
+            None,
+            "A file for --publish with USER:PASSWORD, a token, or NATS's .creds (default:"
+            " NATS_USER and NATS_PASSWORD, or NATS_TOKEN).",
+        ],
         ["max-delay", None, MAX_DELAY, "The longest wait between attempts to connect, in seconds."],
         [
             "connect-timeout",
@@ -317,6 +331,8 @@ class Options(usage.Options):
             "instance": usage.Completer(descr="name of this monitor"),
             "fleet": usage.Completer(descr="number"),
             "http-host": usage.Completer(descr="host name"),
+            "publish": usage.CompleteList([r"nats\:"]),
+            "publish-credentials": usage.CompleteFiles(descr="file with credentials"),
             **dict.fromkeys(arguments.TLS_FILES, usage.CompleteFiles("*.pem", descr="PEM file")),
             **dict.fromkeys(
                 ("timeout", "report", "audit", "max-delay", *_MAY_BE_ZERO),
@@ -449,6 +465,7 @@ class Options(usage.Options):
         self._formatLog()
         self["http-token"] = web.token(self["http-token-file"])
         self["http"] = web.http(reactor, self["http"], self["http-token"], self["http-hosts"])
+        self["publish"] = publishing.broker(self["publish"], self["publish-credentials"])
         self["rules"] = arguments.rules(self["rules"], self["bridge-names"])
         self["bridges"] = bool(self["bridges"] or self["bridge-patterns"] or self["once"])
         self["method"] = arguments.method(self["method"])
@@ -503,7 +520,7 @@ class Options(usage.Options):
                 raise usage.UsageError(f"--{name}: needs --once")
         if not self["once"]:
             return
-        for name in ("listen", "events", "observers", "report", "audit", "http", "lock"):
+        for name in ("listen", "events", "observers", "report", "audit", "http", "lock", "publish"):
             if self[name]:
                 raise usage.UsageError(f"--once: not with --{name.replace('vers', 'ver')}")
         if self.isDaemon:

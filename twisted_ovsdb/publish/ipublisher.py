@@ -3,7 +3,7 @@
 
 """
 What a broker has to do for the observer that publishes. Another broker is another
-class that provides L{IEventPublisher}; C{tests/publish/contract.py} has the tests that
+class that provides L{IEventPublisher}; C{tests/publish/test_contract.py} has the tests that
 it has to pass.
 """
 

@@ -115,8 +115,11 @@ class PublishingObserver:
         return self.published["fenced"]
 
     def close(self) -> Deferred[None]:
-        """Publish what waits no more, and end."""
-        return self._publisher.close()
+        """Publish nothing more, and end."""
+        closed = self._publisher.close()
+        for speaker in self.speakers.values():
+            speaker.standBy()
+        return closed
 
 
 @attrs.frozen(eq=False)
@@ -126,14 +129,19 @@ class Publishing(View):
     takeover what was told. Nothing is told again that did not change.
     """
 
-    observer: PublishingObserver
+    _told: Callable[[str], Deferred[list[OvsInterface] | None]] = attrs.field(repr=False)
 
     @property
     def told(self) -> Any:
         """A function of the key of the switch."""
-        return self.observer.told
+        return self._told
 
     @property
     def replays(self) -> bool:
         """False."""
         return False
+
+
+def publishing(observer: PublishingObserver) -> Publishing:
+    """What to give to factories and listeners."""
+    return Publishing(observer, observer.told)

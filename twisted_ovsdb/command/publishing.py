@@ -1,0 +1,162 @@
+# Copyright (c) The twisted_ovsdb authors.
+# See LICENSE for details.
+
+"""
+What C{--publish}, C{--publish-credentials} and C{--instance} mean, and the service
+that they make.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import socket
+import stat
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, Union
+
+from twisted.application.service import MultiService, Service
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
+from twisted.python.usage import UsageError
+
+from twisted_ovsdb.errors import printable
+from twisted_ovsdb.lifecycle.factory import OvsdbMonitorFactory
+from twisted_ovsdb.lifecycle.listener import OvsdbListenerFactory
+from twisted_ovsdb.monitoring.monitor import InterfaceMonitor
+from twisted_ovsdb.publish.credentials import Broker, brokerOf
+from twisted_ovsdb.publish.natsstreams import MISSING, NatsStreams
+from twisted_ovsdb.publish.observer import Publishing, PublishingObserver, publishing
+from twisted_ovsdb.publish.streampublisher import StreamPublisher
+from twisted_ovsdb.publish.trouble import Trouble
+
+LOCK: Final = "ovsdb_monitor"
+"""The lock that is asked for with C{--publish}, if none is given: all instances need one name."""
+
+BEAT: Final = 3.0
+"""Seconds between two signs of life."""
+
+INSTANCE_LIMIT: Final = 100
+"""Characters of the name of an instance, which each event has."""
+
+_log = Logger()
+
+Monitored = Union[OvsdbMonitorFactory, OvsdbListenerFactory]
+
+
+def instance(name: str | None) -> str:
+    """Check the name of this instance; by default, host name and pid."""
+    if name is None:
+        return f"{socket.gethostname()}-{os.getpid()}"
+    if not name or len(name) > INSTANCE_LIMIT or not name.isprintable():
+        raise UsageError(
+            f"--instance {name!r}: must be a name of at most {INSTANCE_LIMIT} characters"
+        )
+    return name
+
+
+def broker(
+    text: str | None, path: str | None, environment: Mapping[str, str] = os.environ
+) -> Broker | None:
+    """Read C{--publish} and C{--publish-credentials}."""
+    if text is None:
+        if path is not None:
+            raise UsageError("--publish-credentials: --publish must be given too")
+        return None
+    if importlib.util.find_spec("nats") is None:
+        raise UsageError(MISSING)
+    # A password may be in the URL: the error does not show it.
+    shown = text if "@" not in text else "(with a password)"
+    try:
+        found = brokerOf(text, None, environment)
+    except ValueError as e:
+        raise UsageError(f"--publish {shown}: {e}") from e
+    if path is None:
+        return found
+    try:
+        found = brokerOf(text, path, environment)
+        public = os.stat(path).st_mode & stat.S_IROTH
+    except (OSError, ValueError) as e:
+        reason = e.strerror if isinstance(e, OSError) else e
+        raise UsageError(f"--publish-credentials {path}: {reason}") from e
+    if public:
+        _log.warn(
+            "publish-credentials {path}: everybody can read it (chmod o-r)", path=printable(path)
+        )
+    return found
+
+
+class PublishService(Service):
+    """
+    Publishes to a broker, from start to stop.
+
+    @ivar observer: what all factories and listeners have to have.
+    @ivar monitored: these factories and listeners, to be added before the start.
+    """
+
+    def __init__(self, broker: Broker, instance: str) -> None:
+        clock: Any = _reactor()
+        self._trouble = Trouble(broker.shown)
+        self._streams = NatsStreams(broker.servers, broker.options, clock, self._trouble, instance)
+        publisher = StreamPublisher(self._streams, instance, clock)
+        self._observer = PublishingObserver(publisher, instance, self._monitorOf, clock)
+        self.observer: Publishing = publishing(self._observer)
+        self.monitored: list[Monitored] = []
+        self._beating: IDelayedCall | None = None
+
+    def startService(self) -> None:
+        """Connect to the broker."""
+        Service.startService(self)
+        self._streams.start()
+        self._beat()
+
+    def stopService(self) -> Deferred[None]:
+        """Write what is now, and end the connection."""
+        Service.stopService(self)
+        if self._beating is not None:
+            self._beating.cancel()
+            self._beating = None
+        return self._observer.close()
+
+    def _beat(self) -> None:
+        self._beating = _reactor().callLater(BEAT, self._beat)
+        self._streams.beat()
+
+    def missing(self) -> str | None:
+        """Why nothing can be published now; None if it can. For C{/ready}."""
+        if self._trouble.missing() is None and not self._streams.connected:
+            return "--publish: is not connected yet"
+        return self._trouble.missing()
+
+    def metrics(self) -> Iterable[Any]:
+        """Makes families of metrics."""
+        from twisted_ovsdb.publish.metrics import families
+
+        return families(self._observer)
+
+    def _monitorOf(self, switch: str) -> Any:
+        for each in self.monitored:
+            found: InterfaceMonitor | None
+            if isinstance(each, OvsdbMonitorFactory):
+                found = each.monitor if each.monitor.switch == switch else None
+            else:
+                found = each.monitors.get(switch)
+            if found is not None:
+                return found
+        return None
+
+
+def service(options: Mapping[str, Any], services: MultiService) -> PublishService | None:
+    """Make the service of C{--publish}, if it is given."""
+    if options["publish"] is None:
+        return None
+    made = PublishService(options["publish"], options["instance"])
+    services.addService(made)
+    return made
+
+
+def _reactor() -> Any:
+    from twisted.internet import reactor
+
+    return reactor
