@@ -19,7 +19,7 @@ import sys
 from typing import Any
 
 import nats
-from nats.js.api import DeliverPolicy
+from nats.js.api import ConsumerConfig, DeliverPolicy
 
 
 class Fleet:
@@ -59,8 +59,8 @@ class Fleet:
 
     async def events(self, js: Any, begin: int, checkpoints: dict[str, Any]) -> None:
         """Follow events, until one is missing."""
-        start = {"deliver_policy": DeliverPolicy.BY_START_SEQUENCE, "opt_start_seq": begin}
-        events = await js.subscribe("ovsdb.event.*", ordered_consumer=True, **start)
+        start = ConsumerConfig(deliver_policy=DeliverPolicy.BY_START_SEQUENCE, opt_start_seq=begin)
+        events = await js.subscribe("ovsdb.event.*", ordered_consumer=True, config=start)
         async for message in events.messages:
             switch = message.subject.split(".")[2]
             number = message.metadata.sequence.stream

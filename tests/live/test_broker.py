@@ -49,7 +49,7 @@ class BrokerTestCase(TestCase):
     Each test has a NATS server of its own.
     """
 
-    timeout = 60
+    timeout = 20
     configuration = ""
 
     async def setUp(self) -> None:  # type: ignore[override]
