@@ -98,7 +98,8 @@ class ObserverTests(BrokerTestCase):
         second = self.observer("second")
         connectedFactory(server, publishing(second), source="s1")
         await early.line("s1 offline tap1")
-        self.assertEqual(second.published["acknowledged"], 3)  # started, offline, synchronized
+        # It told: started, offline, synchronized.
+        await self.until(lambda: second.published["acknowledged"] == 3)
         self.assertEqual((first.fenced, second.fenced), (0, 0))
         server.addPort("br-int", "tap3", iface_id="vm-3", ofport=3)
         await early.line("s1 online tap3")
