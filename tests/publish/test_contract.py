@@ -8,7 +8,7 @@ broker's own test case provides publishers, and a way to wait.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from zope.interface.verify import verifyObject
@@ -45,11 +45,13 @@ class PublisherContract(Base):
     What every publisher does.
     """
 
-    publisher: Callable[[str], Any]
-    """Makes a publisher for an instance; all use one broker."""
+    if TYPE_CHECKING:
 
-    settled: Callable[[], Awaitable[object]]
-    """Waits until what is now is written."""
+        def publisher(self, instance: str) -> Any:
+            """Make a publisher for an instance; all use one broker."""
+
+        async def settled(self) -> None:
+            """Wait until what is now is written."""
 
     async def takeOver(self, publisher: Any, switch: str = "s1") -> list[str] | None:
         """
@@ -104,6 +106,18 @@ class PublisherContract(Base):
         told = await a.read("s1")
         self.assertEqual(self.names(told.interfaces), ["tap2"])
         self.assertEqual(told.interfaces[0], vm(2))
+
+    async def test_speakerOf(self) -> None:
+        """
+        Everybody can ask who speaks.
+        """
+        a, b = self.publisher("a"), self.publisher("b")
+        self.assertIsNone((await b.read("s1")).interfaces)
+        self.assertIsNone(await b.speakerOf("s1"))
+        await self.takeOver(a)
+        await a.publish("s1", [lineAbout("online", vm(1))])
+        await self.settled()
+        self.assertEqual(await b.speakerOf("s1"), "a")
 
     async def test_fenced(self) -> None:
         """

@@ -12,7 +12,7 @@ import importlib.util
 import os
 import socket
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, Union
 
 from twisted.application.service import MultiService, Service
@@ -27,15 +27,14 @@ from twisted_ovsdb.lifecycle.listener import OvsdbListenerFactory
 from twisted_ovsdb.monitoring.monitor import InterfaceMonitor
 from twisted_ovsdb.publish.credentials import Broker, brokerOf
 from twisted_ovsdb.publish.natsstreams import MISSING, NatsStreams
+from twisted_ovsdb.publish.nowwriter import boottime
 from twisted_ovsdb.publish.observer import Publishing, PublishingObserver, publishing
+from twisted_ovsdb.publish.silence import BEAT, Silence
 from twisted_ovsdb.publish.streampublisher import StreamPublisher
 from twisted_ovsdb.publish.trouble import Trouble
 
 LOCK: Final = "ovsdb_monitor"
 """The lock that is asked for with C{--publish}, if none is given: all instances need one name."""
-
-BEAT: Final = 3.0
-"""Seconds between two signs of life."""
 
 INSTANCE_LIMIT: Final = 100
 """Characters of the name of an instance, which each event has."""
@@ -103,6 +102,8 @@ class PublishService(Service):
         self._observer = PublishingObserver(publisher, instance, self._monitorOf, clock)
         self.observer: Publishing = publishing(self._observer)
         self.monitored: list[Monitored] = []
+        self._silence = Silence(instance, self._standby, publisher.speakerOf, boottime)
+        self._streams.onAlive = self._silence.heard
         self._beating: IDelayedCall | None = None
 
     def startService(self) -> None:
@@ -122,6 +123,7 @@ class PublishService(Service):
     def _beat(self) -> None:
         self._beating = _reactor().callLater(BEAT, self._beat)
         self._streams.beat()
+        self._silence.look()
 
     def missing(self) -> str | None:
         """Why nothing can be published now; None if it can. For C{/ready}."""
@@ -134,6 +136,16 @@ class PublishService(Service):
         from twisted_ovsdb.publish.metrics import families
 
         return families(self._observer)
+
+    def _standby(self) -> Iterator[tuple[str, Any]]:
+        """The switches on unix sockets, where a frozen monitor is not found by the switch."""
+        for each in self.monitored:
+            one = isinstance(each, OvsdbMonitorFactory)
+            monitors = [each.monitor] if one else each.monitors.values()  # type: ignore[union-attr]
+            for monitor in monitors:
+                place = monitor.identity.address or monitor.source
+                if monitor.inSync and place.startswith(("unix:", "punix:")):
+                    yield monitor.switch, monitor
 
     def _monitorOf(self, switch: str) -> Any:
         for each in self.monitored:

@@ -77,6 +77,12 @@ class IEventPublisher(Interface):
             <twisted_ovsdb.publish.streams.Fenced>}: another instance has taken over.
         """
 
+    def speakerOf(switch: str) -> Deferred[str | None]:
+        """
+        Which instance speaks for a switch; None if that is not known. This does not
+        wait for a broker that cannot be reached.
+        """
+
     def leave(switch: str) -> None:
         """Another instance may take over; nothing is published any more."""
 

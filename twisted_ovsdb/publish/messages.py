@@ -74,7 +74,7 @@ class Lines:
         @param resumed: whether events go on from what was told before. If not, all
             that was told of this switch is void.
         """
-        value = {"event": "started", "version": __version__, "run": self._run}
+        value: dict[str, Any] = {"event": "started", "version": __version__, "run": self._run}
         value |= {"resumed": resumed, "switch": switch, **timesOf(now)}
         return Line(self._ended(lineOf(value)))
 
@@ -136,10 +136,14 @@ class Checkpoint:
     def parse(cls, payload: bytes) -> Checkpoint | None:
         """Read a payload; None if it is no checkpoint."""
         value = jsonObject(payload)
-        found = [value.get(name) for name in ("sequence", "id", "switch", "instance", "since")]
-        if not all(map(isinstance, found, (int, str, str, str, int))):
+        found: list[Any] = [value.get(name) for name in _CHECKPOINT]
+        if not all(map(isinstance, found, _CHECKPOINT.values())):
             return None
-        return cls(*found, forgotten=value.get("forgotten") is True)  # type: ignore[arg-type]
+        sequence, id, switch, instance, since = found
+        return cls(sequence, id, switch, instance, since, value.get("forgotten") is True)
+
+
+_CHECKPOINT: Final = {"sequence": int, "id": str, "switch": str, "instance": str, "since": int}
 
 
 def messageId(token: str, counter: int) -> str:

@@ -86,7 +86,8 @@ class PublishingObserver:
         """Publish the event, if this monitor speaks for its switch."""
         speaker = self.speakers.get(event.switch)
         if speaker is None:
-            return self._unknown(event)
+            self._unknown(event)
+            return None
         told = speaker.tell(self._lines.of(event, self._wallClock()))
         if isinstance(event, SwitchForgotten) and not speaker.speaking:
             del self.speakers[event.switch]

@@ -184,6 +184,18 @@ class StreamPublisher:
             else {uuid: row.timestamp for uuid, row in rows.items() if not row.online},
         )
 
+    def speakerOf(self, switch: str) -> Deferred[str | None]:
+        """See L{IEventPublisher.speakerOf}."""
+        return Deferred.fromCoroutine(self._speakerOf(switch))
+
+    async def _speakerOf(self, switch: str) -> str | None:
+        try:
+            found = await self._streams.last(Stream.NOW, checkpointSubject(switch))
+        except BrokerUnavailable:
+            return None
+        checkpoint = None if found is None else Checkpoint.parse(found.payload)
+        return None if checkpoint is None else checkpoint.instance
+
     # Taking over, and publishing
 
     def takeOver(
@@ -297,7 +309,12 @@ class StreamPublisher:
     async def _close(self) -> None:
         writers = [voice.writer for voice in self._voices.values() if voice.writer is not None]
         flushed = DeferredList([writer.flush() for writer in writers])
-        late = self._clock.callLater(FAREWELL, lambda: [writer.close() for writer in writers])
+
+        def end() -> None:
+            for writer in writers:
+                writer.close()
+
+        late = self._clock.callLater(FAREWELL, end)
         await flushed
         if late.active():
             late.cancel()
