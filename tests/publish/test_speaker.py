@@ -8,6 +8,7 @@ model of a broker.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Any
 
@@ -222,6 +223,15 @@ class HoleTests(SynchronousTestCase):
         found = self.broker.last(Stream.NOW, objectSubject("s1", uuid(number)))
         return None if found is None else sequenceIn(found.payload)
 
+    def freeze(self) -> Callable[[], None]:
+        """The timers that there are do not run until the function is called."""
+        calls, self.clock.calls = self.clock.calls, []
+
+        def wake() -> None:
+            self.clock.calls += calls
+
+        return wake
+
     def frozenWriter(self) -> None:
         """One tells of an interface, and freezes before it writes its object."""
         self.takeOver(self.one)
@@ -246,6 +256,21 @@ class HoleTests(SynchronousTestCase):
         self.clock.advance(1)
         self.assertEqual(self.now(), sequence)
 
+    def test_laterWinsAtOnce(self) -> None:
+        """
+        The same, if the later one has not written its checkpoint yet.
+        """
+        self.frozenWriter()
+        self.takeOver(self.two)
+        self.publish(self.two, lineAbout("changed", vm(1, ofport=5)))
+        self.b.auto = False
+        self.clock.advance(0.1)
+        self.b.serve()  # Its object; the checkpoint is on its way.
+        sequence = self.now()
+        self.a.auto = True
+        self.a.serve()
+        self.assertEqual(self.now(), sequence)
+
     def test_afterTombstone(self) -> None:
         """
         An instance that was frozen for more than a day does not write an interface
@@ -254,8 +279,7 @@ class HoleTests(SynchronousTestCase):
         self.takeOver(self.one)
         self.clock.advance(1)
         self.publish(self.one, lineAbout("online", vm(1)))
-        frozen = Clock()  # The timers of one do not run from here on.
-        frozen.calls, self.clock.calls = self.clock.calls, []
+        wake = self.freeze()
         self.takeOver(self.two)
         self.publish(self.two, lineAbout("offline", vm(1)))
         self.clock.advance(1)
@@ -264,7 +288,7 @@ class HoleTests(SynchronousTestCase):
         self.publish(self.two, lineAbout("online", vm(2)))
         self.clock.advance(1)
         self.assertIsNone(self.now())
-        frozen.advance(1)
+        wake()
         self.clock.advance(1)
         self.assertIsNone(self.now())
         self.assertIsNotNone(self.now(2))
@@ -338,6 +362,38 @@ class HoleTests(SynchronousTestCase):
         self.assertIsNone(self.now())
         failure = self.failureResultOf(self.one.publish("s1", [lineAbout("online", vm(2))]))
         failure.trap(Fenced)
+
+    def test_sequencesAgain(self) -> None:
+        """
+        If there are as many events again as the checkpoint says, it is void all the
+        same.
+        """
+        self.takeOver(self.one)
+        self.publish(self.one, lineAbout("online", vm(1)))
+        self.clock.advance(1)
+        self.broker.makeAnew(Stream.EVENTS)
+        self.takeOver(self.two)
+        for number in range(2, 6):
+            self.publish(self.two, lineAbout("online", vm(number)))
+        told = self.successResultOf(self.one.read("s1"))
+        self.assertEqual(told.interfaces, [vm(number) for number in range(2, 6)])
+
+    def test_staleStream(self) -> None:
+        """
+        An instance whose last event is no longer in the stream writes nothing more.
+        """
+        for _number in range(3):
+            self.takeOver(self.one)
+        self.clock.advance(1)
+        self.publish(self.one, lineAbout("online", vm(1)))
+        wake = self.freeze()
+        self.a.cut()
+        self.broker.makeAnew(Stream.EVENTS)
+        self.takeOver(self.two)
+        self.clock.advance(1)
+        wake()
+        self.clock.advance(1)
+        self.assertIsNone(self.now())
 
     def test_nowLost(self) -> None:
         """

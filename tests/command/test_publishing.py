@@ -1,0 +1,82 @@
+# Copyright (c) The twisted_ovsdb authors.
+# See LICENSE for details.
+
+"""
+Tests for L{twisted_ovsdb.command.publishing}.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from twisted.python.usage import UsageError
+from twisted.trial.unittest import SynchronousTestCase
+
+from twisted_ovsdb.command import publishing
+from twisted_ovsdb.command.options import Options
+from twisted_ovsdb.publish.observer import Publishing
+from twisted_ovsdb.tap import makeService
+
+
+class OptionTests(SynchronousTestCase):
+    """
+    What the options mean, and what is refused.
+    """
+
+    def parse(self, *words: str) -> Options:
+        """Parse a command line."""
+        options = Options()
+        options.parseOptions(words)
+        return options
+
+    def test_refused(self) -> None:
+        """
+        A mistake is one line, which shows no password.
+        """
+        path = self.mktemp()
+        with open(path, "w") as file:
+            file.write("two\nlines\n")
+        for words, text in (
+            (["--publish", "host:4222"], "--publish host:4222: must be nats://"),
+            (["--publish", "nats://u:secret@h:x"], "--publish (with a password): has a wrong"),
+            (["--publish-credentials", path], "--publish must be given too"),
+            (["--publish", "nats://h", "--publish-credentials", path], "must have one line"),
+            (["--publish", "nats://h", "--publish-credentials", "none"], "No such file"),
+            (["--instance", ""], "must be a name"),
+            (["--instance", "x" * 101], "must be a name"),
+            (["--once", "--publish", "nats://h"], "--once: not with --publish"),
+        ):
+            refused = self.assertRaises(SystemExit, self.parse, *words)
+            self.assertIn(text, str(refused))
+            self.assertNotIn("secret", str(refused))
+
+    def test_instance(self) -> None:
+        """
+        By default, the instance is named after the host and the process.
+        """
+        self.assertTrue(publishing.instance(None).endswith(f"-{os.getpid()}"))
+        self.assertEqual(self.parse("--instance", "a-1")["instance"], "a-1")
+
+    def test_missing(self) -> None:
+        """
+        Without nats-py, the command says what to install.
+        """
+        self.patch(publishing.importlib.util, "find_spec", lambda name: None)
+        refused = self.assertRaises(UsageError, publishing.broker, "nats://h", None, {})
+        self.assertIn("pip install 'twisted_ovsdb[nats]'", str(refused))
+
+    def test_service(self) -> None:
+        """
+        The observer is told events in place of the log, is asked what was told, and
+        nothing is opened before the start.
+        """
+        services: Any = makeService(self.parse("--publish", "nats://h", "--instance", "a"))
+        found = [each for each in services if isinstance(each, publishing.PublishService)]
+        self.assertEqual(len(found), 1)
+        (monitored,) = found[0].monitored
+        self.assertIsInstance(found[0].observer, Publishing)
+        self.assertFalse(found[0].observer.replays)
+        self.assertIs(found[0]._monitorOf(monitored.monitor.switch), monitored.monitor)
+        self.assertIsNone(found[0]._monitorOf("another"))
+        self.assertEqual(found[0].missing(), "--publish: is not connected yet")
