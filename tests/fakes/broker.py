@@ -15,7 +15,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 import attrs
-from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.defer import Deferred, DeferredList, succeed
 from zope.interface import implementer
 
 from twisted_ovsdb.publish.streams import (
@@ -236,6 +236,10 @@ class ModelStreams:
 
     # IStreams
 
+    def available(self) -> Deferred[None]:
+        """See L{IStreams}."""
+        return succeed(None)
+
     def append(self, write: Write) -> Deferred[int]:
         """See L{IStreams}."""
         return self._request(lambda: self.broker.append(write))
@@ -271,9 +275,7 @@ class ModelStreams:
 
     def close(self) -> Deferred[None]:
         """See L{IStreams}."""
-        done: Deferred[None] = Deferred()
-        done.callback(None)
-        return done
+        return succeed(None)
 
 
 def _cut() -> BrokerUnavailable:

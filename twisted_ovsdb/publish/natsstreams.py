@@ -20,6 +20,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from twisted_ovsdb.connection.waiters import Waiters
 from twisted_ovsdb.errors import printable
 from twisted_ovsdb.publish.asyncloop import Loop, loopOf
 from twisted_ovsdb.publish.configuration import (
@@ -108,6 +109,7 @@ class NatsStreams:
         self._closed = False
         self._timer: IDelayedCall | None = None
         self._violation = ""
+        self._available: Waiters[None] = Waiters()
         self.connection = 0
         self.eventsKept = EVENTS_KEPT
         self.onAlive: Callable[[str], object] = lambda instance: None
@@ -120,6 +122,10 @@ class NatsStreams:
         if self._loop is None:
             self._loop = loopOf(self._reactor)
         self._connect()
+
+    def available(self) -> Deferred[None]:
+        """See L{IStreams.available}."""
+        return succeed(None) if self._client is not None else self._available.wait()
 
     @property
     def connected(self) -> bool:
@@ -150,6 +156,7 @@ class NatsStreams:
         self._client = client
         self.connection += 1
         self.trouble.end("connection")
+        self._available.callback(None)
 
     def _lost(self, client: Any) -> None:
         if self._client is client:

@@ -301,7 +301,7 @@ class NowWriter:
             except Fenced:
                 continue
             except BrokerUnavailable:
-                await deferLater(self._clock, RETRY)
+                await pause(self._streams, self._clock)
 
     async def _check(self) -> Stored | None:
         """
@@ -350,7 +350,7 @@ class NowWriter:
                 proof = None
             except BrokerUnavailable:
                 proof = None
-                await deferLater(self._clock, RETRY)
+                await pause(self._streams, self._clock)
 
     # What is removed. The numbers are guards: what another instance writes has higher ones.
 
@@ -379,7 +379,13 @@ class NowWriter:
                 await self._streams.purge(stream, pattern, below)
                 return
             except BrokerUnavailable:
-                await deferLater(self._clock, RETRY)
+                await pause(self._streams, self._clock)
+
+
+async def pause(streams: IStreams, clock: IReactorTime) -> None:
+    """Wait until something may be tried again."""
+    await deferLater(clock, RETRY)
+    await streams.available()
 
 
 def boottime() -> float:

@@ -16,12 +16,11 @@ from typing import Final
 import attrs
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import deferLater
 from zope.interface import implementer
 
 from twisted_ovsdb.publish.ipublisher import IEventPublisher, LastTold
 from twisted_ovsdb.publish.messages import Checkpoint, Line, messageId, payloadOf
-from twisted_ovsdb.publish.nowwriter import RETRY, NowWriter, Position, Proof, boottime
+from twisted_ovsdb.publish.nowwriter import NowWriter, Position, Proof, boottime, pause
 from twisted_ovsdb.publish.picture import Latest, Picture
 from twisted_ovsdb.publish.streams import (
     BrokerUnavailable,
@@ -112,11 +111,12 @@ class StreamPublisher:
         return Deferred.fromCoroutine(self._read(switch))
 
     async def _read(self, switch: str) -> LastTold:
+        await self._streams.available()
         while True:
             try:
                 return await self._readOnce(switch)
             except BrokerUnavailable:
-                await deferLater(self._clock, RETRY)
+                await pause(self._streams, self._clock)
 
     async def _readOnce(self, switch: str) -> LastTold:
         # In this order: the objects are then at least as new as the checkpoint says, and
@@ -280,7 +280,7 @@ class StreamPublisher:
                 number = found.sequence
                 break
             except BrokerUnavailable:
-                await deferLater(self._clock, RETRY)
+                await pause(self._streams, self._clock)
         voice.counter += 1
         voice.last = number
         return Position(number, id, proof)
@@ -290,7 +290,7 @@ class StreamPublisher:
             try:
                 return await self._streams.last(Stream.EVENTS, subject)
             except BrokerUnavailable:
-                await deferLater(self._clock, RETRY)
+                await pause(self._streams, self._clock)
 
     # The end
 

@@ -92,6 +92,9 @@ class IStreams(Interface):
 
     eventsKept: int = Attribute("How many events of a switch the broker keeps at least.")
 
+    def available() -> Deferred[None]:
+        """@return: fires when there is a connection; at once if there is one."""
+
     def append(write: Write) -> Deferred[int]:
         """
         Store a message.
