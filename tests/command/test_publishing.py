@@ -7,6 +7,7 @@ Tests for L{twisted_ovsdb.command.publishing}.
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from typing import Any
 
@@ -62,7 +63,7 @@ class OptionTests(SynchronousTestCase):
         """
         Without nats-py, the command says what to install.
         """
-        self.patch(publishing.importlib.util, "find_spec", lambda name: None)
+        self.patch(importlib.util, "find_spec", lambda name: None)
         refused = self.assertRaises(UsageError, publishing.broker, "nats://h", None, {})
         self.assertIn("pip install 'twisted_ovsdb[nats]'", str(refused))
 
@@ -74,7 +75,7 @@ class OptionTests(SynchronousTestCase):
         services: Any = makeService(self.parse("--publish", "nats://h", "--instance", "a"))
         found = [each for each in services if isinstance(each, publishing.PublishService)]
         self.assertEqual(len(found), 1)
-        (monitored,) = found[0].monitored
+        monitored: Any = found[0].monitored[0]
         self.assertIsInstance(found[0].observer, Publishing)
         self.assertFalse(found[0].observer.replays)
         self.assertIs(found[0]._monitorOf(monitored.monitor.switch), monitored.monitor)
