@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from twisted.application.service import IService, MultiService
 
-from twisted_ovsdb.command import publishing
 from twisted_ovsdb.command.beginning import AT_ONCE, SpreadService
 from twisted_ovsdb.command.collector import CollectorService
 from twisted_ovsdb.command.endingobserver import EndingObserver
@@ -30,12 +29,14 @@ from twisted_ovsdb.lifecycle.factory import OvsdbMonitorFactory
 from twisted_ovsdb.lifecycle.listener import OvsdbListenerFactory
 from twisted_ovsdb.lifecycle.places import DAY
 from twisted_ovsdb.lifecycle.service import OvsdbListenService, OvsdbMonitorService
+from twisted_ovsdb.monitoring.lockterms import instanceName
 from twisted_ovsdb.monitoring.monitor import InterfaceMonitor
 from twisted_ovsdb.observers.filters import onlyBridges
 from twisted_ovsdb.observers.log import LoggingObserver
 from twisted_ovsdb.openvswitch.views import behindViews
 
 if TYPE_CHECKING:
+    from twisted_ovsdb.command.publishing import PublishService
     from twisted_ovsdb.web.service import WebService
 
 __all__ = ["Options", "makeService", "standardErrorLog"]
@@ -55,7 +56,7 @@ def makeService(options: Options) -> IService:
     for each in options["observers"]:
         named.append((type(each).__qualname__, behindViews(each, EndingObserver)))
     named += [(f"--events {each.shown}", each.observer) for each in files]
-    publisher = publishing.service(options, services)
+    publisher = _publisher(options, services)
     if publisher is not None:
         named.append(("--publish", publisher.observer))
     if not named and not options["once"]:
@@ -73,7 +74,7 @@ def makeService(options: Options) -> IService:
         web.monitored += monitored
         if publisher is not None:
             web.checks.append(publisher.missing)
-            web.more.append(publisher.metrics)
+            web.more += publisher.gauges()
     for each, observer in zip(files, observers[len(options["observers"]) :], strict=False):
         each.replay = partial(_replay, monitored, observer)
         each.replayOf = partial(_replayOf, monitored, observer)
@@ -88,6 +89,17 @@ def makeService(options: Options) -> IService:
             )
         )
     return services
+
+
+def _publisher(options: Options, services: MultiService) -> PublishService | None:
+    if options["publish"] is None:
+        return None
+    # Only now: it takes a while to import, and few need it.
+    from twisted_ovsdb.command.publishing import PublishService
+
+    made = PublishService(options["publish"], options["instance"] or instanceName())
+    services.addService(made)
+    return made
 
 
 def _web(

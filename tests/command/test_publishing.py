@@ -8,7 +8,6 @@ Tests for L{twisted_ovsdb.command.publishing}.
 from __future__ import annotations
 
 import importlib.util
-import os
 from typing import Any
 
 from twisted.python.usage import UsageError
@@ -44,20 +43,21 @@ class OptionTests(SynchronousTestCase):
             (["--publish-credentials", path], "--publish must be given too"),
             (["--publish", "nats://h", "--publish-credentials", path], "must have one line"),
             (["--publish", "nats://h", "--publish-credentials", "none"], "No such file"),
-            (["--instance", ""], "must be a name"),
-            (["--instance", "x" * 101], "must be a name"),
+            (["--publish", "nats://h", "--instance", ""], "--instance must have 1 to 100"),
+            (["--publish", "nats://h", "--endpoint", "tcp:a:1,tcp:b:1"], "--publish: --endpoint"),
             (["--once", "--publish", "nats://h"], "--once: not with --publish"),
         ):
             refused = self.assertRaises(SystemExit, self.parse, *words)
             self.assertIn(text, str(refused))
             self.assertNotIn("secret", str(refused))
 
-    def test_instance(self) -> None:
+    def test_lock(self) -> None:
         """
-        By default, the instance is named after the host and the process.
+        Monitors that publish share a lock, which may be named.
         """
-        self.assertTrue(publishing.instance(None).endswith(f"-{os.getpid()}"))
-        self.assertEqual(self.parse("--instance", "a-1")["instance"], "a-1")
+        self.assertEqual(self.parse("--publish", "nats://h")["lock"], "ovsdb_monitor")
+        self.assertEqual(self.parse("--publish", "nats://h", "--lock", "a")["lock"], "a")
+        self.assertIsNone(self.parse()["lock"])
 
     def test_missing(self) -> None:
         """

@@ -29,6 +29,7 @@ OPTIONAL = (
     "twisted.web",
     "twisted_ovsdb.command.systemd",
     "twisted_ovsdb.endpoints.secure",
+    "twisted_ovsdb.publish.observer",
     "twisted_ovsdb.state.store",
     "twisted_ovsdb.web.service",
 )

@@ -15,7 +15,6 @@ from typing import Any
 from twisted.trial.unittest import SkipTest
 
 from tests.web.webcase import WebTestCase, configure
-from twisted_ovsdb.monitoring.monitor import InterfaceMonitor
 from twisted_ovsdb.testing import RecordingObserver, connectedFactory
 from twisted_ovsdb.web import metrics
 from twisted_ovsdb.web.counted import CountedObserver

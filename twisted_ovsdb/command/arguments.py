@@ -33,6 +33,9 @@ TLS_FILES: Final = ("private-key", "certificate", "ca-cert")
 _STANDARD: Final = {0: "input", 1: "output", 2: "error"}
 
 # A comma before the beginning of a remote. Other commas may be part of a remote.
+PUBLISH_LOCK: Final = "ovsdb_monitor"
+"""The lock of monitors that publish, if none is given: all of them need one name."""
+
 _BETWEEN_MEMBERS: Final = re.compile(r",(?=[a-z]\w*:)", re.IGNORECASE)
 
 
@@ -114,27 +117,32 @@ def events(paths: Iterable[str], daemon: bool) -> list[str]:
     return [path for _, path in found.values()]
 
 
-def lock(options: Mapping[str, Any], endpoints: Iterable[str]) -> None:
-    """Check the lock of the monitors that speak as one, and what goes with it."""
+def lock(options: Mapping[str, Any], endpoints: Iterable[str]) -> str | None:
+    """
+    Check what goes with the lock of the monitors that speak as one.
+
+    @return: the lock; that of C{--publish} if none is given with it; or None.
+    """
+    given, published = options["lock"], options["publish"] is not None
     for name in ("instance", "fleet"):
-        if options[name] is not None and options["lock"] is None:
-            raise UsageError(f"--{name} {options[name]}: --lock must be given too")
+        if options[name] is not None and given is None and not published:
+            raise UsageError(f"--{name} {options[name]}: --lock or --publish must be given too")
     if options["fleet"] is not None and not options["listen"]:
         raise UsageError(f"--fleet {options['fleet']}: --listen must be given too")
-    try:
-        checkLock(options["lock"], None)
-    except ValueError as e:
-        raise UsageError(f"--{e}") from e
-    try:
-        checkLock("lock", options["instance"])
-    except ValueError as e:
-        raise UsageError(f"--{e}") from e
+    found: str | None = PUBLISH_LOCK if given is None and published else given
+    for checked in ((found, None), ("lock", options["instance"])):
+        try:
+            checkLock(*checked)
+        except ValueError as e:
+            raise UsageError(f"--{e}") from e
     cluster = next((text for text in endpoints if len(_BETWEEN_MEMBERS.split(text)) > 1), None)
-    if options["lock"] is not None and cluster is not None:
+    if found is not None and cluster is not None:
+        shown = "--publish" if given is None else f"--lock {given}"
         raise UsageError(
-            f"--lock {options['lock']}: --endpoint {cluster} is a cluster, and each of its"
+            f"{shown}: --endpoint {cluster} is a cluster, and each of its"
             " members grants the lock, so several monitors would speak"
         )
+    return found
 
 
 def state(folder: str | None, events: list[str]) -> str | None:

@@ -2,16 +2,20 @@
 # See LICENSE for details.
 
 """
-The metrics of the files of events, and of what C{--state} keeps.
+The metrics of the files of events, of what C{--state} keeps and of C{--publish}.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from twisted_ovsdb.command.keptevents import KeptEvents
 from twisted_ovsdb.command.output import EventsService
 from twisted_ovsdb.web.gauge import Gauge, Samples
+
+if TYPE_CHECKING:
+    from twisted_ovsdb.publish.observer import PublishingObserver
 
 
 def ofFiles(files: Sequence[EventsService]) -> list[Gauge]:
@@ -43,6 +47,35 @@ def ofFiles(files: Sequence[EventsService]) -> list[Gauge]:
             ),
         ]
     return found if files else []
+
+
+def ofPublishing(observer: PublishingObserver) -> list[Gauge]:
+    """Make the metrics of what is published."""
+    # Only now: it takes a while to import, and few need it.
+    from twisted_ovsdb.publish.observer import RESULTS
+
+    return [
+        Gauge(
+            "published",
+            "Lines by what became of them.",
+            ["result"],
+            lambda: (((result,), observer.published[result]) for result in RESULTS),
+            counts=True,
+        ),
+        Gauge(
+            "fenced",
+            "Lines that were refused, because another instance had taken over.",
+            [],
+            lambda: [((), observer.fenced)],
+            counts=True,
+        ),
+        Gauge(
+            "publish_lag_seconds",
+            "Since when the oldest line waits that the broker does not have; 0: it has all.",
+            [],
+            lambda: [((), observer.lag)],
+        ),
+    ]
 
 
 def _gauge(name: str, help: str, values: Callable[[], Iterable[tuple[str, float]]]) -> Gauge:

@@ -37,7 +37,16 @@ GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
         "method",
         "report",
     ),
-    "Where to": ("events", "state", "observer", "publish", "publish-credentials", "log-all", "once", "format"),
+    "Where to": (
+        "events",
+        "state",
+        "observer",
+        "publish",
+        "publish-credentials",
+        "log-all",
+        "once",
+        "format",
+    ),
     "Watching it": (
         "http",
         "http-token-file",

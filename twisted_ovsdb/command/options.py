@@ -19,7 +19,7 @@ from typing import Any, Final
 from twisted.python import usage
 
 from twisted_ovsdb._version import __version__
-from twisted_ovsdb.command import arguments, jsonlog, publishing, web
+from twisted_ovsdb.command import arguments, jsonlog, web
 from twisted_ovsdb.command.eventsfile import STANDARD_OUTPUT
 from twisted_ovsdb.command.groups import usageText
 from twisted_ovsdb.command.once import FORMATS
@@ -205,15 +205,15 @@ class Options(usage.Options):
             "instance",
             None,
             None,
-            "With --lock or --publish: names this monitor among those that share the switches (default: the"
-            " host's name and the number of the process).",
+            "With --lock or --publish: names this monitor among those that share the switches"
+            " (default: the host's name and the number of the process).",
         ],
         [
             "fleet",
             None,
             None,
-            "With --listen, and --lock or --publish: how many monitors share the switches. One that speaks for"
-            f" clearly more than its share lets others have some (default: {FLEET}).",
+            "With --listen, and --lock or --publish: how many monitors share the switches. One that"
+            f" speaks for clearly more than its share lets others have some (default: {FLEET}).",
         ],
         [
             "report",
@@ -450,7 +450,7 @@ class Options(usage.Options):
         texts = self["endpoints"]
         if not texts and not self["listen"]:
             texts = [DEFAULT_ENDPOINT]
-        arguments.lock(self, texts)
+        self["lock"] = arguments.lock(self, texts)
         tls = arguments.tls(self, [*texts, *self["listen"]])
         self["pin"] = arguments.pin(self["pin"], self["listen"])
         self["endpoints"] = [arguments.endpoint(reactor, text, tls) for text in texts]
@@ -465,7 +465,11 @@ class Options(usage.Options):
         self._formatLog()
         self["http-token"] = web.token(self["http-token-file"])
         self["http"] = web.http(reactor, self["http"], self["http-token"], self["http-hosts"])
-        self["publish"] = publishing.broker(self["publish"], self["publish-credentials"])
+        if self["publish"] is not None or self["publish-credentials"] is not None:
+            # Only now: it takes a while to import, and few need it.
+            from twisted_ovsdb.command import publishing
+
+            self["publish"] = publishing.broker(self["publish"], self["publish-credentials"])
         self["rules"] = arguments.rules(self["rules"], self["bridge-names"])
         self["bridges"] = bool(self["bridges"] or self["bridge-patterns"] or self["once"])
         self["method"] = arguments.method(self["method"])
@@ -520,7 +524,7 @@ class Options(usage.Options):
                 raise usage.UsageError(f"--{name}: needs --once")
         if not self["once"]:
             return
-        for name in ("listen", "events", "observers", "report", "audit", "http", "lock", "publish"):
+        for name in ("listen", "events", "observers", "report", "audit", "http", "publish", "lock"):
             if self[name]:
                 raise usage.UsageError(f"--once: not with --{name.replace('vers', 'ver')}")
         if self.isDaemon:

@@ -2,20 +2,18 @@
 # See LICENSE for details.
 
 """
-What C{--publish}, C{--publish-credentials} and C{--instance} mean, and the service
-that they make.
+What C{--publish} and C{--publish-credentials} mean, and the service that they make.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import os
-import socket
 import stat
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final, Union
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Union
 
-from twisted.application.service import MultiService, Service
+from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
@@ -33,26 +31,12 @@ from twisted_ovsdb.publish.silence import BEAT, Silence
 from twisted_ovsdb.publish.streampublisher import StreamPublisher
 from twisted_ovsdb.publish.trouble import Trouble
 
-LOCK: Final = "ovsdb_monitor"
-"""The lock that is asked for with C{--publish}, if none is given: all instances need one name."""
-
-INSTANCE_LIMIT: Final = 100
-"""Characters of the name of an instance, which each event has."""
+if TYPE_CHECKING:
+    from twisted_ovsdb.web.gauge import Gauge
 
 _log = Logger()
 
 Monitored = Union[OvsdbMonitorFactory, OvsdbListenerFactory]
-
-
-def instance(name: str | None) -> str:
-    """Check the name of this instance; by default, host name and pid."""
-    if name is None:
-        return f"{socket.gethostname()}-{os.getpid()}"
-    if not name or len(name) > INSTANCE_LIMIT or not name.isprintable():
-        raise UsageError(
-            f"--instance {name!r}: must be a name of at most {INSTANCE_LIMIT} characters"
-        )
-    return name
 
 
 def broker(
@@ -131,11 +115,11 @@ class PublishService(Service):
             return "--publish: is not connected yet"
         return self._trouble.missing()
 
-    def metrics(self) -> Iterable[Any]:
-        """Makes families of metrics."""
-        from twisted_ovsdb.publish.metrics import families
+    def gauges(self) -> list[Gauge]:
+        """Makes the metrics."""
+        from twisted_ovsdb.command.gauges import ofPublishing
 
-        return families(self._observer)
+        return ofPublishing(self._observer)
 
     def _standby(self) -> Iterator[tuple[str, Any]]:
         """The switches on unix sockets, where a frozen monitor is not found by the switch."""
@@ -157,15 +141,6 @@ class PublishService(Service):
             if found is not None:
                 return found
         return None
-
-
-def service(options: Mapping[str, Any], services: MultiService) -> PublishService | None:
-    """Make the service of C{--publish}, if it is given."""
-    if options["publish"] is None:
-        return None
-    made = PublishService(options["publish"], options["instance"])
-    services.addService(made)
-    return made
 
 
 def _reactor() -> Any:

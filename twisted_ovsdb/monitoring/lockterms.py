@@ -61,6 +61,11 @@ def checkLock(lock: str | None, instance: str | None) -> None:
             raise ValueError("instance needs lock: it names this monitor among those that share it")
 
 
+def instanceName() -> str:
+    """The default name of a monitor: the host's name and the number of this process."""
+    return f"{socket.gethostname()[: NAME_LENGTH - 10]}-{os.getpid()}"
+
+
 class LockTerms:
     """
     What the monitors of one factory or listener know of their lock.
@@ -93,7 +98,7 @@ class LockTerms:
         """The name of this monitor among those that share the lock."""
         # Not before: a daemon gets another number when it goes into the background.
         if self._instance is None:
-            self._instance = f"{socket.gethostname()[: NAME_LENGTH - 10]}-{os.getpid()}"
+            self._instance = instanceName()
         return self._instance
 
     def delay(self, switch: str) -> float:

@@ -11,7 +11,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, Final
 
 import attrs
 from twisted.internet.defer import Deferred
@@ -26,6 +26,12 @@ from twisted_ovsdb.publish.messages import Lines
 from twisted_ovsdb.publish.nowwriter import boottime
 from twisted_ovsdb.publish.speaker import LockedMonitor, Speaker
 
+RESULTS: Final = ("acknowledged", "fenced", "refused", "unacknowledged")
+"""
+What becomes of a line: the broker has it; another instance had taken over; the broker
+does not take it; this monitor gave up before it knew.
+"""
+
 
 @implementer(IOvsdbEventObserver)
 class PublishingObserver:
@@ -34,7 +40,7 @@ class PublishingObserver:
 
     @cvar wantsProblems: True: problems are published too, where they are looked for.
     @ivar speakers: by the key of the switch.
-    @ivar published: how many lines had which result.
+    @ivar published: how many lines had which of L{RESULTS}.
     """
 
     wantsProblems = True

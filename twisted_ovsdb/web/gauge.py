@@ -27,9 +27,11 @@ class Gauge:
     @ivar help: what it means.
     @ivar labels: the names of its labels.
     @ivar samples: its values now.
+    @ivar counts: whether it only grows, as a counter does; C{_total} is added to its name.
     """
 
     name: str
     help: str
     labels: Sequence[str]
     samples: Callable[[], Samples]
+    counts: bool = False

@@ -74,7 +74,8 @@ def exposition(watched: Watched) -> Iterator[bytes]:
     for family in _families(watched):
         yield from family
     for each in watched.more:
-        yield from _gauge(each.name, each.help, each.labels, each.samples())
+        made = _counter if each.counts else _gauge
+        yield from made(each.name, each.help, each.labels, each.samples())
 
 
 def _families(watched: Watched) -> Iterator[Iterator[bytes]]:
