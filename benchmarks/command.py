@@ -50,7 +50,14 @@ SWITCHES = 1_000
 FILES = 200
 """Files that a process may have open besides its switches."""
 
-RUN = "import sys; from twisted.scripts.twistd import run; sys.argv[0] = 'twistd'; run()"
+RUN_TLS = "import sys; from twisted.scripts.twistd import run; sys.argv[0] = 'twistd'; run()"
+"""twistd, where pyOpenSSL is installed: Twisted imports it whether TLS is used or not."""
+
+RUN = f"import sys; sys.modules['OpenSSL'] = None; {RUN_TLS}"
+"""twistd, as the package is installed without its extra C{tls}."""
+
+NOTHING = ROOT / "benchmarks" / "clients" / "nothing.tac"
+"""An application that ends when it runs: what Twisted itself needs."""
 
 
 def measure(quick: bool, pyovs: bool) -> dict[str, Any]:
@@ -76,6 +83,8 @@ def _start(size: int, rounds: int, visits: int) -> dict[str, Figures]:
             fill(connection, 0, size)
         programs: dict[str, Callable[[], Figures]] = {
             "events": functools.partial(_events, port, switch.folder / "events"),
+            "events_tls": functools.partial(_events, port, switch.folder / "events", RUN_TLS),
+            "nothing": _nothing,
             "log": functools.partial(_log, port),
             "ovsdb_client": functools.partial(figuresOf, "ovsdb_client", "sync", port),
         }
@@ -93,14 +102,15 @@ def _start(size: int, rounds: int, visits: int) -> dict[str, Figures]:
 
 
 @contextlib.contextmanager
-def _twistd(port: int, *options: str, stdout: int | IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+def _twistd(
+    port: int, *options: str, stdout: int | IO[bytes], run: str = RUN
+) -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen(
         [
-            *(sys.executable, "-c", RUN, "-n", "--pidfile=", "ovsdb-monitor"),
+            *(sys.executable, "-c", run, "-n", "--pidfile=", "ovsdb-monitor"),
             *(f"--endpoint=tcp:127.0.0.1:{port}", *options),
         ],
-        # Installed programs have their bytecode.
-        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": ""},
+        env=_environment(),
         stdin=subprocess.DEVNULL,
         stdout=stdout,
         stderr=subprocess.DEVNULL,
@@ -112,13 +122,31 @@ def _twistd(port: int, *options: str, stdout: int | IO[bytes]) -> Iterator[subpr
         process.wait()
 
 
-def _events(port: int, path: Path) -> Figures:
+def _environment() -> dict[str, str]:
+    # Installed programs have their bytecode.
+    return {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": ""}
+
+
+def _nothing() -> Figures:
+    start, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(
+        [sys.executable, "-c", RUN, "-n", "--pidfile=", "-y", str(NOTHING)],
+        env=_environment(),
+        stdout=subprocess.DEVNULL,
+        check=True,
+    )
+    wall, after = time.monotonic() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
+    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return {"wall": wall, "cpu": used}
+
+
+def _events(port: int, path: Path, run: str = RUN) -> Figures:
     """
     C{--events -} into a file, until its last line is that of Synchronized.
     """
     with path.open("wb") as file:
         start = time.monotonic()
-        with _twistd(port, "--events=-", stdout=file) as process:
+        with _twistd(port, "--events=-", stdout=file, run=run) as process:
             while b'"event":"synchronized"' not in _end(path):
                 if time.monotonic() - start > PATIENCE:
                     raise RuntimeError("twistd did not synchronize")

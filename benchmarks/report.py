@@ -48,8 +48,10 @@ BRIDGES_CLIENTS = {
 
 COMMAND_PROGRAMS = {
     "events": "--events -",
+    "events_tls": "the same, with pyOpenSSL",
     "log": "the log",
     "ovsdb_client": "ovsdb-client monitor",
+    "nothing": "twistd that does nothing",
 }
 
 STATISTICS_CLIENTS = {

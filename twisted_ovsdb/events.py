@@ -151,14 +151,16 @@ class InterfaceEvent(SwitchEvent):
         return kind
 
 
-@attrs.frozen
 class InterfaceOnline(InterfaceEvent):
     """An interface exists and has a kind."""
 
+    __slots__ = ()
 
-@attrs.frozen
+
 class InterfaceOffline(InterfaceEvent):
     """An interface is gone, or no longer has this kind."""
+
+    __slots__ = ()
 
 
 @attrs.frozen
@@ -246,9 +248,10 @@ class ProblemEvent(SwitchEvent):
         return None if self.interface is None else self.interface.kind
 
 
-@attrs.frozen
 class ProblemFound(ProblemEvent):
     """A problem has lasted for C{problemsAfter} seconds."""
+
+    __slots__ = ()
 
 
 @attrs.frozen

@@ -53,7 +53,8 @@ class EndingObserver:
         except (SystemExit, KeyboardInterrupt) as e:
             self._end(e)
             return None
-        if isinstance(result, Awaitable):
+        # None first: it is the usual result, and Awaitable is slow to ask.
+        if result is not None and isinstance(result, Awaitable):
             return Deferred.fromCoroutine(_ended(result)).addErrback(self._ended)
         return result
 

@@ -16,21 +16,20 @@ class Turn:
     """
     One call in the next turn of the reactor: for code that would otherwise run
     too long at once, or must not run inside the present call.
+
+    @ivar awaited: whether a call is scheduled.
     """
 
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
         self._call: IDelayedCall | None = None
-
-    @property
-    def awaited(self) -> bool:
-        """Whether a call is scheduled."""
-        return self._call is not None
+        self.awaited = False
 
     def take(self, call: Callable[[], object]) -> None:
         """Call this in the next turn, unless a call is scheduled already."""
         if self._call is None:
             self._call = self._clock.callLater(0, self._run, call)
+            self.awaited = True
 
     def cancel(self) -> bool:
         """
@@ -38,11 +37,11 @@ class Turn:
 
         @return: whether a call was scheduled.
         """
-        call, self._call = self._call, None
+        call, self._call, self.awaited = self._call, None, False
         if call is not None:
             call.cancel()
         return call is not None
 
     def _run(self, call: Callable[[], object]) -> None:
-        self._call = None
+        self._call, self.awaited = None, False
         call()

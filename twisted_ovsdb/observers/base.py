@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from operator import attrgetter
 from typing import Any, Final
 
 from zope.interface import implementer
@@ -56,6 +57,9 @@ def countKinds(interfaces: tuple[OvsInterface, ...]) -> dict[str, int]:
     return {kind.value: counts[kind] for kind in InterfaceKind}
 
 
+_columnsOf: Final = attrgetter(*COLUMNS)
+
+
 def changedColumns(previous: OvsInterface, now: OvsInterface) -> Iterator[tuple[str, Datum, Datum]]:
     """
     The columns in which two states of one interface differ, and its bridge: name,
@@ -64,13 +68,12 @@ def changedColumns(previous: OvsInterface, now: OvsInterface) -> Iterator[tuple[
     """
     if previous.bridge != now.bridge:
         yield "bridge", previous.bridge, now.bridge
-    for column in COLUMNS:
-        old, new = getattr(previous, column), getattr(now, column)
-        if old != new:
+    for column, old, new in zip(COLUMNS, _columnsOf(previous), _columnsOf(now), strict=True):
+        if old is not new and old != new:
             yield column, old, new
     if previous.local_port is not now.local_port and previous.ofport == now.ofport:
         yield "local_port", previous.local_port, now.local_port
-    if previous.extra == now.extra:
+    if previous.extra is now.extra or previous.extra == now.extra:
         return
     for column in dict.fromkeys([*previous.extra, *now.extra]):
         old, new = previous.extra.get(column), now.extra.get(column)

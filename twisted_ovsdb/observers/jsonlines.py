@@ -148,11 +148,11 @@ def _problem(event: events.ProblemEvent) -> dict[str, Any]:
 
 def _becameReady(event: events.InterfaceEvent) -> bool | None:
     """True if the event makes its interface ready, False if it ends that, else None."""
-    ready = event.interface.ready
     if isinstance(event, events.InterfaceOnline):
-        return True if ready and event.cause is not _REPLAY else None
-    if isinstance(event, events.InterfaceChanged) and ready is not event.previous.ready:
-        return ready
+        return True if event.cause is not _REPLAY and event.interface.ready else None
+    if isinstance(event, events.InterfaceChanged):
+        ready = event.interface.ready
+        return None if ready is event.previous.ready else ready
     return None
 
 

@@ -34,7 +34,8 @@ def membersOf(value: Mapping[str, Any]) -> str:
 def _mapText(value: Mapping[str, str]) -> str:
     if not value:
         return "{}"
-    return "{" + ",".join([f"{_quoted(key)}:{_quoted(item)}" for key, item in value.items()]) + "}"
+    members = [_quoted(key) + ":" + _quoted(item) for key, item in value.items()]
+    return f"{{{','.join(members)}}}"
 
 
 _TEXTS: Final[Mapping[type, Callable[[Any], str]]] = {
@@ -66,7 +67,8 @@ _MARK: Final = "\0"
 class _Marks:
     """Has a mark in place of each attribute of an interface: the name of that attribute."""
 
-    kind = SimpleNamespace(value=_MARK + "kind.value")
+    # Not C{value}: CPython 3.11 computes that in Python.
+    kind = SimpleNamespace(value=_MARK + "kind._value_")
     external_ids: Final = {_MARK + "external_ids": ""}
     options: Final = {_MARK + "options": ""}
     extra: Final = {_MARK + "extra": ""}
@@ -81,7 +83,7 @@ _MARKED: Final = re.compile(r'\{\{"\\u0000(\w+)":""\}\}|"\\u0000([\w.]+)"')
 _WAYS: Final = {
     "str": "quoted({0})",
     "str | None": "null if (it := {0}) is None else quoted(it)",
-    "int | None": "null if (it := {0}) is None else number(it) if type(it) is int else text(it)",
+    "int | None": "null if (it := {0}) is None else str(it) if type(it) is int else text(it)",
     "bool": "true if (it := {0}) is True else false if it is False else text(it)",
 }
 """How attributes of each type are written, in Python. The text of any other type depends on it."""
@@ -104,7 +106,7 @@ def _compiled() -> Callable[[OvsInterface], str]:
     marks: Any = _Marks()
     text = textOf(OvsInterface.toJSON(marks)).replace("{", "{{").replace("}", "}}")
     source = f"lambda row: f'''{_MARKED.sub(_expression, text)}'''"
-    ways = {"quoted": _quoted, "number": int.__repr__, "text": valueText, "maps": _mapText}
+    ways = {"quoted": _quoted, "text": valueText, "maps": _mapText}
     texts = {"null": "null", "true": "true", "false": "false", "nothing": "{}"}
     made: Callable[[OvsInterface], str] = eval(source, {**ways, **texts})
     return made

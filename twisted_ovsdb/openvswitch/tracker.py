@@ -220,7 +220,7 @@ class Tracker:
             farewell = self._farewell(self._forgetting)
             if farewell is not None:
                 return farewell
-        if self.switch == present.switch:
+        if self._identity is not present.identity and self.switch == present.switch:
             self._identity = present.identity
         if self._toldSession:
             if present.inSync:
