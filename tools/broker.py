@@ -72,6 +72,12 @@ class PrivateBroker:
         except OSError:
             return False
 
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        assert self._process is not None
+        return self._process.pid
+
     def kill(self) -> None:
         """End it with SIGKILL; what it has stored stays."""
         assert self._process is not None
