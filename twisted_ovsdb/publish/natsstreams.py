@@ -30,6 +30,7 @@ from twisted_ovsdb.publish.configuration import (
     versionProblem,
 )
 from twisted_ovsdb.publish.messages import MOST_BYTES
+from twisted_ovsdb.publish.natsrequests import Reply, Request, Requests
 from twisted_ovsdb.publish.streams import (
     ATTEMPT,
     BrokerUnavailable,
@@ -105,6 +106,7 @@ class NatsStreams:
         self._instance = instance
         self._loop: Loop | None = None
         self._client: Any = None
+        self._requests: Requests | None = None
         self._connecting = False
         self._closed = False
         self._timer: IDelayedCall | None = None
@@ -147,13 +149,13 @@ class NatsStreams:
         self.trouble.begin("connection", _reasonOf(failure.value))
         self._timer = self._reactor.callLater(AGAIN, self._connect)
 
-    def _opened(self, found: tuple[Any, int]) -> None:
+    def _opened(self, found: tuple[Any, Requests, int]) -> None:
         self._connecting = False
-        client, self.eventsKept = found
+        client, requests, self.eventsKept = found
         if self._closed or client.is_closed:
             self._lost(client)
             return
-        self._client = client
+        self._client, self._requests = client, requests
         self.connection += 1
         self.trouble.end("connection")
         self._available.callback(None)
@@ -166,7 +168,7 @@ class NatsStreams:
             self.trouble.begin("connection", "the connection was lost")
             self._timer = self._reactor.callLater(0.05, self._connect)
 
-    async def _open(self) -> tuple[Any, int]:
+    async def _open(self) -> tuple[Any, Requests, int]:
         try:
             import nats.aio.client
         except ImportError as e:
@@ -174,8 +176,11 @@ class NatsStreams:
         client: Any = nats.aio.client.Client()
         loop = self._loop
         assert loop is not None
+        requests: Requests | None = None
 
         async def closed() -> None:
+            if requests is not None:
+                requests.end()
             loop.callInReactor(self._lost, client)
 
         async def failed(fault: Exception) -> None:
@@ -197,11 +202,13 @@ class NatsStreams:
                 **self._options,
             )
             kept = await self._prepare(client)
+            requests = Requests(client)
+            await requests.start()
             await client.subscribe(f"{ALIVE_PREFIX}.*", cb=self._heard)
         except BaseException:
             await _close(client)
             raise
-        return client, kept
+        return client, requests, kept
 
     async def _prepare(self, client: Any) -> int:
         """
@@ -298,38 +305,36 @@ class NatsStreams:
 
     def append(self, write: Write) -> Deferred[int]:
         """See L{IStreams.append}."""
-        return self._run(lambda client: self._append(client, write))
+        return self.appendAll([write]).addCallback(_onlyOf)
 
     def appendAll(self, writes: Sequence[Write]) -> Deferred[list[Result]]:
         """See L{IStreams.appendAll}."""
-
-        async def one(client: Any, write: Write) -> Result:
-            try:
-                return await self._guarded(client, lambda _: self._append(client, write))
-            except (Fenced, BrokerUnavailable) as e:
-                return e
+        requests = self._requests
 
         async def all(client: Any) -> list[Result]:
-            return await asyncio.gather(*[one(client, write) for write in writes])
+            assert requests is not None
+            replies = await requests.ask([_requestOf(write) for write in writes], ATTEMPT)
+            return [self._resultOf(*pair) for pair in zip(writes, replies, strict=True)]
 
         return self._run(all)
 
-    async def _append(self, client: Any, write: Write) -> int:
-        headers = {_EXPECTED: str(write.expected), _STREAM: write.stream.value}
-        if write.id:
-            headers[_ID] = write.id
-        if write.stream is Stream.EVENTS:
-            headers[PREVIOUS] = str(write.expected)
-        reply = await client.request(write.subject, write.payload, timeout=ATTEMPT, headers=headers)
-        answer = json.loads(reply.data)
-        error = answer.get("error")
-        if error is None:
-            self._wentWell()
-            return int(answer["seq"])
-        if error.get("err_code") == _WRONG_LAST:
-            raise Fenced(str(error.get("description")))
-        # It is full, for example.
-        raise _ApiError({**error, "description": f"{write.stream.value}: {error['description']}"})
+    def _resultOf(self, write: Write, reply: Reply) -> Result:
+        try:
+            if isinstance(reply, Exception):
+                raise reply
+            answer = json.loads(reply)
+            error = answer.get("error")
+            if error is None:
+                self._wentWell()
+                return int(answer["seq"])
+            if error.get("err_code") == _WRONG_LAST:
+                return Fenced(str(error.get("description")))
+            # It is full, for example.
+            raise _ApiError(
+                {**error, "description": f"{write.stream.value}: {error['description']}"}
+            )
+        except Exception as e:
+            return BrokerUnavailable(self._unavailable(e))
 
     def _wentWell(self) -> None:
         if self.trouble.has("requests") and self._loop is not None:
@@ -420,6 +425,22 @@ class NatsStreams:
 async def _close(client: Any) -> None:
     with contextlib.suppress(Exception):  # It is gone.
         await asyncio.wait_for(client.close(), ATTEMPT)
+
+
+def _requestOf(write: Write) -> Request:
+    headers = {_EXPECTED: str(write.expected), _STREAM: write.stream.value}
+    if write.id:
+        headers[_ID] = write.id
+    if write.stream is Stream.EVENTS:
+        headers[PREVIOUS] = str(write.expected)
+    return Request(write.subject, write.payload, headers)
+
+
+def _onlyOf(results: list[Result]) -> int:
+    [result] = results
+    if isinstance(result, int):
+        return result
+    raise result
 
 
 def _stored(subject: str, number: int, payload: bytes, headers: Mapping[str, str]) -> Stored:
