@@ -128,6 +128,7 @@ class Monitor:
     def start(self) -> None:
         """Start it, and wait until it listens."""
         with open(self._log, "ab") as log:
+            before = log.tell()
             self._process = subprocess.Popen(
                 self._command,
                 env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": ""},
@@ -136,7 +137,7 @@ class Monitor:
                 stderr=log,
             )
         end = time.monotonic() + PATIENCE
-        while b"starting on" not in (text := self._log.read_bytes()):
+        while b"starting on" not in (text := self._log.read_bytes()[before:]):
             if self._process.poll() is not None or time.monotonic() > end:
                 raise RuntimeError(text.decode())
             time.sleep(0.05)
@@ -158,7 +159,7 @@ class Monitor:
         with urllib.request.urlopen(f"http://127.0.0.1:{self._web}/metrics") as reply:
             lines: list[str] = reply.read().decode().splitlines()
         name = "ovsdb_monitor_switch_speaking{"
-        return sum(line.startswith(name) and line.endswith(" 1") for line in lines)
+        return sum(line.startswith(name) and float(line.rpartition(" ")[2]) == 1 for line in lines)
 
     def stall(self) -> float:
         """The longest stall since the last call, in seconds."""
@@ -358,6 +359,8 @@ def main() -> int:
     if missing():
         note("nats-server is not installed: apt-get install nats-server")
         return 1
+    # All that was started is ended then, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     # The processes that are started inherit this limit.
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = FLEET * (MONITORS + 1) + 100

@@ -65,13 +65,31 @@ def fleet(found: Mapping[str, Any], switches: int) -> str:
     rows = [
         ("from dialling in until all switches are spoken for (s)", significant(found["spoken"])),
         ("each monitor speaks for", _list(found["balance"])),
-        ("memory of a monitor, a switch with 100 interfaces (kB)", _each(found["memory"], switches, 1e-3)),
+        (
+            "memory of a monitor, a switch with 100 interfaces (kB)",
+            _each(found["memory"], switches, 1e-3),
+        ),
         ("the same after a little churn (kB)", _each(found["memoryAfter"], switches, 1e-3)),
-        ("CPU of a monitor at rest, a switch and second (µs)", _each(rest["monitors"], switches * rest["seconds"], 1e6)),
-        ("CPU of nats-server at rest (ms a second)", significant(rest["broker"] / rest["seconds"] * 1e3)),
-        ("one event a second of each switch: CPU of a monitor (% of a core)", _each(churn["monitors"], churn["seconds"], 100)),
-        ("the same: CPU of nats-server (% of a core)", significant(churn["broker"] / churn["seconds"] * 100)),
-        ("the same: messages a second in OVSDB_EVENTS", significant(churn["events"] / churn["seconds"])),
+        (
+            "CPU of a monitor at rest, a switch and second (µs)",
+            _each(rest["monitors"], switches * rest["seconds"], 1e6),
+        ),
+        (
+            "CPU of nats-server at rest (ms a second)",
+            significant(rest["broker"] / rest["seconds"] * 1e3),
+        ),
+        (
+            "one event a second of each switch: CPU of a monitor (% of a core)",
+            _each(churn["monitors"], churn["seconds"], 100),
+        ),
+        (
+            "the same: CPU of nats-server (% of a core)",
+            significant(churn["broker"] / churn["seconds"] * 100),
+        ),
+        (
+            "the same: messages a second in OVSDB_EVENTS",
+            significant(churn["events"] / churn["seconds"]),
+        ),
         ("the same: messages a second in OVSDB_NOW", significant(churn["now"] / churn["seconds"])),
         ("the same: bytes of an event in OVSDB_EVENTS", significant(churn["eventsBytes"] / event)),
         ("kill -9 of one: switches for which it spoke", str(killed["switches"])),

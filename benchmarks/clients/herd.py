@@ -71,11 +71,14 @@ class Switch:
             newUUID(): text(complete(interfaceRow(number))) for number in range(interfaces)
         }
 
-    def snapshot(self) -> bytes:
+    def snapshot(self, requests: dict[str, Any]) -> bytes:
         """The initial reply to a monitor request."""
+        known = {"external_ids": self.identity, "next_cfg": 0, "cur_cfg": 0}
+        columns = requests["Open_vSwitch"][0]["columns"]
+        row = {name: known[name] for name in columns}
         rows = b",".join(b'"%s":{"new":%s}' % (u.encode(), r) for u, r in self._rows.items())
-        ids = text({self.row: {"new": {"external_ids": self.identity}}})
-        return b'{"Interface":{%s},"Open_vSwitch":%s}' % (rows, ids)
+        switch = text({self.row: {"new": row}})
+        return b'{"Interface":{%s},"Open_vSwitch":%s}' % (rows, switch)
 
     @property
     def identity(self) -> Any:
@@ -175,7 +178,7 @@ class Session(asyncio.Protocol):
             return text(locks.unlock(self.notify, params))
         if method == "monitor":
             self._monitor = text(params[1])
-            return switch.snapshot()
+            return switch.snapshot(params[2])
         if method == "transact" and params[1]["op"] == "assert":
             if not locks.holds(self.notify, params[1]["lock"]):
                 return text([{"error": "not owner", "details": ""}])

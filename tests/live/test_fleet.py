@@ -8,19 +8,36 @@ switch is in memory; its lock is granted by the test.
 
 from __future__ import annotations
 
+import importlib.util
+import json
 import sys
 from typing import Any
 
+import nats
 from twisted.internet.defer import Deferred, succeed
 
 from tests.fakes.documented import CHECKOUT
-from tests.live.test_broker import CLOCK, BrokerTestCase
+from tests.live.test_broker import CLOCK, BrokerTestCase, sleep
 from tests.test_examples import Program
+from twisted_ovsdb.publish import nowwriter
+from twisted_ovsdb.publish.asyncloop import ThreadLoop
 from twisted_ovsdb.publish.observer import PublishingObserver, publishing
 from twisted_ovsdb.publish.streampublisher import StreamPublisher
+from twisted_ovsdb.publish.streams import Stream
+from twisted_ovsdb.publish.subjects import eventSubject, objectsPattern
 from twisted_ovsdb.testing import MemoryServer, connectedFactory
 
 READER = str(CHECKOUT / "examples" / "fleet_reader.py")
+
+
+def readerModule() -> Any:
+    """The reader as a module; it prints nothing."""
+    spec = importlib.util.spec_from_file_location("fleet_reader", READER)
+    assert spec is not None and spec.loader is not None
+    module: Any = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.print = lambda *text, **options: None
+    return module
 
 
 class Held:
@@ -109,6 +126,66 @@ class ObserverTests(BrokerTestCase):
         told = [line for line in early.everything.decode().splitlines() if " br-" not in line]
         expected = ["s1 now tap1", "s1 online tap2", "s1 offline tap1", "s1 online tap3"]
         self.assertEqual(told, expected)
+
+    async def names(self, fleet: Any, *expected: str) -> None:
+        """Wait until a reader has these ports, and no others."""
+
+        def so() -> bool:
+            return {each["name"] for each in fleet.online["s1"].values()} == {*expected}
+
+        await self.until(so)
+
+    async def test_awayOverPurge(self) -> None:
+        """
+        A reader that was away while an interface went, and while the object that said so
+        was removed, is right afterwards: it has the events, or sees that they are missing, and
+        then what is not there is gone.
+        """
+        self.patch(nowwriter, "TOMBSTONE", 0.2)
+        self.held = Held()
+        server = MemoryServer()
+        server.addBridge("br-int")
+        for number in (1, 2):
+            server.addPort("br-int", f"tap{number}", iface_id=f"vm-{number}", ofport=number)
+        first = self.observer("first")
+        connectedFactory(server, publishing(first), source="s1")
+        streams = self.streams("test")
+        await streams.available()
+
+        async def objects() -> set[str]:
+            found = await streams.lastOfEach(Stream.NOW, objectsPattern("s1"))
+            return {json.loads(each.payload)["interface"]["name"] for each in found}
+
+        while await objects() != {"br-int", "tap1", "tap2"}:
+            await sleep(0.05)
+        loop = ThreadLoop(CLOCK)
+        self.addCleanup(loop.stop)
+        client: Any = await loop.run(nats.connect(self.broker.url))
+        self.addCleanup(lambda: loop.run(client.close()))
+        js = client.jetstream()
+        away, other = (readerModule().Fleet() for _ in range(2))
+        taken = [await loop.run(fleet.take(js)) for fleet in (away, other)]
+        begin = taken[0]["s1"]["sequence"]
+
+        server.deletePort("tap1")
+        while "tap1" in await objects():
+            await sleep(0.3)
+            server.deletePort("tap2")
+            server.addPort("br-int", "tap2", iface_id="vm-2", ofport=2)
+        server.addPort("br-int", "tap3", iface_id="vm-3", ofport=3)
+        await self.until(lambda: first.lag == 0)
+
+        # All events are there.
+        loop.run(other.events(js, begin, taken[1])).addErrback(lambda _: None)
+        await self.names(other, "br-int", "tap2", "tap3")
+        # The oldest ones are not.
+        last = await streams.last(Stream.EVENTS, eventSubject("s1"))
+        assert last is not None
+        await streams.purge(Stream.EVENTS, eventSubject("s1"), last.sequence)
+        await loop.run(away.events(js, begin, taken[0]))
+        self.assertIn("tap1", [each["name"] for each in away.online["s1"].values()])
+        loop.run(away.follow(js)).addErrback(lambda _: None)
+        await self.names(away, "br-int", "tap2", "tap3")
 
     async def test_burst(self) -> None:
         """

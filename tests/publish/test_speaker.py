@@ -293,6 +293,28 @@ class HoleTests(SynchronousTestCase):
         self.assertIsNone(self.now())
         self.assertIsNotNone(self.now(2))
 
+    def test_tombstones(self) -> None:
+        """
+        An object that says that an interface is offline is removed a day after it went,
+        the oldest ones first; one that came again is not removed.
+        """
+        self.takeOver(self.one)
+        for number in (1, 2):
+            self.publish(self.one, lineAbout("online", vm(number)))
+            self.publish(self.one, lineAbout("offline", vm(number)))
+            self.clock.advance(1)
+            self.assertIsNotNone(self.now(number))
+            self.clock.advance(TOMBSTONE / 2)
+        self.publish(self.one, lineAbout("online", vm(3)))
+        self.clock.advance(1)
+        self.assertIsNone(self.now(1))
+        self.assertIsNotNone(self.now(2))
+        self.publish(self.one, lineAbout("online", vm(2)))
+        self.clock.advance(TOMBSTONE)
+        self.publish(self.one, lineAbout("online", vm(5)))
+        self.clock.advance(1)
+        self.assertIsNotNone(self.now(2))
+
     def test_old(self) -> None:
         """
         A write is compared first if its event was sent an hour ago, or on another

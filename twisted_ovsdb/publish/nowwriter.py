@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from itertools import islice, takewhile
 from typing import Final
 
 import attrs
@@ -112,7 +113,8 @@ class NowWriter:
 
     @ivar fences: by UUID, the number of the last message of the object's subject.
     @ivar checkpointFence: the same of the checkpoint.
-    @ivar tombstones: by UUID, when an object became one, and its number.
+    @ivar tombstones: by UUID, when an object became one, and its number; in the order of
+        these times.
     """
 
     _log = Logger()
@@ -366,8 +368,9 @@ class NowWriter:
 
     async def _purgeTombstones(self) -> None:
         limit = self._now() - TOMBSTONE
-        old = [uuid for uuid, (since, _) in self.tombstones.items() if since < limit]
-        for uuid in old[:TOGETHER]:
+        # The oldest ones are the first ones: a day may have many.
+        old = takewhile(lambda each: each[1][0] < limit, self.tombstones.items())
+        for uuid, _ in list(islice(old, TOGETHER)):
             _, number = self.tombstones[uuid]
             await self._purge(Stream.NOW, objectSubject(self._switch, uuid), number + 1)
             del self.tombstones[uuid]

@@ -218,7 +218,7 @@ class StreamPublisher:
         )
         writer.fences = dict(place.fences)
         writer.checkpointFence = place.checkpointFence
-        for uuid, stamp in place.tombstones.items():
+        for uuid, stamp in sorted(place.tombstones.items(), key=lambda each: each[1]):
             if uuid in place.fences:
                 age = max(0.0, self._wallClock() - stamp)
                 writer.tombstones[uuid] = (self._now() - age, place.fences[uuid])

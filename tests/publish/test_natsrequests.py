@@ -1,0 +1,132 @@
+# Copyright (c) The twisted_ovsdb authors.
+# See LICENSE for details.
+
+"""
+Tests for L{twisted_ovsdb.publish.natsrequests}, with a client that answers by hand.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+from twisted.trial.unittest import SynchronousTestCase
+
+from twisted_ovsdb.publish.natsrequests import Reply, Request, Requests
+
+
+@attrs.frozen
+class Message:
+    """A reply."""
+
+    subject: str
+    data: bytes
+    headers: Mapping[str, str] | None = None
+
+
+class Client:
+    """
+    What is used of a client of nats-py.
+
+    @ivar sent: of each message, its payload and where the reply goes.
+    """
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[bytes, str]] = []
+        self.hear: Any = None
+
+    def new_inbox(self) -> str:
+        """See nats-py."""
+        return "_INBOX.me"
+
+    async def subscribe(self, subject: str, cb: Any) -> None:
+        """See nats-py."""
+        assert subject == "_INBOX.me.*"
+        self.hear = cb
+
+    async def publish(
+        self, subject: str, payload: bytes, reply: str, headers: Mapping[str, str]
+    ) -> None:
+        """See nats-py."""
+        if payload == b"too large":
+            raise ValueError("maximum payload exceeded")
+        self.sent.append((payload, reply))
+
+
+class RequestsTests(SynchronousTestCase):
+    """
+    Many requests at once.
+    """
+
+    def replies(self, payloads: list[bytes], answer: Any, timeout: float = 5) -> list[Reply]:
+        """
+        Ask.
+
+        @param answer: a coroutine function of the client and the requests.
+        """
+
+        async def run() -> list[Reply]:
+            client = Client()
+            self.requests = Requests(client)
+            await self.requests.start()
+            wanted = [Request("s", each, {}) for each in payloads]
+            asked = asyncio.ensure_future(self.requests.ask(wanted, timeout))
+            await asyncio.sleep(0)
+            await answer(client, self.requests)
+            return await asked
+
+        found = asyncio.run(run())
+        self.assertEqual(self.requests._waiting, {})
+        return found
+
+    def test_order(self) -> None:
+        """
+        Each request gets its own reply, in whichever order they come; a reply that comes
+        twice, or to nobody, is ignored.
+        """
+
+        async def backwards(client: Client, requests: Requests) -> None:
+            for payload, inbox in reversed(client.sent):
+                await client.hear(Message(inbox, b"to " + payload))
+                await client.hear(Message(inbox, b"again"))
+            await client.hear(Message("_INBOX.me.77", b"to nobody"))
+
+        self.assertEqual(self.replies([b"1", b"2"], backwards), [b"to 1", b"to 2"])
+
+    def test_faults(self) -> None:
+        """
+        One that cannot be sent, one that nobody listens to, and one that is not answered in
+        time do not keep the others.
+        """
+
+        async def some(client: Client, requests: Requests) -> None:
+            (_, first), (_, nobody), _ = client.sent
+            await client.hear(Message(first, b"stored"))
+            await client.hear(Message(nobody, b"", {"Status": "503"}))
+
+        found = self.replies([b"too large", b"1", b"2", b"3"], some, timeout=0.01)
+        self.assertEqual(found[1], b"stored")
+        self.assertEqual(str(found[0]), "maximum payload exceeded")
+        self.assertEqual(str(found[2]), "no responders")
+        self.assertIsInstance(found[3], asyncio.TimeoutError)
+
+    def test_lost(self) -> None:
+        """When the connection is lost, nothing waits for the end of its time."""
+
+        async def lost(client: Client, requests: Requests) -> None:
+            await client.hear(Message(client.sent[0][1], b"stored"))
+            requests.end()
+
+        first, second = self.replies([b"1", b"2"], lost)
+        self.assertEqual(first, b"stored")
+        self.assertIsInstance(second, ConnectionError)
+
+    def test_none(self) -> None:
+        """No requests are answered at once."""
+
+        async def nothing(client: Client, requests: Requests) -> None:
+            self.assertEqual(client.sent, [])
+
+        self.assertEqual(self.replies([], nothing), [])
