@@ -51,11 +51,13 @@ soak: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	tools/install-openvswitch
+	tools/install-broker
 	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks.scale
 	$(BIN)/python -m benchmarks.neighbours
 	$(BIN)/python -m benchmarks.state
 	$(BIN)/python -m benchmarks.web
+	$(BIN)/python -m benchmarks.fleet
 
 docs: $(VENV)/.docs
 	$(BIN)/sphinx-build -W --keep-going -b html docs build/docs

@@ -150,8 +150,7 @@ class Monitor:
     @property
     def memory(self) -> int:
         """Its resident memory, in bytes."""
-        text = Path(f"/proc/{self._process.pid}/statm").read_text("ascii")
-        return int(text.split()[1]) * resource.getpagesize()
+        return resident(self._process.pid)
 
     @property
     def speaking(self) -> int:
@@ -161,13 +160,14 @@ class Monitor:
         name = "ovsdb_monitor_switch_speaking{"
         return sum(line.startswith(name) and float(line.rpartition(" ")[2]) == 1 for line in lines)
 
-    def stall(self) -> float:
-        """The longest stall since the last call, in seconds."""
+    def stall(self) -> tuple[float, float]:
+        """The longest stall since the last call, and the most work at once, in seconds."""
         self._stalls.unlink(missing_ok=True)
         self._process.send_signal(signal.SIGUSR1)
         while not self._stalls.exists():
             time.sleep(0.01)
-        return float(self._stalls.read_text("ascii"))
+        stall, work = self._stalls.read_text("ascii").split()
+        return float(stall), float(work)
 
     def kill(self) -> float:
         """End it with SIGKILL. @return: when that was."""
@@ -186,11 +186,18 @@ class Monitor:
             self._process.wait()
 
 
+def resident(pid: int) -> int:
+    """The resident memory of a process, in bytes."""
+    text = Path(f"/proc/{pid}/statm").read_text("ascii")
+    return int(text.split()[1]) * resource.getpagesize()
+
+
 class Scene:
     """
     A broker, monitors, and switches that dial in at all of them.
 
     @ivar empty: the memory of a monitor that has no switches.
+    @ivar emptyBroker: the memory of a broker that has no messages.
     """
 
     def __init__(
@@ -207,6 +214,7 @@ class Scene:
             stack.callback(self.monitors[-1].end)
         time.sleep(1)
         self.empty = self.monitors[0].memory
+        self.emptyBroker = resident(self.broker.pid)
         start = time.monotonic()
         self.herd = Herd([each.port for each in self.monitors], switches, interfaces, folder)
         stack.callback(self.herd.end)
@@ -236,7 +244,7 @@ def rate(switches: int, events: int, seconds: float) -> Figures:
         before = found.read(published.sizes)
         began = time.time()
         made = found.herd.churn(events, seconds)
-        stall = monitor.stall()
+        stall, work = monitor.stall()
         time.sleep(SETTLE)
         cpu, broker = monitor.cpu - cpu, processorTime(found.broker.pid) - broker
         after = found.read(published.sizes)
@@ -246,6 +254,7 @@ def rate(switches: int, events: int, seconds: float) -> Figures:
         "cpu": cpu / made["events"],
         "broker": broker / made["events"],
         "stall": stall,
+        "work": work,
         "missing": made["events"] - lags["told"],
         **_shares("event", lags["events"]),
         **_shares("now", lags["now"]),
@@ -298,6 +307,8 @@ def fleet(seconds: float) -> Figures:
         time.sleep(SETTLE)
         figures: Figures = {"spoken": found.spoken, "balance": _balance(found)}
         figures["memory"] = [each.memory - found.empty for each in found.monitors]
+        figures["objects"] = found.read(published.sizes)["objects"]
+        figures["brokerMemory"] = resident(found.broker.pid) - found.emptyBroker
         figures["rest"] = _used(found, lambda: time.sleep(seconds), seconds)
         note(f"one event a second of each switch, {seconds:g} s")
         figures["churn"] = _used(found, lambda: found.herd.churn(FLEET, seconds), seconds)
@@ -339,13 +350,15 @@ def _used(found: Scene, work: Callable[[], object], seconds: float) -> Figures:
     cpus = [each.cpu for each in found.monitors]
     broker = processorTime(found.broker.pid)
     start = time.monotonic()
-    work()
+    done = work()
     wall = time.monotonic() - start
     figures: Figures = {
         "seconds": wall,
         "monitors": [each.cpu - cpu for each, cpu in zip(found.monitors, cpus, strict=True)],
         "broker": processorTime(found.broker.pid) - broker,
     }
+    if isinstance(done, dict):
+        figures["made"] = done["events"]
     after = found.read(published.sizes)
     return {**figures, **{name: after[name] - before[name] for name in after}}
 

@@ -15,9 +15,6 @@ from benchmarks.bars import significant
 STALL: Final = 0.020
 """What the longest stall may be, in seconds."""
 
-PROTOTYPE: Final = 146.0
-"""Microseconds of CPU that the prototype had for an event."""
-
 _RATES: Final = {
     "rate": ("events a second, with beginning and end", 1.0),
     "cpu": ("CPU of the monitor, an event (µs)", 1e6),
@@ -27,6 +24,7 @@ _RATES: Final = {
     "nowP50": ("transaction until stored in OVSDB_NOW, p50 (ms)", 1e3),
     "nowWorst": ("the same, worst (ms)", 1e3),
     "stall": ("longest stall of the monitor's reactor (ms)", 1e3),
+    "work": ("most work of the reactor at once (ms of CPU)", 1e3),
     "messages": ("messages in OVSDB_EVENTS", 1.0),
     "writes": ("messages in OVSDB_NOW", 1.0),
     "lines": ("events", 1.0),
@@ -61,8 +59,12 @@ def fleet(found: Mapping[str, Any], switches: int) -> str:
     """Several monitors."""
     killed, rest, churn = found["killed"], found["rest"], found["churn"]
     monitors = len(found["balance"])
-    event = churn["seconds"] * switches
     rows = [
+        ("objects and checkpoints in OVSDB_NOW", f"{found['objects']:,}"),
+        (
+            "memory of nats-server for an object (kB)",
+            significant(found["brokerMemory"] / found["objects"] / 1e3),
+        ),
         ("from dialling in until all switches are spoken for (s)", significant(found["spoken"])),
         ("each monitor speaks for", _list(found["balance"])),
         (
@@ -91,7 +93,10 @@ def fleet(found: Mapping[str, Any], switches: int) -> str:
             significant(churn["events"] / churn["seconds"]),
         ),
         ("the same: messages a second in OVSDB_NOW", significant(churn["now"] / churn["seconds"])),
-        ("the same: bytes of an event in OVSDB_EVENTS", significant(churn["eventsBytes"] / event)),
+        (
+            "the same: bytes of an event in OVSDB_EVENTS",
+            significant(churn["eventsBytes"] / churn["made"]),
+        ),
         ("kill -9 of one: switches for which it spoke", str(killed["switches"])),
         ("until another one speaks for a switch, p50 (s)", significant(killed["p50"])),
         ("the same, p99 (s)", significant(killed["p99"])),
