@@ -96,6 +96,25 @@ class PrepareTests(SynchronousTestCase):
         self.assertEqual(rows, {"a": [0], "b": [0], "c": [0]})
         self.assertEqual(changes, [("a", [8], [0]), ("c", None, [0]), ("d", [0], None)])
 
+    def test_changedAfterItWasCompared(self) -> None:
+        """
+        A row that was equal, and has changed since, is changed back.
+        """
+
+        def change(replica: Replica[Any]) -> None:
+            list(replica.apply({"b": [replica.rows["b"][0] + 1]}))
+
+        before = {uuid: [0] for uuid in "abc"}
+        rows, changes = self.replaced(before, dict(before), change)
+        self.assertEqual((rows, changes), (before, [("b", [2], [0])]))
+
+    def test_first(self) -> None:
+        """
+        A first snapshot has nothing to be compared with, and takes no turn.
+        """
+        replica: Replica[list[int]] = Replica()
+        self.assertEqual(list(replica.prepare({uuid: [0] for uuid in "abcdef"})), [])
+
     def test_another(self) -> None:
         """
         What was prepared for one snapshot is not applied for another one.

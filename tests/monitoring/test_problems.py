@@ -210,6 +210,7 @@ class EachProblemTests(ProblemsTestCase):
         (found,) = self.expect("problem not-applying")
         self.assertEqual(found.detail, "cur_cfg 3 is behind next_cfg 4")
         self.assertEqual((found.interface, found.kind), (None, None))
+        self.assertEqual(self.factory.problems(), (found,))
         self.configure(4, 4)
         self.server.advance(AFTER)
         self.expect("solved not-applying")
@@ -340,7 +341,8 @@ class TimeTests(ProblemsTestCase):
 
     def test_forgotten(self) -> None:
         """
-        The problems of a switch that is forgotten are not solved one by one.
+        The problems of a switch that is forgotten are not solved one by one. When it
+        comes back, they have to last again.
         """
         self.server.addPort("br-int", "eth7")
         self.watch()
@@ -351,6 +353,13 @@ class TimeTests(ProblemsTestCase):
         self.factory.monitor._forget(ForgetReason.AGE)
         self.expect("forgotten")
         self.assertEqual(self.fold.problems, {})
+        self.server.advance(0)
+        assert self.factory.connector is not None
+        self.factory.connector.connect()
+        self.server.advance(0)
+        self.expect("online bridge br-int initial", "synchronized initial")
+        self.server.advance(AFTER)
+        self.expect("problem pending eth7")
 
 
 class ObserverTests(ProblemsTestCase):
@@ -548,34 +557,73 @@ class SettingsTests(ProblemsTestCase):
             )
             self.assertIn("problemsAfter", str(error))
 
+    def sliced(self) -> None:
+        """
+        A watch that looks at one of three interfaces in each turn.
+        """
+        self.patch(problemwatch, "LOOK_SLICE", 1)
+        self.watch()
+        self.clock = clock = Clock()
+        self.rows: dict[str, Any] = {}
+        self.changes: list[Any] = []
+        present = Present(self.rows)
+        present.current, present.snapshots = True, 1
+        self.problems = Problems(self.rows, AFTER)
+        self.sliceWatch = problemwatch.ProblemWatch(
+            self.problems,
+            present,
+            lambda: None,
+            clock,
+            clock.seconds,
+            self.changes.extend,
+            lambda: None,
+        )
+
+    def put(self, ofport: int | None) -> None:
+        """
+        The three interfaces have this OpenFlow port.
+        """
+        for number in range(3):
+            row = vmRow(f"tap{number}", f"vm-{number}", ofport)
+            self.rows[uuid(number)] = interface(number, row)
+            self.problems.note(uuid(number), None, None)
+        self.sliceWatch.settle()
+
     def test_endedInSlices(self) -> None:
         """
         What has ended is not found, also while it is still looked at in slices.
         """
-        self.patch(problemwatch, "LOOK_SLICE", 1)
-        self.watch()
-        clock = Clock()
-        rows: dict[str, Any] = {}
-        changes: list[Any] = []
-        present = Present(rows)
-        present.inSync, present.session = True, 1
-        problems = Problems(rows, AFTER)
-        watch = problemwatch.ProblemWatch(
-            problems, present, lambda: None, clock, clock.seconds, changes.extend, lambda: None
-        )
-        for ofport, wait in ((None, AFTER - 1), (5, 2.0)):
-            for number in range(3):
-                rows[uuid(number)] = interface(
-                    number, vmRow(f"tap{number}", f"vm-{number}", ofport)
-                )
-                problems.note(uuid(number), None, None)
-            watch.settle()
-            if ofport is None:
-                clock.pump([0, 0, 0])
-            # Where the reactor is late, the timer is due before the last slice.
-            clock.advance(wait)
-        clock.advance(AFTER)
-        self.assertEqual((changes, problems.found), ([], {}))
+        self.sliced()
+        self.put(None)
+        self.clock.pump([0, 0, 0])
+        self.clock.advance(AFTER - 1)
+        self.put(5)
+        # Where the reactor is late, the timer is due before the last slice.
+        self.clock.advance(2)
+        self.clock.pump([0, 0, AFTER])
+        self.assertEqual((self.changes, self.problems.found), ([], {}))
+
+    def test_goneInSlices(self) -> None:
+        """
+        What is gone is no problem any more, also where it was not looked at yet.
+        """
+        self.sliced()
+        self.put(None)
+        self.clock.pump([0, 0, 0, AFTER])
+        self.assertEqual(len(list(self.sliceWatch.each())), 3)
+        self.rows.clear()
+        self.assertEqual(list(self.sliceWatch.each()), [])
+
+    def test_beginsAfterTheLastSlice(self) -> None:
+        """
+        The time of a snapshot begins when all of it was looked at.
+        """
+        self.sliced()
+        self.put(None)
+        self.clock.pump([2, AFTER - 0.5])
+        self.assertEqual(self.changes, [])
+        self.clock.advance(0.5)
+        self.assertEqual(len(self.changes), 3)
 
     def test_slices(self) -> None:
         """

@@ -23,6 +23,8 @@ from twisted_ovsdb import (
     InterfaceKind,
     InterfaceOnline,
     IOvsdbEventObserver,
+    Problem,
+    ProblemFound,
     Synchronized,
     onlyKinds,
     withoutReplays,
@@ -182,6 +184,18 @@ class EachFilterTests(SynchronousTestCase):
         everything = Synchronized(Cause.INITIAL, (vm(1), tunnel), "tcp:test")
         onlyKinds(wanted, InterfaceKind.VM).eventReceived(everything)
         self.assertEqual(wanted.events, [attrs.evolve(everything, interfaces=(vm(1),))])
+
+    def test_problems(self) -> None:
+        """
+        A filter passes on the problems of what it wants, and of the switch.
+        """
+        wanted = Recorder()
+        tunnel = attrs.evolve(vm(2), kind=InterfaceKind.TUNNEL)
+        told = [ProblemFound(Problem.FAILED, row, 1.0, "", "tcp:test") for row in (vm(1), None)]
+        others = [ProblemFound(Problem.FAILED, tunnel, 1.0, "", "tcp:test")]
+        for event in (*others, *told):
+            onlyKinds(wanted, InterfaceKind.VM).eventReceived(event)
+        self.assertEqual(wanted.events, told)
 
     def test_result(self) -> None:
         """

@@ -13,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fakes.rows import uuid, vm
 from twisted_ovsdb.database.monitorcond import MONITOR_COND
+from twisted_ovsdb.events import UNIDENTIFIED
 from twisted_ovsdb.openvswitch.classify import ClassificationRules
 from twisted_ovsdb.openvswitch.known import SLICE, KnownSwitch
 from twisted_ovsdb.openvswitch.topology import Parent
@@ -37,3 +38,35 @@ class SliceTests(SynchronousTestCase):
         steps = len(list(known.prepare(rows)))
         self.assertGreaterEqual(steps, 2 * 3)
         self.assertLessEqual(steps, 2 * 3 + 2)
+
+
+class ForgetTests(SynchronousTestCase):
+    """
+    Tests for L{KnownSwitch.forget}.
+    """
+
+    def test_nothingLeft(self) -> None:
+        """
+        Nothing is known of a switch that was forgotten: neither who it is, nor what it
+        has, nor how far it has come.
+        """
+        known = KnownSwitch(
+            ClassificationRules(), (), MONITOR_COND, True, True, "s", lambda: None, True
+        )
+        ports = {uuid(n): Parent("p", (uuid(1),), True) for n in (2, 3)}
+        bridges = {uuid(n + 2): Parent(f"br{n}", (uuid(n),), True) for n in (2, 3)}
+        switch = {"external_ids": {"system-id": "a"}, "next_cfg": 2, "cur_cfg": 1}
+        rows: dict[str, dict[str, Any]] = {
+            "Interface": {uuid(1): vm(1)},
+            "Port": ports,
+            "Bridge": bridges,
+            "Open_vSwitch": {uuid(9): switch},
+        }
+        list(known.prepare(rows))
+        list(known.snapshot(rows))
+        self.assertEqual((known.present.switch, known.configuration()), ("a", (2, 1)))
+        self.assertEqual(known.torn, {uuid(1): ("br2", "br3")})
+        list(known.forget())
+        self.assertEqual((known.present.identity, known.present.switch), (UNIDENTIFIED, "s"))
+        self.assertIsNone(known.configuration())
+        self.assertEqual((dict(known.torn), dict(known.present.rows)), ({}, {}))

@@ -86,7 +86,6 @@ class Replica(Generic[Row]):
         if prepared is not None and prepared[0] is rows and prepared[1] == self._version:
             return self.apply(prepared[2])
         if not self._rows:
-            self._version += 1
             self._rows.update(rows)
             return zip(rows, repeat(None), rows.values())
         gone: dict[str, Row | None] = {uuid: None for uuid in self._rows if uuid not in rows}

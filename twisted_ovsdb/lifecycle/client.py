@@ -218,7 +218,6 @@ class OvsdbClientFactory(ReconnectingClientFactory, Generic[Monitor]):
         if not self.continueTrying or self._connecting or self._callID is not None:
             return
         wait = self._backOff.wait(self._healthyFor)
-        self._healthyFor = None
         # Before the hook is told, which may stop the factory, or connect it.
         self._callID = self.clock.callLater(wait, self._connectAgain, connector)
         self._hooks.tell(ConnectionHook.waiting, self._sourceOf(connector), wait)

@@ -23,7 +23,6 @@ from twisted_ovsdb.monitoring.audit import AuditCounts
 from twisted_ovsdb.monitoring.earlier import Told
 from twisted_ovsdb.monitoring.monitor import InterfaceMonitor
 from twisted_ovsdb.openvswitch.classify import ClassificationRules
-from twisted_ovsdb.parameters import checkFlags
 from twisted_ovsdb.wire.jsonstream import DEFAULT_MAX_LENGTH
 
 
@@ -125,7 +124,6 @@ class OvsdbMonitorFactory(OvsdbClientFactory[InterfaceMonitor]):
             host's name and the number of the process.
         @raise ValueError: if a value is wrong; the text names the parameter.
         """
-        checkFlags(identify=identify)
         checkLockOf(lock, members)
         source = checkSource(source)
         clock, now = timeSource(clock)

@@ -120,8 +120,7 @@ class Audit:
         except ProtocolViolation as e:
             session.protocol.abort(copy(e))
         except RequestNotSent:
-            if session is self._session:
-                self._wait()
+            self._wait()  # It fails at once: the session is the same.
         except OvsdbError as e:
             # Not when the session was lost meanwhile.
             if session is self._session:

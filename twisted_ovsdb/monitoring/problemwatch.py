@@ -76,9 +76,7 @@ class ProblemWatch:
             concerned = problems.look(now, LOOK_SLICE)
             if concerned:
                 self._onChanges(concerned)
-        if not self._present.current:
-            self._pause()
-        elif problems.changed:
+        if problems.changed:
             self._turn.take(self._goOn)
         else:
             problems.configure(self._configuration(), now)
@@ -124,9 +122,8 @@ class ProblemWatch:
         now = self._now()
         ripe = list(self.problems.ripen(now, self._clock.seconds() - now, LOOK_SLICE))
         self._schedule(now)
-        if ripe:
-            self._onChanges(ripe)
-            self._deliver()
+        self._onChanges(ripe)
+        self._deliver()
 
     def each(self) -> Iterator[ProblemFound]:
         """

@@ -8,7 +8,6 @@ on which bridge each of them is, and which switch it is.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
@@ -283,4 +282,5 @@ class KnownSwitch:
 
 def _consume(changes: Iterator[object]) -> None:
     """Apply changes that nobody has to know."""
-    deque(changes, maxlen=0)
+    for _ in changes:
+        pass

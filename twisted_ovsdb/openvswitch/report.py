@@ -101,8 +101,7 @@ class Report:
             told = self._told.get(key)
             if told is not None and told[0] is not now:
                 del self._told[key]
-                if now is not None:
-                    self._waiting[key] = None
+                self._waiting[key] = None
                 return self._solved(key, told, self._tracker.present.identity)
             if told is None and now is not None:
                 return self._found(key, now)

@@ -210,7 +210,7 @@ class Tokens:
 
         @raise ProtocolViolation: the first token that cannot stand where it stands.
         """
-        opened, last = bytearray(self._open), self._last[0] if self._last else 0
+        opened, last = bytearray(self._open), (self._last or b"\0")[0]
         if self._inString:
             rest = _REST_OF_STRING.match(piece, self._escaped)
             if rest is None:
