@@ -86,6 +86,15 @@ class CallTests(ProtocolTestCase):
         self.receive({"id": 1, "result": ["T"], "error": None})
         self.assertEqual(self.successResultOf(result), ["T"])
 
+    def test_counts(self) -> None:
+        """
+        Messages are counted, and the replies among them.
+        """
+        self.protocol.call("list_dbs", [])
+        echo = {"id": "x", "method": "echo", "params": []}
+        self.receive(echo, {"id": 1, "result": ["T"], "error": None}, echo)
+        self.assertEqual((self.protocol.messages, self.protocol.replies), (3, 1))
+
     def test_resultsInAnyOrder(self) -> None:
         """
         Each reply goes to its own request.

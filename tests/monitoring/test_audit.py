@@ -11,6 +11,7 @@ import random
 from typing import Any
 
 import attrs
+from twisted.internet.defer import fail
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -20,6 +21,7 @@ from twisted_ovsdb import (
     InterfaceChanged,
     OvsdbMonitorFactory,
     ReplicaWrong,
+    RequestNotSent,
     RpcError,
 )
 from twisted_ovsdb.monitoring.audit import AUDIT_ROWS, AuditCounts
@@ -199,6 +201,41 @@ class AuditTests(SynchronousTestCase):
         self.steps(3)
         self.assertGreater(self.factory.audited().rounds, 2)
         self.assertEqual(self.factory.audited().mismatches, 0)
+
+    def test_notSent(self) -> None:
+        """
+        Where too much waits to be sent, the audit waits too, and goes on.
+        """
+        self.watch()
+        protocol = self.factory.monitor._session and self.factory.monitor._session.protocol
+        with capturedLogs() as logs:
+            transact = self.patch(
+                protocol, "transact", lambda *operations: fail(RequestNotSent("too much waits"))
+            )
+            self.steps(2)
+            transact.restore()
+            self.steps(1)
+        self.assertEqual(self.factory.audited(), AuditCounts(1, 3, 0))
+        self.assertEqual([log for log in logs if log["log_level"] >= LogLevel.warn], [])
+
+    def test_late(self) -> None:
+        """
+        What a server answers when the monitor has left it counts for nothing, be it
+        rows or a refusal.
+        """
+        for forgotten in ((), ("transact",)):
+            self.watch()
+            self.server.stall()
+            self.steps(1)
+            self.factory.monitor.detach()
+            with capturedLogs() as logs:
+                self.server.forgetMethods(*forgotten)
+                self.server.resume()
+            self.assertEqual(self.factory.audited(), AuditCounts())
+            self.assertEqual([log for log in logs if log["log_level"] >= LogLevel.warn], [])
+            self.factory.stop()
+            self.server.advance(0)
+            self.assertEqual(self.server.clock.getDelayedCalls(), [])
 
     def test_F75_refused(self) -> None:
         """

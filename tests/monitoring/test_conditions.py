@@ -272,6 +272,26 @@ class ConditionTests(ConditionCase):
             server.synchronize(A)
             self.assertEqual((self.begunWith(), self.asked()), ({"T": "a"}, {"T": "b"}))
 
+    def test_stoppedByTheCallback(self) -> None:
+        """
+        What is asked for by a callback that stops the replica, when it is told the
+        snapshot, is asked for after the next start.
+        """
+        server, changed = self.server, []
+
+        def stop() -> None:
+            changed.append(self.change(T="b"))
+            server.factory.stop()
+
+        server.onTold = stop
+        server.synchronize(A, last=1)
+        self.failureResultOf(changed[0], CancelledError)
+        server.onTold = lambda: None
+        server.endpoint.protocol.connectionLost(Failure(ConnectionDone()))
+        server.connector.connect()
+        server.synchronize(A)
+        self.assertEqual(self.asked(), {"T": "b"})
+
     def test_detached(self) -> None:
         """
         The reply to a session that was left says nothing about the next one.

@@ -12,6 +12,7 @@ import copy
 import json
 import math
 import random
+from collections.abc import Callable
 from typing import Any
 
 from hypothesis import given
@@ -71,6 +72,7 @@ class Server:
 
     @ivar told: what the callback was told: the cause, and the changes by UUID.
     @ivar result: what the callback returns or raises.
+    @ivar onTold: what the callback does.
     @ivar asked: the last request: its method and its params.
     """
 
@@ -78,6 +80,7 @@ class Server:
         self.clock, self.endpoint, self.hook = Clock(), ManualEndpoint(), Reasons()
         self.told: list[tuple[Cause, dict[str, RowChange]]] = []
         self.result: Any = None
+        self.onTold: Callable[[], object] = lambda: None
         self.knows = knows
         self.schema: Any = RAW
         self.asked: tuple[str, Any] = ("", None)
@@ -93,6 +96,7 @@ class Server:
         Keep what is told.
         """
         self.told.append((cause, {change.uuid: change for change in told}))
+        self.onTold()
         if isinstance(self.result, BaseException):
             raise self.result
         return self.result

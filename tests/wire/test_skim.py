@@ -77,6 +77,24 @@ class SkimTests(SynchronousTestCase):
         data = (text * 20).encode()
         self.assertEqual(len(self.read(data, list(range(0, len(data), 97)), 1)[0]), 20)
 
+    def test_sideBySide(self) -> None:
+        """
+        Two strings side by side are a fault, also behind a string with marks.
+        """
+        data = b'{"{":"[""x"'
+        expected = self.read(data, [], NEVER)
+        self.assertNotEqual(expected[1], "")
+        self.assertEqual(self.read(data, [], 1), expected)
+
+    def test_notTokenByToken(self) -> None:
+        """
+        What can be skimmed is not read token by token, also behind another message.
+        """
+        self.patch(tokens.Tokens, "check", lambda self, piece: self.fail())
+        data = b'{"a":1} {"b":["c","d"]}'
+        for cut in range(9, len(data)):
+            self.assertEqual(self.read(data, [cut], NEVER)[0], [{"a": 1}, {"b": ["c", "d"]}])
+
     def test_backslash(self) -> None:
         """
         A backslash between tokens, at the end of a chunk, escapes nothing.

@@ -184,7 +184,7 @@ class InterfaceRows:
             name = string("name", name)
         if type(type_) is not str:
             type_ = string("type", type_)
-        if type(ofport) is not int or not -(2**63) <= ofport < 2**63:
+        if type(ofport) is not int or abs(ofport) >= 2**63:
             ofport = optionalInteger("ofport", ofport)
         if type(error) is not str:
             error = optionalString("error", error)
