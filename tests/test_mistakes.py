@@ -30,6 +30,7 @@ from twisted_ovsdb import (
     OvsdbMonitorFactory,
     OvsdbMonitorService,
     OvsdbProtocol,
+    OvsdbReplicaFactory,
     OvsInterface,
     Rows,
     TLSOptions,
@@ -206,6 +207,7 @@ class MistakesTests(SynchronousTestCase):
             ({"method": ["monitor"]}, "method must be one of monitor, monitor_cond, not ['mon"),
         ):
             self.assertSays(words, lambda options=options: factory(**options))
+        self.assertSays("source must be a text", lambda: self.replica(source=5))
         self.assertSays("ifaceId must be a text", factory().whenReady, 5)
         self.assertSays("timeout must be a number of seconds", factory().whenReady, "vm", "5")
         for seconds in (-1, float("nan")):
@@ -221,6 +223,59 @@ class MistakesTests(SynchronousTestCase):
             wrong: Any
             for wrong in (b"br0", 7, ["br0"]):
                 self.assertSays("bridge must be a text", known.interfaces, None, wrong)
+
+    def test_valuesOfOthers(self) -> None:
+        """
+        The listener and the factory of a replica, which make no monitor of interfaces,
+        find the same mistakes.
+        """
+        for options, words in (
+            ({"database": ["Open_vSwitch"]}, "database must be a text"),
+            ({"clock": Clock}, "clock must be a reactor or a Clock()"),
+            ({"clock": 5}, "clock must be a reactor or a Clock()"),
+            ({"hook": print}, "hook must be an instance of ConnectionHook"),
+            ({"snapshotTimeout": -1}, "snapshotTimeout must be a number from zero up"),
+            ({"probeInterval": -1}, "probeInterval must be a number from zero up"),
+            ({"maxLength": 0}, "maxLength must be a number above zero"),
+        ):
+            self.assertSays(words, lambda options=options: self.listener(**options))
+            self.assertSays(words, lambda options=options: self.replica(**options))
+        for options, words in (
+            ({"replay": "no"}, "replay must be True or False"),
+            ({"bridges": "no"}, "bridges must be True or False"),
+            ({"pin": "no"}, "pin must be True or False"),
+            ({"extraColumns": "mtu"}, "extraColumns must be a list of names"),
+            ({"extraColumns": [5]}, "extraColumns must be a list of names"),
+            ({"rules": "dragonflow"}, "rules must be ClassificationRules"),
+            ({"method": "x"}, "method must be one of monitor, monitor_cond, not 'x'"),
+            ({"problemsAfter": 0}, "problemsAfter must be a number above zero"),
+            ({"audit": 0}, "audit must be a number above zero"),
+            ({"forgetAfter": -1}, "forgetAfter must be a number from zero up"),
+            ({"lock": "no lock"}, "lock must have letters"),
+            ({"instance": "a"}, "instance needs lock"),
+            ({"fleet": 0}, "fleet must be a whole number above zero"),
+        ):
+            self.assertSays(words, lambda options=options: self.listener(**options))
+        for options, words in (
+            ({"connectTimeout": "5"}, "connectTimeout must be a number from zero up, not '5'"),
+            ({"leaderOnly": 1}, "leaderOnly must be True or False"),
+            ({"maxDelay": 0}, "maxDelay must be a number above zero"),
+            ({"members": 0}, "members must be a whole number above zero, not 0"),
+        ):
+            self.assertSays(words, lambda options=options: self.replica(**options))
+
+    def listener(self, **options: Any) -> Any:
+        """
+        A listener that does not listen.
+        """
+        return OvsdbListenerFactory(**{"clock": Clock(), **options})
+
+    def replica(self, **options: Any) -> Any:
+        """
+        A factory of a replica that does not connect.
+        """
+        defaults = {"database": "D", "clock": Clock()}
+        return OvsdbReplicaFactory(tables=["T"], onChanges=print, **{**defaults, **options})
 
     def test_tables(self) -> None:
         """

@@ -583,8 +583,24 @@ class HandingOverTests(LockTestCase):
         self.server.advance(SOON)
         self.assertFalse(factory.speaking)
         self.server._served.unknown.clear()
-        self.server.advance(REFUSED)
+        self.server.advance(REFUSED - SOON)
+        self.assertFalse(factory.speaking)
+        self.server.advance(SOON)
+        self.server.advance(0)
         self.assertTrue(factory.speaking)
+
+    def test_stealAfterARefusal(self) -> None:
+        """
+        Until it is asked for again, it can be taken at once.
+        """
+        self.server.forgetMethods("lock")
+        factory = self.monitor("a")
+        self.server.advance(SOON)
+        factory.stealLock()
+        self.server.advance(0)
+        self.assertTrue(factory.speaking)
+        self.stop(factory)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_twoOnOneConnection(self) -> None:
         """
