@@ -203,6 +203,7 @@ class MistakesTests(SynchronousTestCase):
             ({"source": 0}, "source must be a text"),
             ({"members": 1.5}, "members must be a whole number above zero, not 1.5"),
             ({"members": 0}, "members must be a whole number above zero, not 0"),
+            ({"members": 2, "lock": "fleet"}, "members must be 1"),
             ({"members": True}, "members must be a whole number above zero, not True"),
             ({"method": ["monitor"]}, "method must be one of monitor, monitor_cond, not ['mon"),
         ):

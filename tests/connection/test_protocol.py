@@ -280,6 +280,22 @@ class ServerRequestTests(ProtocolTestCase):
         self.assertIsNone(self.protocol.lost)
 
 
+class PauseTests(ProtocolTestCase):
+    """
+    Tests for L{OvsdbProtocol.pauseProducing}.
+    """
+
+    def test_closed(self) -> None:
+        """
+        A connection that is being closed is read to its end: with TLS, the goodbye of the
+        peer comes.
+        """
+        self.protocol.close(ConnectionLost())
+        self.protocol.pauseProducing()
+        self.assertEqual(self.transport.producerState, "producing")
+        self.assertFalse(self.protocol.paused)
+
+
 class MonitorTests(ProtocolTestCase):
     """
     Tests for L{OvsdbProtocol.monitor}.

@@ -108,6 +108,29 @@ class PrepareTests(SynchronousTestCase):
         rows, changes = self.replaced(before, dict(before), change)
         self.assertEqual((rows, changes), (before, [("b", [2], [0])]))
 
+    def test_comparedOnce(self) -> None:
+        """
+        What was compared in slices is not compared once more when it is applied, except
+        the rows that differ.
+        """
+        compared = []
+
+        class Counted:
+            def __init__(self, value: int) -> None:
+                self.value = value
+
+            def __eq__(self, other: object) -> bool:
+                compared.append(self)
+                return isinstance(other, Counted) and self.value == other.value
+
+        replica: Replica[Counted] = Replica()
+        list(replica.replace({uuid: Counted(0) for uuid in "abcd"}))
+        rows = {uuid: Counted(uuid == "d") for uuid in "abcd"}
+        list(replica.prepare(rows))
+        self.assertEqual(len(compared), 4)
+        self.assertEqual(len(list(replica.replace(rows))), 1)
+        self.assertEqual(len(compared), 5)
+
     def test_first(self) -> None:
         """
         A first snapshot has nothing to be compared with, and takes no turn.

@@ -8,9 +8,13 @@ that is connected already.
 
 from __future__ import annotations
 
+from twisted.internet.defer import fail
+from twisted.internet.error import ConnectionDone
 from twisted.logger import capturedLogs
+from twisted.python.failure import Failure
 
 from tests.lifecycle.test_listener import ListenerTestCase, Switch
+from twisted_ovsdb import RequestNotSent
 from twisted_ovsdb.lifecycle import claims
 from twisted_ovsdb.lifecycle.claims import MAX_CLAIMANTS
 
@@ -94,6 +98,18 @@ class ClaimTests(ListenerTestCase):
         why = "switch one is connected already, from tcp:10.0.0.1:1, and silent for 20 s"
         self.assertEqual(self.reasons(logs), [why])
         self.assertEqual(len(self.listener._claims), 0)
+
+    def test_notSent(self) -> None:
+        """
+        Where the echo cannot be sent, because too much waits to be sent, the claim waits.
+        """
+        victim = self.synchronize("one", 1)
+        self.patch(victim.protocol, "echo", lambda: fail(RequestNotSent("too much waits")))
+        claimant = self.claim("one")
+        self.assertTrue(self.isOpen(claimant))
+        victim.protocol.connectionLost(Failure(ConnectionDone()))
+        claimant.snapshot(1)
+        self.assertTrue(self.listener.monitors["one"].inSync)
 
     def test_F62_deadPresent(self) -> None:
         """

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import random
 import time
+from typing import Any
 
 from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
-from twisted.internet.testing import StringTransport
+from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.logger import capturedLogs
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
@@ -255,6 +256,17 @@ class BackOffTests(FactoryTestCase):
         self.assertIs(factory.clock, reactor)
         self.assertIs(factory._settings.now, time.monotonic)
         self.assertIs(InterfaceMonitor()._clock, reactor)
+
+    def test_source(self) -> None:
+        """
+        Without a name of its own, the server is called by the host that the connector was
+        given, and not by the address that it has.
+        """
+        reactor: Any = MemoryReactorClock()
+        factory = OvsdbMonitorFactory(clock=reactor)
+        reactor.connectTCP("localhost", 6640, factory)
+        factory.buildProtocol(ADDRESS)
+        self.assertEqual(factory.monitor.source, "tcp:localhost:6640")
 
     def test_retryWithoutConnector(self) -> None:
         """

@@ -566,6 +566,7 @@ class SettingsTests(ProblemsTestCase):
         self.clock = clock = Clock()
         self.rows: dict[str, Any] = {}
         self.changes: list[Any] = []
+        self.told: list[int] = []  # how many changes there were at each delivery
         present = Present(self.rows)
         present.current, present.snapshots = True, 1
         self.problems = Problems(self.rows, AFTER)
@@ -576,7 +577,7 @@ class SettingsTests(ProblemsTestCase):
             clock,
             clock.seconds,
             self.changes.extend,
-            lambda: None,
+            lambda: self.told.append(len(self.changes)),
         )
 
     def put(self, ofport: int | None) -> None:
@@ -605,7 +606,8 @@ class SettingsTests(ProblemsTestCase):
 
     def test_goneInSlices(self) -> None:
         """
-        What is gone is no problem any more, also where it was not looked at yet.
+        What is gone is no problem any more, also where it was not looked at yet. That
+        it has ended is delivered with each slice.
         """
         self.sliced()
         self.put(None)
@@ -613,6 +615,15 @@ class SettingsTests(ProblemsTestCase):
         self.assertEqual(len(list(self.sliceWatch.each())), 3)
         self.rows.clear()
         self.assertEqual(list(self.sliceWatch.each()), [])
+        del self.changes[:], self.told[:]
+        for number in range(3):
+            self.problems.note(uuid(number), None, None)
+        self.sliceWatch.settle()
+        counts = [len(self.changes)]
+        for _ in range(2):
+            self.clock.advance(0)
+            counts.append(len(self.changes))
+        self.assertEqual((self.told[-1], counts[-1]), (len(self.changes), 3))
 
     def test_beginsAfterTheLastSlice(self) -> None:
         """

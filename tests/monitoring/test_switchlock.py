@@ -433,6 +433,46 @@ class ToldTests(LockTestCase):
         )
         self.assertEqual(len(memory.asked), 2)
 
+    def test_removesItself(self) -> None:
+        """
+        A function that removes its observer is not waited for.
+        """
+        cancelled: list[object] = []
+
+        def told(switch: str) -> Deferred[Any]:
+            factory.removeObserver(observer)
+            return Deferred(cancelled.append)
+
+        observer = Recorder()
+        factory = self.monitor("a", observer, told=told)
+        self.server.advance(SOON)
+        self.assertEqual(len(cancelled), 1)
+
+    def test_problemsAnew(self) -> None:
+        """
+        Of problems, nobody knows what others have told: all are told at each takeover.
+        """
+        observer, memory = Recorder(), Memory()
+        observer.wantsProblems = True  # type: ignore[attr-defined]
+        self.server.setInterface("tap1", ofport=-1)
+        self.speaker("a", observer, told=memory, problemsAfter=5.0)
+        self.server.advance(6)
+        self.assertEqual(observer.take()[-1], ("problem", "failed", "tap1"))
+        self.server.stealLock(LOCK)
+        self.server.freeLock(LOCK)
+        self.assertEqual(observer.take()[-1], ("problem", "failed", "tap1"))
+
+    def test_localPort(self) -> None:
+        """
+        That an interface was the local port of a bridge is part of what was told: a row
+        whose OpenFlow port says nothing is one still.
+        """
+        memory = Memory(*self.rows())
+        self.server.setInterface("br-int", type="", ofport=None)
+        observer = Recorder()
+        self.speaker("a", observer, told=memory)
+        self.assertEqual(observer.take()[0][:3], ("changed", "bridge", "br-int"))
+
     def test_removed(self) -> None:
         """
         Removing the observer cancels the question.
@@ -718,6 +758,60 @@ class ConfirmTests(MonitorTestCase):
         self.assertIsNone(self.protocol.lost)
         self.assertTrue(self.monitor.inSync)
 
+    def test_stealBeforeTheAnswer(self) -> None:
+        """
+        A lock can be taken before the server has answered the request for it.
+        """
+        self.monitor.stealLock()
+        self.grant()
+        self.receive('{"id":3,"result":{},"error":null}')
+        self.assertIn(b'"steal"', self.transport.value())
+        self.receive('{"id":4,"result":{"locked":true},"error":null}')
+        self.receive('{"id":5,"result":[{}],"error":null}')
+        self.assertTrue(self.monitor.speaking)
+
+    def test_leftConnection(self) -> None:
+        """
+        What comes from a connection that the monitor has left says nothing about the lock
+        at the next one: neither a grant nor a refusal.
+        """
+        for answer in ('"result":{"locked":true},"error":null', '"result":null,"error":"no"'):
+            left = self.protocol
+            self.monitor.detach()
+            self.synchronize({1: vmRow("tap1")})
+            self.clock.advance(SOON)
+            left.dataReceived(f'{{"id":2,{answer}}}'.encode())
+            self.assertNotIn(b'"assert"', self.transport.value())
+        self.grant()
+        self.assertIn(b'"assert"', self.transport.value())
+
+    def test_leavesTwice(self) -> None:
+        """
+        An observer that leaves the connection when it is told that the lock was given up:
+        the lock is given back once.
+        """
+        self.grant()
+        self.receive('{"id":3,"result":[{}],"error":null}')
+
+        class Leaving(Recorder):
+            def disconnected(self, event: object) -> None:
+                monitor.detach()
+
+        monitor = self.monitor
+        monitor.addObserver(Leaving())
+        self.clock.advance(0)
+        monitor.giveUp()
+        self.assertEqual(self.transport.value().count(b'"unlock"'), 1)
+
+    def test_notAskedFor(self) -> None:
+        """
+        A lock that was not asked for is not given back.
+        """
+        self.monitor.detach()
+        self.synchronize({1: vmRow("tap1")})
+        self.monitor.detach()
+        self.assertNotIn(b'"unlock"', self.transport.value())
+
     def test_lateGrant(self) -> None:
         """
         A grant that crosses the unlock is not taken.
@@ -754,5 +848,13 @@ class UnixTests(MonitorTestCase):
             monitor.attach(self.protocol)
             self.snapshot({})
             self.lose()
+        warned = [each for each in lines if "is a unix socket" in each.get("log_format", "")]
+        self.assertEqual(len(warned), 1)
+        monitor = self.makeMonitor([], lock=LOCK, instance="a")
+        self.protocol = OvsdbProtocol()
+        self.protocol.makeConnection(StringTransport())
+        monitor.attach(self.protocol)
+        self.snapshot({})
+        self.lose()
         warned = [each for each in lines if "is a unix socket" in each.get("log_format", "")]
         self.assertEqual(len(warned), 1)

@@ -20,7 +20,9 @@ from tests.fakes.rows import jsonRow, vm, vmRow
 from twisted_ovsdb import (
     Cause,
     Disconnected,
+    InterfaceChanged,
     InterfaceKind,
+    InterfaceOffline,
     InterfaceOnline,
     IOvsdbEventObserver,
     Problem,
@@ -29,6 +31,7 @@ from twisted_ovsdb import (
     onlyKinds,
     withoutReplays,
 )
+from twisted_ovsdb.openvswitch.views import behindViews
 
 BRIDGE = jsonRow("br-int", "internal")
 PATCH = jsonRow("patch-ex", "patch", options={"peer": "patch-int"})
@@ -184,6 +187,44 @@ class EachFilterTests(SynchronousTestCase):
         everything = Synchronized(Cause.INITIAL, (vm(1), tunnel), "tcp:test")
         onlyKinds(wanted, InterfaceKind.VM).eventReceived(everything)
         self.assertEqual(wanted.events, [attrs.evolve(everything, interfaces=(vm(1),))])
+
+    def test_unwanted(self) -> None:
+        """
+        An observer that passes on to a filter: nothing is told of what it does not want.
+        """
+        wanted = Recorder()
+        observer = onlyKinds(wanted, InterfaceKind.VM)
+        tunnel = attrs.evolve(vm(2), kind=InterfaceKind.TUNNEL)
+        for event in (
+            InterfaceOnline(tunnel, Cause.UPDATE, "tcp:test"),
+            InterfaceOffline(tunnel, Cause.UPDATE, "tcp:test"),
+            InterfaceChanged(tunnel, Cause.UPDATE, "tcp:test", tunnel),
+        ):
+            observer.eventReceived(event)
+        self.assertEqual(wanted.events, [])
+        told = InterfaceChanged(vm(2), Cause.UPDATE, "tcp:test", vm(2))
+        observer.eventReceived(told)
+        self.assertEqual(wanted.events, [told])
+
+    def test_behind(self) -> None:
+        """
+        What is put in front of an observer stands behind its filters, and is told what
+        they let through.
+        """
+        first, second = Recorder(), Recorder()
+        observer = behindViews(
+            withoutReplays(onlyKinds(first, InterfaceKind.VM)), lambda inner: second
+        )
+        tunnel = attrs.evolve(vm(2), kind=InterfaceKind.TUNNEL)
+        told = InterfaceOnline(vm(1), Cause.UPDATE, "tcp:test")
+        for event in (
+            InterfaceOnline(tunnel, Cause.UPDATE, "tcp:test"),
+            InterfaceOnline(vm(1), Cause.REPLAY, "tcp:test"),
+            told,
+        ):
+            observer.eventReceived(event)
+        self.assertEqual((first.events, second.events), ([], [told]))
+        self.assertIs(behindViews(first, lambda inner: second), second)
 
     def test_problems(self) -> None:
         """

@@ -13,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fakes.rows import uuid, vm
 from twisted_ovsdb.database.monitorcond import MONITOR_COND
+from twisted_ovsdb.errors import SwitchChanged
 from twisted_ovsdb.events import UNIDENTIFIED
 from twisted_ovsdb.openvswitch.classify import ClassificationRules
 from twisted_ovsdb.openvswitch.known import SLICE, KnownSwitch
@@ -70,3 +71,28 @@ class ForgetTests(SynchronousTestCase):
         self.assertEqual((known.present.identity, known.present.switch), (UNIDENTIFIED, "s"))
         self.assertIsNone(known.configuration())
         self.assertEqual((dict(known.torn), dict(known.present.rows)), ({}, {}))
+
+    def test_rowGone(self) -> None:
+        """
+        When the row that says who the switch is goes, the session has to end.
+        """
+        known = KnownSwitch(ClassificationRules(), (), MONITOR_COND, True, False, "s", lambda: None)
+        ids = {"external_ids": {"system-id": "a"}}
+        rows: dict[str, dict[str, Any]] = {"Interface": {}, "Open_vSwitch": {uuid(9): ids}}
+        list(known.snapshot(rows))
+        gone: dict[str, dict[str, Any]] = {"Open_vSwitch": {uuid(9): None}}
+        self.assertRaises(SwitchChanged, list, known.update(gone))
+
+    def test_notIdentified(self) -> None:
+        """
+        Where the identity is not asked for, a switch without a name gets none.
+        """
+        known = KnownSwitch(
+            ClassificationRules(), (), MONITOR_COND, False, False, "", lambda: None, True
+        )
+        rows: dict[str, dict[str, Any]] = {
+            "Interface": {},
+            "Open_vSwitch": {uuid(9): {"next_cfg": 1, "cur_cfg": 1}},
+        }
+        list(known.snapshot(rows))
+        self.assertEqual(known.present.switch, "")

@@ -106,6 +106,17 @@ class TopologyTests(SynchronousTestCase):
         self.assertEqual(self.topology.bridgeOf("i1"), "br-b")
         self.assertEqual(self.topology.torn, {})
 
+    def test_nothingLeft(self) -> None:
+        """
+        Nothing is kept of bridges and ports that are gone.
+        """
+        for number in range(3):
+            uuid_ = f"b{number}"
+            self.topology.note([(uuid_, None, bridge("br", "p"))], [("p", None, port("i"))])
+            self.topology.note([(uuid_, None, None)], [("p", None, None)])
+            self.assertIsNone(self.topology.bridgeOf("i"))
+        self.assertEqual(self.topology._names, {})
+
     @settings(max_examples=400, deadline=None, derandomize=True, database=None)
     @given(st.lists(st.tuples(BRIDGES, PORT_TABLES, st.booleans()), max_size=6))
     def test_random(self, states: list[tuple[Any, Any, bool]]) -> None:

@@ -155,7 +155,6 @@ class Watchdog:
         self._timer = self._clock.callLater(0, self._judge)
 
     def _judge(self) -> None:
-        self._timer = None
         protocol = self._protocol
         self._note()
         if protocol.paused:
@@ -201,7 +200,6 @@ class Watchdog:
         self._unread = self._clock.callLater(0, self._judgeUnread)
 
     def _judgeUnread(self) -> None:
-        self._unread = None
         if self._protocol.stalled:
             self._abort(f"our answers were not read for {UNREAD_TIMEOUT:g} s")
 
@@ -212,7 +210,6 @@ class Watchdog:
 
     def _cancel(self) -> None:
         _end(self._timer)
-        self._timer = None
 
 
 def _end(timer: IDelayedCall | None) -> None:

@@ -54,7 +54,7 @@ class Balance:
         self._fleet = fleet
         self._clock = clock
         self._wait = STEP
-        self._offered: str | None = None  # the switch that was offered last
+        self._offered = ""  # the switch that was offered last
         self._kept: set[str] = set()  # were offered, and nobody took them
         self._timer: IDelayedCall | None = None
 
@@ -80,15 +80,14 @@ class Balance:
 
     def _judgeOffer(self) -> None:
         """See whether somebody has taken the switch that was offered."""
-        offered, self._offered = self._offered, None
-        monitor = None if offered is None else self._monitors.get(offered)
-        if offered is None or monitor is None or not monitor.inSync:
+        offered, self._offered = self._offered, ""
+        monitor = self._monitors.get(offered)
+        if monitor is None or not monitor.inSync:
             return
         if monitor.speaking:
             self._kept.add(offered)
             self._wait = min(2 * self._wait, LONGEST)
         else:
-            self._kept.clear()
             self._wait = STEP
 
     def _offer(self, speaking: list[str]) -> None:

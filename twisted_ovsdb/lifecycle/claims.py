@@ -16,7 +16,13 @@ from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
-from twisted_ovsdb.errors import ProtocolViolation, RpcError, SessionLost, SwitchRefused
+from twisted_ovsdb.errors import (
+    ProtocolViolation,
+    RequestNotSent,
+    RpcError,
+    SessionLost,
+    SwitchRefused,
+)
 from twisted_ovsdb.lifecycle.link import Link
 
 MAX_CLAIMANTS: Final = 100
@@ -116,7 +122,7 @@ class Claims:
     def _answered(self, answer: object, contest: _Contest) -> None:
         # An error is an answer too.
         if isinstance(answer, Failure) and not answer.check(RpcError):
-            answer.trap(SessionLost, ProtocolViolation)
+            answer.trap(SessionLost, ProtocolViolation, RequestNotSent)
             return
         contest.asked = False
         if contest.claimant is None:

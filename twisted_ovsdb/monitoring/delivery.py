@@ -181,7 +181,7 @@ class Delivery(Telling[Event]):
         if present.inSync and present.session == session:
             self.tracker.recallAnew(switch, told)
             if self.report is not None:
-                self.report.tellAnew()
+                self.report.repeat()  # Nobody knows what other processes have told.
             self._onRemembered(() if told is None else told)
 
     def silence(self) -> None:

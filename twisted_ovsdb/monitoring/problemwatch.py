@@ -66,7 +66,6 @@ class ProblemWatch:
         self._deliver = deliver
         self._turn = Turn(clock)
         self._timer: IDelayedCall | None = None
-        self._due = 0.0  # when it fires
         self._snapshot = 0  # of which everything was looked at
 
     def settle(self) -> None:
@@ -107,12 +106,11 @@ class ProblemWatch:
     def _schedule(self, now: float) -> None:
         due = self.problems.due
         if self._timer is not None:
-            if due is not None and self._due <= due:
-                return  # It will find nothing, and wait for the rest.
+            if due is not None:
+                return  # What comes later is due later: it will wait for the rest.
             self._timer.cancel()
             self._timer = None
         if due is not None:
-            self._due = due
             self._timer = self._clock.callLater(max(due - now, 0), self._ripen)
 
     def _ripen(self) -> None:

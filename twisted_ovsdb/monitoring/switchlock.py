@@ -94,8 +94,7 @@ class SwitchLock:
         """A session is in sync: ask for the lock, in a while."""
         self._protocol, self._database = protocol, database
         self._note(Happening.IN_SYNC)
-        transport = protocol.transport
-        if transport is not None and isinstance(transport.getPeer(), UNIXAddress):
+        if isinstance(protocol._transport().getPeer(), UNIXAddress):
             self.terms.warnOfUnix(self._present.source)
         self._pause(self.terms.delay(self._present.switch))
 
@@ -247,9 +246,8 @@ class SwitchLock:
         return self.standing is not before
 
     def _silent(self, happening: Happening, why: str) -> bool:
-        spoke = self.speaking
         changed = self._note(happening)
-        if spoke and changed:
+        if changed:
             self._say(False, f"lock {{lock}}: {why}")
             self._onSilent(self._lost(why))
         return changed

@@ -63,11 +63,6 @@ class Report:
         self._told, self._left = {}, []
         self._waiting = OrderedDict.fromkeys(self._problems.found)
 
-    def tellAnew(self) -> None:
-        """Nobody knows what other processes have told: tell everything that is found."""
-        self._left = []
-        self.repeat()
-
     def drop(self) -> None:
         """The switch is forgotten: nothing was told of it."""
         self._told, self._left = {}, []

@@ -140,7 +140,7 @@ class _References:
         else:
             kept = [*(child for child in known if child not in gone), *come]
             self._children[uuid] = tuple(kept) if len(kept) < 3 else set(kept)
-        return gone + come if gone else come
+        return gone + come
 
     def _detach(self, child: str, parent: str) -> None:
         rest = tuple(other for other in self._parents[child] if other != parent)
