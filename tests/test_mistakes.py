@@ -368,6 +368,7 @@ class MistakesTests(SynchronousTestCase):
         self.assertSays("monitorId must be a text", protocol.monitorCancel, ["id"])
         self.assertSays("lockId must be a text", protocol.unlock, 5)
         self.assertSays("maxLength must be a number above zero", OvsdbProtocol, print)
+        self.assertSays("onConnected must be a function", OvsdbProtocol, 1000, "made")
         transport: Any = protocol.transport
         self.assertEqual(transport.value(), b"")
 

@@ -14,7 +14,7 @@ from twisted.internet.defer import Deferred, fail
 from twisted.internet.endpoints import connectProtocol
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
-from twisted.logger import globalLogPublisher
+from twisted.logger import LogLevel, capturedLogs, formatEvent, globalLogPublisher
 
 from tests.fakes.lockcase import LOCK, SOON, LockTestCase, Memory, Recorder
 from tests.fakes.monitorcase import MonitorTestCase
@@ -50,6 +50,33 @@ class SpeakingTests(LockTestCase):
         self.assertEqual(observer.take(), FIRST)
         self.server.addPort("br-int", "tap2", "port-2")
         self.assertEqual(observer.take(), [("online", "vm", "tap2", "update")])
+
+    def test_logged(self) -> None:
+        """
+        The log says who speaks, and why, when that changes.
+        """
+        with capturedLogs() as logs:
+            first = self.speaker("a")
+            second = self.monitor("b")
+            self.server.advance(SOON)
+            second.stealLock()
+            self.server.advance(0)
+            second.giveUp()
+            self.server.advance(0)
+            first.stop()
+            second.stop()
+        said = [formatEvent(each).split(": this monitor ", 1) for each in logs]
+        self.assertEqual(
+            [each[1] for each in said if len(each) > 1],
+            [
+                "speaks: it has lock fleet",
+                "stands by: another client has lock fleet",
+                "stands by: lock fleet: another client has taken it",
+                "speaks: it has lock fleet",
+                "stands by: lock fleet: this monitor has given it up",
+                "speaks: it has lock fleet",
+            ],
+        )
 
     def test_standsBy(self) -> None:
         """
@@ -619,8 +646,12 @@ class HandingOverTests(LockTestCase):
         lock is asked for again later.
         """
         self.server.forgetMethods("lock")
-        factory = self.monitor("a")
-        self.server.advance(SOON)
+        with capturedLogs() as logs:
+            factory = self.monitor("a")
+            self.server.advance(SOON)
+        said = [formatEvent(each) for each in logs if each["log_level"] is LogLevel.warn]
+        why = "so this monitor stands by: unknown method"
+        self.assertEqual(said, [f"memory: cannot have lock fleet, {why}"])
         self.assertFalse(factory.speaking)
         self.server._served.unknown.clear()
         self.server.advance(REFUSED - SOON)

@@ -19,8 +19,10 @@ from tests.fakes.history import row
 from tests.fakes.observers import Recorder
 from tests.fakes.rows import reply, update, vm, vmRow
 from tests.monitoring.test_replicas import METHODS, Server
-from twisted_ovsdb import InterfaceMonitor, OvsdbProtocol
-from twisted_ovsdb.database.tableset import ROW, weightOf
+from twisted_ovsdb import ClassificationRules, InterfaceMonitor, OvsdbProtocol, ProtocolViolation
+from twisted_ovsdb.database.monitor import MONITOR
+from twisted_ovsdb.database.tableset import ROW, MonitoredTable, Replica, TableSet, weightOf
+from twisted_ovsdb.openvswitch.rows import InterfaceRows
 from twisted_ovsdb.wire import rowreader
 
 LIMIT = 5000
@@ -63,6 +65,18 @@ class WeighingTests(SynchronousTestCase):
         self.assertEqual(
             self.observer.take()[-1], ("disconnected", "the tables have more than 5000 bytes")
         )
+
+    def test_F87_bound(self) -> None:
+        """
+        Rows may have as many bytes as the limit, and not one more.
+        """
+        replica: Replica[Any] = Replica()
+        list(replica.replace({str(number): vm(number) for number in range(3)}))
+        weight = 3 * ROW + sum(map(weightOf, replica.rows.values()))
+        rows = InterfaceRows(ClassificationRules())
+        tables = TableSet(MONITOR, {"Interface": MonitoredTable(rows, replica)})
+        self.assertEqual(list(tables.weigh(weight)), [])
+        self.assertRaises(ProtocolViolation, list, tables.weigh(weight - 1))
 
     def test_F87_comeAndGo(self) -> None:
         """

@@ -93,6 +93,8 @@ class DifferencesTests(SynchronousTestCase):
         for differences, expected in (
             ({"s": "a"}, {"s": "a", "m": {}, "o": None}),
             ({"s": ["set", ["b", "c"]], "o": 5}, {"s": frozenset("abc"), "m": {}, "o": 5}),
+            ({"s": "a"}, {"s": frozenset("bc"), "m": {}, "o": 5}),
+            ({"s": "a"}, {"s": frozenset("abc"), "m": {}, "o": 5}),
             (
                 {"s": ["set", ["a", "b"]], "m": ["map", [["k", 1]]]},
                 {"s": "c", "m": {"k": 1}, "o": 5},
