@@ -95,6 +95,34 @@ class SilenceTests(FactoryTestCase):
         self.lose()
         self.assertEqual(self.attemptsWithin(0), 1)
 
+    def test_pausedAfterAnEcho(self) -> None:
+        """
+        A server is not given up while we do not read: its answer may wait.
+        """
+        self.synchronize()
+        self.sent()
+        self.advance(5.5)
+        self.assertEqual(self.sent(), [("echo", [])])
+        self.protocol.pauseProducing()
+        self.advance(20)
+        self.assertTrue(self.factory.monitor.inSync)
+
+    def test_heard(self) -> None:
+        """
+        The monitor says when something came last, also after the session.
+        """
+        self.assertIsNone(self.factory.monitor.heard)
+        for _ in range(2):
+            self.synchronize()
+            self.clock.advance(1)
+            self.receive(b" ")
+            heard = self.clock.seconds()
+            self.assertEqual(self.factory.monitor.heard, heard)
+            self.clock.advance(1)
+            self.lose()
+            self.assertEqual(self.factory.monitor.heard, heard)
+            self.clock.advance(8)
+
     def test_probeAnswered(self) -> None:
         """
         An answer, or any other byte, is a sign of life.

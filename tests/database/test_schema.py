@@ -65,6 +65,7 @@ BASES: list[tuple[Any, BaseType]] = [
         {"type": "string", "enum": ["set", ["a", "b"]]},
         BaseType(AtomicType.STRING, enum=frozenset(["a", "b"])),
     ),
+    ({"type": "string", "enum": ["set", []]}, BaseType(AtomicType.STRING, enum=frozenset())),
     ({"type": "string", "enum": "a"}, BaseType(AtomicType.STRING, enum=frozenset(["a"]))),
     ({"type": "integer", "enum": 5}, BaseType(AtomicType.INTEGER, enum=frozenset([5]))),
     (

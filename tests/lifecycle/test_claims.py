@@ -99,6 +99,18 @@ class ClaimTests(ListenerTestCase):
         self.assertEqual(self.reasons(logs), [why])
         self.assertEqual(len(self.listener._claims), 0)
 
+    def test_nobodyWaits(self) -> None:
+        """
+        An echo that is answered when no claim waits any more means nothing.
+        """
+        victim = self.synchronize("one", 1)
+        victim.requests()
+        self.claim("one").lose()
+        (echo,) = self.echoes(victim)
+        victim.answer(echo, [])
+        self.assertTrue(self.isOpen(victim) and self.listener.monitors["one"].inSync)
+        self.assertEqual(self.echoes(victim), [])
+
     def test_notSent(self) -> None:
         """
         Where the echo cannot be sent, because too much waits to be sent, the claim waits.

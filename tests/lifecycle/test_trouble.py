@@ -18,9 +18,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.fakes.factorycase import FactoryTestCase
 from tests.fakes.rows import vmRow
 from twisted_ovsdb import InterfaceMonitor
-from twisted_ovsdb.errors import MonitorStopped, SwitchChanged, SwitchRefused
+from twisted_ovsdb.errors import MonitorStopped, OvsdbError, SwitchChanged, SwitchRefused
 from twisted_ovsdb.lifecycle import trouble
-from twisted_ovsdb.lifecycle.trouble import SwitchLog
+from twisted_ovsdb.lifecycle.trouble import ServerLog, SwitchLog
 
 
 class LogTests(FactoryTestCase):
@@ -167,6 +167,21 @@ class LogTests(FactoryTestCase):
             ": not in sync for 10 minutes, 76 failures: Connection was refused", later[0][1]
         )
         self.assertIn(": not in sync for 20 minutes", later[1][1])
+
+    def test_lastsSinceTheFirst(self) -> None:
+        """
+        The time counts from the first failure, whenever that is.
+        """
+        clock = Clock()
+        log = ServerLog(clock.seconds)
+        clock.advance(5000)
+        with capturedLogs() as logs:
+            for _ in range(2):
+                log.failed("tcp:127.0.0.1:6641", OvsdbError("gone"))
+                log.waiting("tcp:127.0.0.1:6641", 8)
+                clock.advance(600)
+        text = "tcp:127.0.0.1:6641: not in sync for 10 minutes, 2 failures: gone"
+        self.assertEqual(self.lines(logs)[1:], [("warn", text)])
 
     def test_source(self) -> None:
         """

@@ -11,7 +11,7 @@ import random
 from typing import Any
 
 import attrs
-from twisted.internet.defer import fail
+from twisted.internet.defer import fail, succeed
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -264,6 +264,19 @@ class AuditTests(SynchronousTestCase):
         disconnected, *_ = self.observer.take()
         assert isinstance(disconnected, Disconnected)
         self.assertIn("not the result of a select", str(disconnected.reason))
+
+    def test_F75_noObject(self) -> None:
+        """
+        So does a result that is no object.
+        """
+        self.watch()
+        assert self.factory.monitor._session is not None
+        protocol = self.factory.monitor._session.protocol
+        self.patch(protocol, "transact", lambda *operations: succeed([5] * 4))
+        self.steps(1)
+        disconnected, *_ = self.observer.take()
+        assert isinstance(disconnected, Disconnected)
+        self.assertIn("not the result of a select: 5", str(disconnected.reason))
 
     def test_F75_noUUID(self) -> None:
         """

@@ -101,6 +101,8 @@ class EventsTests(BridgesTestCase):
             self.server.advance(10)
             self.assertTrue(factory.monitor.inSync)
             tear("tap2")
+            for name in ("tap1", "tap2"):
+                self.server.setInterface(name, ofport=8)
         torn = [log for log in logs if "several bridges" in log["log_format"]]
         self.assertEqual(
             [(log["name"], log["bridges"], log["log_level"]) for log in torn],

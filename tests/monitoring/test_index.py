@@ -16,7 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fakes.rows import plain, uuid, vm
 from twisted_ovsdb.events import OvsInterface
-from twisted_ovsdb.monitoring.answers import Index
+from twisted_ovsdb.monitoring.answers import Index, OfportIndex
 
 NUMBERS = st.integers(1, 4)
 CHANGES = st.lists(st.tuples(NUMBERS, st.sampled_from(["a", "b", "", "plain", "gone"])))
@@ -91,3 +91,14 @@ class IndexTests(SynchronousTestCase):
             index.note(uuid(number), vm(number), vm(number, ofport=9))
             index.note(uuid(number), vm(number, ofport=9), None)
         self.assertEqual(index._found, {})
+
+    def test_notAsked(self) -> None:
+        """
+        Before the first question, nothing is kept of an interface but whether it has
+        moved.
+        """
+        index = OfportIndex({})
+        here, there = (attrs.evolve(vm(1, ofport=3), bridge=name) for name in ("br0", "br1"))
+        index.note(uuid(1), None, here)
+        index.note(uuid(1), here, there)
+        self.assertIsNone(index._found)

@@ -604,6 +604,18 @@ class SettingsTests(ProblemsTestCase):
         self.clock.pump([0, 0, AFTER])
         self.assertEqual((self.changes, self.problems.found), ([], {}))
 
+    def test_rightAgain(self) -> None:
+        """
+        Nothing is scheduled where nothing is wrong any more.
+        """
+        self.sliced()
+        self.put(None)
+        self.clock.pump([0, 0, 0, 1])
+        self.assertEqual(len(self.clock.getDelayedCalls()), 1)
+        self.put(5)
+        self.clock.pump([0, 0, 0])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
     def test_goneInSlices(self) -> None:
         """
         What is gone is no problem any more, also where it was not looked at yet. That

@@ -146,6 +146,21 @@ class RefusalTests(FactoryTestCase):
             self.assertEqual(self.attemptsWithin(7.99), 0)
             self.assertEqual(self.attemptsWithin(0.01), 1)
 
+    def test_noTable(self) -> None:
+        """
+        It is the same where the types of extra columns are looked up before that.
+        """
+        self.factory.stop()
+        self.makeFactory(extraColumns=["mtu"], method="monitor_cond")
+        schema = {"name": "Open_vSwitch", "tables": {}}
+        self.accept()
+        with capturedLogs() as logs:
+            self.receive(json.dumps({"id": 1, "result": schema, "error": None}).encode())
+            self.refuse(2, {"error": "syntax error", "details": "no table named Interface"})
+            self.receive(json.dumps({"id": 3, "result": schema, "error": None}).encode())
+            self.lose()
+        self.assertEqual(logs[0]["reason"], "database Open_vSwitch has no table Interface")
+
     def test_badSchema(self) -> None:
         """
         An answer that is not a schema ends the session.

@@ -20,7 +20,14 @@ from tests.fakes.lockcase import LOCK, SOON, LockTestCase, Memory, Recorder
 from tests.fakes.monitorcase import MonitorTestCase
 from tests.fakes.observers import Busy
 from tests.fakes.rows import vmRow
-from twisted_ovsdb import InterfaceMonitor, LockLost, OvsdbProtocol, RequestNotSent
+from twisted_ovsdb import (
+    Disconnected,
+    Event,
+    InterfaceMonitor,
+    LockLost,
+    OvsdbProtocol,
+    RequestNotSent,
+)
 from twisted_ovsdb.monitoring.switchlock import AGAIN, CONFIRM_TIMEOUT, REFUSED
 
 FIRST = [
@@ -363,12 +370,19 @@ class ToldTests(LockTestCase):
         While it is being asked, this observer is told nothing; another one is.
         """
         answer: Deferred[Any] = Deferred()
+        asked: list[str] = []
+
+        def told(switch: str) -> Deferred[Any]:
+            asked.append(switch)
+            return answer
+
         observer, other = Recorder(), Recorder()
-        factory = self.monitor("a", observer, told=lambda switch: answer)
+        factory = self.monitor("a", observer, told=told)
         factory.addObserver(other)
         self.server.advance(SOON)
         self.assertEqual((observer.take(), other.take()), ([], FIRST))
         self.server.deletePort("tap1")
+        self.assertEqual(asked, ["memory"])
         answer.callback(None)
         self.server.advance(0)
         self.assertEqual([each[0] for each in observer.take()], ["online", "synchronized"])
@@ -819,19 +833,30 @@ class ConfirmTests(MonitorTestCase):
     def test_leavesTwice(self) -> None:
         """
         An observer that leaves the connection when it is told that the lock was given up:
-        the lock is given back once.
+        the lock is given back, once.
         """
         self.grant()
         self.receive('{"id":3,"result":[{}],"error":null}')
 
         class Leaving(Recorder):
-            def disconnected(self, event: object) -> None:
-                monitor.detach()
+            def eventReceived(self, event: Event) -> None:
+                if isinstance(event, Disconnected):
+                    monitor.detach()
 
         monitor = self.monitor
         monitor.addObserver(Leaving())
         self.clock.advance(0)
         monitor.giveUp()
+        self.assertFalse(monitor.inSync)
+        self.assertEqual(self.transport.value().count(b'"unlock"'), 1)
+
+    def test_givenUpTwice(self) -> None:
+        """
+        So it is where a lock is given up again that is being given up.
+        """
+        self.grant()
+        self.monitor.giveUp()
+        self.monitor.giveUp()
         self.assertEqual(self.transport.value().count(b'"unlock"'), 1)
 
     def test_notAskedFor(self) -> None:

@@ -20,6 +20,24 @@ from twisted_ovsdb.openvswitch.known import SLICE, KnownSwitch
 from twisted_ovsdb.openvswitch.topology import Parent
 
 
+def makeSwitch(**options: Any) -> KnownSwitch:
+    """
+    A switch of which nothing is known.
+    """
+    defaults = {
+        "rules": ClassificationRules(),
+        "extraColumns": (),
+        "dialect": MONITOR_COND,
+        "identify": False,
+        "bridges": False,
+        "source": "s",
+        "onLeave": lambda: None,
+        "configuration": False,
+        "exclusive": False,
+    }
+    return KnownSwitch(**{**defaults, **options})
+
+
 class SliceTests(SynchronousTestCase):
     """
     A snapshot is prepared in steps, between which the reactor turns.
@@ -27,18 +45,21 @@ class SliceTests(SynchronousTestCase):
 
     def test_slices(self) -> None:
         """
-        There is a step for each slice of ports and of interfaces, and few others.
+        There is a step for each slice of ports and of interfaces, and one before all of
+        them are applied, if they are more than a slice.
         """
-        known = KnownSwitch(ClassificationRules(), (), MONITOR_COND, False, True, "s", lambda: None)
+        known = makeSwitch(bridges=True)
         count = 3 * SLICE
         rows: dict[str, dict[str, Any]] = {
             "Interface": {uuid(n): vm(n) for n in range(count)},
             "Port": {uuid(count + n): Parent("", (uuid(n),), True) for n in range(count)},
             "Bridge": {},
         }
-        steps = len(list(known.prepare(rows)))
-        self.assertGreaterEqual(steps, 2 * 3)
-        self.assertLessEqual(steps, 2 * 3 + 2)
+        self.assertEqual(len(list(known.prepare(rows))), 2 * 3 + 1)
+        known = makeSwitch()
+        for more in (0, 1):
+            rows = {"Interface": {uuid(n): vm(n) for n in range(SLICE + more)}}
+            self.assertEqual(len(list(known.prepare(rows))), more)
 
 
 class ForgetTests(SynchronousTestCase):
@@ -51,9 +72,7 @@ class ForgetTests(SynchronousTestCase):
         Nothing is known of a switch that was forgotten: neither who it is, nor what it
         has, nor how far it has come.
         """
-        known = KnownSwitch(
-            ClassificationRules(), (), MONITOR_COND, True, True, "s", lambda: None, True
-        )
+        known = makeSwitch(identify=True, bridges=True, configuration=True)
         ports = {uuid(n): Parent("p", (uuid(1),), True) for n in (2, 3)}
         bridges = {uuid(n + 2): Parent(f"br{n}", (uuid(n),), True) for n in (2, 3)}
         switch = {"external_ids": {"system-id": "a"}, "next_cfg": 2, "cur_cfg": 1}
@@ -76,7 +95,7 @@ class ForgetTests(SynchronousTestCase):
         """
         When the row that says who the switch is goes, the session has to end.
         """
-        known = KnownSwitch(ClassificationRules(), (), MONITOR_COND, True, False, "s", lambda: None)
+        known = makeSwitch(identify=True)
         ids = {"external_ids": {"system-id": "a"}}
         rows: dict[str, dict[str, Any]] = {"Interface": {}, "Open_vSwitch": {uuid(9): ids}}
         list(known.snapshot(rows))
@@ -88,9 +107,7 @@ class ForgetTests(SynchronousTestCase):
         Where the identity is not asked for, a switch without a name is always the same.
         """
         left: list[str] = []
-        known = KnownSwitch(
-            ClassificationRules(), (), MONITOR_COND, False, False, "", lambda: left.append(""), True
-        )
+        known = makeSwitch(source="", onLeave=lambda: left.append(""), configuration=True)
         rows: dict[str, dict[str, Any]] = {
             "Interface": {},
             "Open_vSwitch": {uuid(9): {"next_cfg": 1, "cur_cfg": 1}},

@@ -14,6 +14,7 @@ from typing import Any
 import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.fakes.rows import jsonRow, uuid
 from twisted_ovsdb.errors import ProtocolViolation
 from twisted_ovsdb.events import InterfaceKind, OvsInterface
 from twisted_ovsdb.openvswitch.classify import ClassificationRules
@@ -169,6 +170,19 @@ class LocalPortTests(SynchronousTestCase):
         rows = InterfaceRows(ClassificationRules(), known=known).without(("error",))
         known[UUID] = rows.whole(UUID, {**ROW, "ofport": 65534})
         self.assertIs(rows.whole(UUID, {**ROW, "ofport": -1}).kind, InterfaceKind.BRIDGE)
+
+    def test_onItsBridge(self) -> None:
+        """
+        Where bridges are known, the interface of a bridge is the one that has its name,
+        whatever that is, and nothing else makes it one.
+        """
+        rows = InterfaceRows(ClassificationRules(), bridges=True)
+        row = rows.whole(uuid(1), jsonRow("LAN", "internal"))
+        self.assertIsNone(row.kind)
+        rows.place(row, "LAN")
+        self.assertIs(row.kind, InterfaceKind.BRIDGE)
+        self.assertIsNone(rows.moved(row, "br0").kind)
+        self.assertIs(rows.moved(rows.moved(row, None), "LAN").kind, InterfaceKind.BRIDGE)
 
     def test_rulesWithoutLocalPorts(self) -> None:
         """

@@ -22,6 +22,13 @@ BRIDGE = interface(1, jsonRow("tap1", ofport=65534))
 BRIDGE_WITH_ID = interface(1, vmRow("tap1", ofport=65534))
 
 
+def withMAC(row: OvsInterface) -> OvsInterface:
+    """
+    The same with one more key in C{external_ids}.
+    """
+    return attrs.evolve(row, external_ids={**row.external_ids, "attached-mac": "aa"})
+
+
 class TransitionTests(SynchronousTestCase):
     """
     Tests for L{transition}.
@@ -40,6 +47,8 @@ class TransitionTests(SynchronousTestCase):
             (vm(1), vm(1, ofport=3), Transition.CHANGED),
             (vm(1, ofport=3), vm(1, ofport=-1), Transition.CHANGED),
             (vm(1, "a"), vm(1, "b"), Transition.OFFLINE),
+            (vm(1, "a"), withMAC(vm(1, "a")), Transition.CHANGED),
+            (withMAC(vm(1, "a")), vm(1, "b"), Transition.OFFLINE),
             (vm(1), TUNNEL, Transition.OFFLINE),
             (BRIDGE, BRIDGE_WITH_ID, Transition.CHANGED),
             (BRIDGE_WITH_ID, BRIDGE, Transition.CHANGED),

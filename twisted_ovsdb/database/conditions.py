@@ -65,9 +65,7 @@ def _value(column: ColumnType, value: Any) -> Any:
     return ["set", [_atom(column.key, element) for element in elements]]
 
 
-def _pair(key: BaseType, value: BaseType, pair: Any) -> list[Any]:
-    if type(pair) is not list or len(pair) != 2:
-        raise ValueError(f"expected a pair, got {describe(pair)}")
+def _pair(key: BaseType, value: BaseType, pair: list[Any]) -> list[Any]:
     return [_atom(key, pair[0]), _atom(value, pair[1])]
 
 

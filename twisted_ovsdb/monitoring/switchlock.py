@@ -216,13 +216,11 @@ class SwitchLock:
 
     def _leave(self, then: Callable[[], object]) -> None:
         protocol = self._protocol
-        if protocol is None or not self._silent(Happening.GIVEN_UP, "this monitor has given it up"):
-            return
-        # What is told may have ended the session.
-        if self._protocol is not protocol or self.standing is not Standing.LEAVING:
-            return
-        self._next = then
-        Deferred.fromCoroutine(self._leaving(protocol))
+        if self._silent(Happening.GIVEN_UP, "this monitor has given it up"):
+            assert protocol is not None
+            self._next = then
+            # Also if an observer that was told has left the connection, which may stay up.
+            Deferred.fromCoroutine(self._leaving(protocol))
 
     async def _leaving(self, protocol: OvsdbProtocol) -> None:
         try:

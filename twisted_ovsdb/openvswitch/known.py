@@ -90,8 +90,8 @@ class KnownSwitch:
         bridges: bool,
         source: str,
         onLeave: Callable[[], object],
-        configuration: bool = False,
-        exclusive: bool = False,
+        configuration: bool,
+        exclusive: bool,
     ) -> None:
         """
         @param identify: whether the identity is monitored too.
