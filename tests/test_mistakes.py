@@ -204,6 +204,8 @@ class MistakesTests(SynchronousTestCase):
             ({"members": 1.5}, "members must be a whole number above zero, not 1.5"),
             ({"members": 0}, "members must be a whole number above zero, not 0"),
             ({"members": 2, "lock": "fleet"}, "members must be 1"),
+            ({"lock": "fleet", "instance": 5}, "instance must be a text"),
+            ({"lock": 5}, "lock must be a text"),
             ({"members": True}, "members must be a whole number above zero, not True"),
             ({"method": ["monitor"]}, "method must be one of monitor, monitor_cond, not ['mon"),
         ):
@@ -318,6 +320,12 @@ class MistakesTests(SynchronousTestCase):
             ({"rules": ClassificationRules}, "rules must be ClassificationRules(...)"),
             ({"extraColumns": [5]}, "extraColumns is a sequence of names"),
             ({"clock": Clock}, "clock must be a reactor or a Clock()"),
+            ({"bridges": "no"}, "bridges must be True or False"),
+            ({"problemsAfter": 0}, "problemsAfter must be a number above zero"),
+            ({"audit": 0}, "audit must be a number above zero"),
+            ({"lock": "no lock"}, "lock must have letters"),
+            ({"instance": "a"}, "instance needs lock"),
+            ({"lock": "fleet", "instance": ""}, "instance must have 1 to 100 printable"),
         ):
             arguments: Any = {"clock": Clock(), **options}
             self.assertSays(words, lambda arguments=arguments: InterfaceMonitor(**arguments))
@@ -360,6 +368,8 @@ class MistakesTests(SynchronousTestCase):
         self.assertSays(
             "requests must be by table", protocol.monitor, "Open_vSwitch", "id", ["Bridge"], print
         )
+        self.assertSays("database must be a text", protocol.monitor, 5, "id", {}, print)
+        self.assertSays("monitorId must be a text", protocol.monitor, "Open_vSwitch", 5, {}, print)
         self.assertSays(
             "onUpdate must be a function", protocol.monitor, "Open_vSwitch", "id", {}, None
         )

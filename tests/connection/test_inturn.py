@@ -71,6 +71,16 @@ class InTurnTests(SynchronousTestCase):
         self.assertTrue(self.inTurn.take(2, COST))
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
+    def test_aloneAgain(self) -> None:
+        """
+        One connection alone may do anything again, when the others are quiet.
+        """
+        self.assertTrue(self.inTurn.take(1, 1))
+        self.assertTrue(self.inTurn.take(2, SHARE))
+        self.clock.pump([0, 0])
+        for _ in range(3):
+            self.assertTrue(self.inTurn.take(2, SHARE))
+
     def test_limit(self) -> None:
         """
         One turn of the reactor has room for L{SHARE} of several connections; what

@@ -23,6 +23,7 @@ from tests.endpoints.test_connector import ADDRESS
 from tests.fakes.factorycase import FactoryTestCase
 from tests.fakes.rows import vmRow
 from twisted_ovsdb import (
+    ConnectionHook,
     EndpointConnector,
     InterfaceMonitor,
     OvsdbMonitorFactory,
@@ -267,6 +268,25 @@ class BackOffTests(FactoryTestCase):
         reactor.connectTCP("localhost", 6640, factory)
         factory.buildProtocol(ADDRESS)
         self.assertEqual(factory.monitor.source, "tcp:localhost:6640")
+
+    def test_stoppedWhileConnecting(self) -> None:
+        """
+        A connection that is made after the stop is refused, and its end is no failure.
+        """
+        told: list[object] = []
+
+        class Hook(ConnectionHook):
+            def failed(self, source: str, reason: BaseException) -> None:
+                told.append(reason)
+
+        reactor: Any = MemoryReactorClock()
+        factory = OvsdbMonitorFactory(clock=reactor, hook=Hook())
+        connector = reactor.connectTCP("localhost", 6640, factory)
+        stopped = factory.stop()
+        self.assertIsNone(factory.buildProtocol(ADDRESS))
+        factory.clientConnectionLost(connector, Failure(ConnectionDone()))
+        self.successResultOf(stopped)
+        self.assertEqual(told, [])
 
     def test_retryWithoutConnector(self) -> None:
         """

@@ -278,6 +278,25 @@ class TimeTests(ProblemsTestCase):
         self.server.advance(10.1)
         self.expect("problem pending eth7")
 
+    def test_endsAfterAnOutage(self) -> None:
+        """
+        What has ended shortly before an outage has to stay so after it.
+        """
+        self.server.addPort("br-int", "eth7")
+        self.watch(replay=False)
+        self.server.advance(AFTER)
+        self.expect("problem pending eth7")
+        self.server.assignOfport("eth7")
+        self.server.advance(AFTER - 1)
+        self.server.kill()
+        self.server.start()
+        self.server.advance(10)
+        self.expect("disconnected", "synchronized resync")
+        self.server.advance(AFTER - 10.1)
+        self.expect()
+        self.server.advance(10.1)
+        self.expect("solved pending eth7")
+
     def test_solvedInAnOutage(self) -> None:
         """
         A problem that an outage has ended is told as solved after it: at once if

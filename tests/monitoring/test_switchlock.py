@@ -674,6 +674,19 @@ class HandingOverTests(LockTestCase):
         self.server.advance(0)
         self.assertTrue(factory.speaking)
 
+    def test_giveUpAfterARefusal(self) -> None:
+        """
+        Where it was refused, there is nothing to give up: it is asked for no sooner.
+        """
+        self.server.forgetMethods("lock")
+        factory = self.monitor("a")
+        self.server.advance(SOON)
+        factory.giveUp()
+        self.server._served.unknown.clear()
+        self.server.advance(2 * AGAIN[1])
+        self.server.advance(0)
+        self.assertFalse(factory.speaking)
+
     def test_stealAfterARefusal(self) -> None:
         """
         Until it is asked for again, it can be taken at once.

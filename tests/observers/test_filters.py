@@ -31,7 +31,7 @@ from twisted_ovsdb import (
     onlyKinds,
     withoutReplays,
 )
-from twisted_ovsdb.openvswitch.views import behindViews
+from twisted_ovsdb.openvswitch.views import behindViews, through
 
 BRIDGE = jsonRow("br-int", "internal")
 PATCH = jsonRow("patch-ex", "patch", options={"peer": "patch-int"})
@@ -187,6 +187,13 @@ class EachFilterTests(SynchronousTestCase):
         everything = Synchronized(Cause.INITIAL, (vm(1), tunnel), "tcp:test")
         onlyKinds(wanted, InterfaceKind.VM).eventReceived(everything)
         self.assertEqual(wanted.events, [attrs.evolve(everything, interfaces=(vm(1),))])
+
+    def test_noLimit(self) -> None:
+        """
+        A monitor asks no filter about each interface that wants all of them.
+        """
+        self.assertIsNone(through(withoutReplays(Recorder())).wants)
+        self.assertIsNotNone(through(onlyKinds(Recorder(), "vm")).wants)
 
     def test_unwanted(self) -> None:
         """

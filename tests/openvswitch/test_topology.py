@@ -7,6 +7,7 @@ Tests for L{twisted_ovsdb.openvswitch.topology}.
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from hypothesis import given, settings
@@ -116,6 +117,20 @@ class TopologyTests(SynchronousTestCase):
             self.topology.note([(uuid_, None, None)], [("p", None, None)])
             self.assertIsNone(self.topology.bridgeOf("i"))
         self.assertEqual(self.topology._names, {})
+        for references in (self.topology._ports, self.topology._interfaces):
+            self.assertEqual((references._children, references._parents), ({}, {}))
+
+    def test_small(self) -> None:
+        """
+        Most ports have one interface: what is kept of them is small. Of a bridge with many
+        ports, each is found at once.
+        """
+        self.topology.note([], [("p1", None, port("i1")), ("p2", None, port("i2", "i3"))])
+        for name in ("p1", "p2"):
+            self.assertLess(sys.getsizeof(self.topology._interfaces.childrenOf(name)), 100)
+        for name in ("b1", "b2"):
+            self.topology.note([(name, None, bridge(name, "p1", "p2", "p3"))], [])
+            self.assertIsInstance(self.topology._ports.childrenOf(name), set)
 
     @settings(max_examples=400, deadline=None, derandomize=True, database=None)
     @given(st.lists(st.tuples(BRIDGES, PORT_TABLES, st.booleans()), max_size=6))

@@ -100,6 +100,7 @@ class Audit:
         self._session = None
         if self._call is not None:
             self._call.cancel()
+            self._call = None
 
     def _wait(self) -> None:
         self._call = self._clock.callLater(self._interval, self._step)

@@ -631,13 +631,12 @@ class InterfaceMonitor:
             self._session = None
         if self._lock is not None:
             self._lock.end()
-        if self._present.current:
-            self._present.current = False
-            if self._audit is not None:
-                self._audit.end()
-            if self._watch is not None:
-                self._watch.lost()
-            self._standBy(reason)
+        self._present.current = False
+        if self._audit is not None:
+            self._audit.end()
+        if self._watch is not None:
+            self._watch.lost()
+        self._standBy(reason)
 
     def _note(self, changes: Changes) -> None:
         """Let the trackers and indexes note these changes."""

@@ -117,5 +117,3 @@ class Reading:
             if canceled:
                 raise
             raise SessionLost(self.protocol.lost or MonitorStopped()) from e
-        finally:
-            self._turn = None

@@ -101,12 +101,10 @@ class SwitchLock:
     def end(self) -> None:
         """The session has ended, or the monitor leaves it."""
         protocol, self._protocol = self._protocol, None
-        if protocol is None:
-            return
         asked = self.standing in (Standing.WAITING, *_HELD)
         self._note(Happening.ENDED)
         self._cancel()
-        if asked and protocol.lost is None:
+        if asked and protocol is not None and protocol.lost is None:
             protocol.unlock(self.terms.name).addErrback(lambda failure: failure.trap(OvsdbError))
 
     def confirm(self) -> Deferred[None]:
@@ -132,8 +130,8 @@ class SwitchLock:
         elif self.standing is Standing.WAITING and not self._stealing:
             # A client has one request for a lock.
             self._leave(self._steal)
-        elif self.standing is Standing.LEAVING:
-            self._next = self._steal
+        else:
+            self._next = self._steal  # if it is being given back
 
     # Requests
 

@@ -103,8 +103,6 @@ class Difference:
             return
         if not self._sight.whole:
             before, now = self._sight.of(before), self._sight.of(now)
-            if before == now:
-                return
         for waiting in (self._offline, self._changed, self._online, self._fresh):
             if uuid in waiting:
                 told = waiting.pop(uuid)
