@@ -232,6 +232,7 @@ class MistakesTests(SynchronousTestCase):
         The listener and the factory of a replica, which make no monitor of interfaces,
         find the same mistakes.
         """
+        options: dict[str, Any]
         for options, words in (
             ({"database": ["Open_vSwitch"]}, "database must be a text"),
             ({"clock": Clock}, "clock must be a reactor or a Clock()"),

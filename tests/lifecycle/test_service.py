@@ -400,6 +400,20 @@ class OvsdbListenServiceTests(SynchronousTestCase):
         self.assertEqual(logs, [])
         self.successResultOf(self.service.stopService())
 
+    def test_listensAgain(self) -> None:
+        """
+        Whoever waits is told each time when it listens, and after a stop it does not.
+        """
+        for _ in range(2):
+            waiting = self.service.whenListening()
+            self.assertNoResult(waiting)
+            self.service.startService()
+            self.assertNoResult(waiting)
+            self.endpoint.listening.callback(self.endpoint)
+            self.successResultOf(waiting)
+            self.successResultOf(self.service.whenListening())
+            self.successResultOf(self.service.stopService())
+
     def test_endpointRaises(self) -> None:
         """
         An endpoint that raises is reported in the same way.

@@ -13,7 +13,8 @@ from typing import Any
 from twisted.logger import capturedLogs
 
 from tests.fakes.factorycase import FactoryTestCase
-from tests.fakes.rows import jsonRow, reply, vmRow
+from tests.fakes.rows import jsonRow, reply, uuid, vmRow
+from twisted_ovsdb import ProtocolViolation
 
 
 class RefusalTests(FactoryTestCase):
@@ -160,6 +161,18 @@ class RefusalTests(FactoryTestCase):
             self.receive(json.dumps({"id": 3, "result": schema, "error": None}).encode())
             self.lose()
         self.assertEqual(logs[0]["reason"], "database Open_vSwitch has no table Interface")
+
+    def test_rowTwice(self) -> None:
+        """
+        An update that has a row twice ends the session: which one counts, nobody knows.
+        """
+        self.synchronize({1: vmRow("tap1")})
+        row = json.dumps({"new": vmRow("tap2")})
+        rows = ",".join(f'"{uuid(2)}":{row}' for _ in range(2))
+        tables = f'["twisted_ovsdb",{{"Interface":{{{rows}}}}}]'
+        self.receive(f'{{"id":null,"method":"update","params":{tables}}}'.encode())
+        self.assertIsInstance(self.protocol.lost, ProtocolViolation)
+        self.assertEqual([row.name for row in self.factory.interfaces()], ["tap1"])
 
     def test_badSchema(self) -> None:
         """

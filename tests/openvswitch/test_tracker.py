@@ -29,7 +29,8 @@ from twisted_ovsdb.events import (
     SwitchIdentity,
     Synchronized,
 )
-from twisted_ovsdb.openvswitch.present import Present
+from twisted_ovsdb.openvswitch.difference import Difference
+from twisted_ovsdb.openvswitch.present import Present, Sight
 from twisted_ovsdb.openvswitch.tracker import Tracker
 
 TUNNEL = interface(1, jsonRow("tap1", "vxlan", options={"remote_ip": "10.0.0.1"}))
@@ -448,6 +449,24 @@ class TrackerTests(TrackerTestCase):
         self.assertEqual(self.tracker.switch, "4aa64e21")
         self.world.present.identity = UNIDENTIFIED
         self.assertEqual(self.world.present.switch, "tcp:test")
+
+
+class DifferenceTests(SynchronousTestCase):
+    """
+    Tests for L{Difference}.
+    """
+
+    def test_clear(self) -> None:
+        """
+        Of a switch that is left in the midst of its first snapshot, nothing waits.
+        """
+        rows = {uuid(number): vm(number) for number in (1, 2)}
+        difference = Difference(Sight(Present(rows), None))
+        difference.begin({})
+        difference.nextEvent(Cause.INITIAL)
+        self.assertEqual((len(difference), difference.untold()), (1, {uuid(2)}))
+        difference.clear()
+        self.assertEqual((len(difference), difference.untold()), (0, set()))
 
 
 class LeaveTests(TrackerTestCase):

@@ -159,7 +159,6 @@ class OvsdbClientFactory(ReconnectingClientFactory, Generic[Monitor]):
         self.connector = connector
         self.continueTrying = True
         self._connecting = True
-        self._endAttempt()
         if self._callID is not None:
             self._callID.cancel()  # The user did not wait for it.
             self._callID = None

@@ -75,7 +75,7 @@ class Tracker:
         another process may have told something meanwhile.
     """
 
-    def __init__(self, present: Present, replay: bool = True, wants: Wants | None = None) -> None:
+    def __init__(self, present: Present, replay: bool, wants: Wants | None = None) -> None:
         """
         @param replay: whether interfaces that are the same after an outage are
             told once more.

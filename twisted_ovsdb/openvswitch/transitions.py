@@ -64,8 +64,6 @@ def sameAsTold(told: OvsInterface, now: OvsInterface | None) -> bool:
     """
     if now is None or told == now:
         return now is not None
-    if told.extra.keys() == now.extra.keys():
-        return False
     different = told.extra.keys() ^ now.extra.keys()
     if not all(_isDefault({**told.extra, **now.extra}[column]) for column in different):
         return False
