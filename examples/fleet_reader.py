@@ -20,6 +20,7 @@ from typing import Any
 
 import nats
 from nats.js.api import ConsumerConfig, DeliverPolicy
+from nats.js.errors import NotFoundError
 
 
 class Fleet:
@@ -108,9 +109,25 @@ async def values(js: Any, pattern: str) -> list[tuple[list[str], Any]]:
     return found
 
 
+async def streams(js: Any) -> None:
+    """Wait until there are both streams: the first monitor makes them."""
+    said = False
+    for name in ("OVSDB_EVENTS", "OVSDB_NOW"):
+        while True:
+            try:
+                await js.stream_info(name)
+                break
+            except NotFoundError:
+                if not said:
+                    print("no monitor has published here yet: waiting", file=sys.stderr)
+                said = True
+                await asyncio.sleep(1)
+
+
 async def main(url: str) -> None:
     """Follow, for ever."""
     client = await nats.connect(url)
+    await streams(client.jetstream())
     await Fleet().follow(client.jetstream())
 
 

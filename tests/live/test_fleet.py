@@ -187,6 +187,25 @@ class ObserverTests(BrokerTestCase):
         loop.run(away.follow(js)).addErrback(lambda _: None)
         await self.names(away, "br-int", "tap2", "tap3")
 
+    async def test_readerFirst(self) -> None:
+        """
+        A reader that is there before any monitor says once that it waits, and sees what
+        the first monitor tells.
+        """
+        self.held = Held()
+        reader = Reader(self.broker.url)
+        self.addCleanup(reader.kill)
+        await reader.line("no monitor has published here yet: waiting")
+        server = MemoryServer()
+        server.addBridge("br-int")
+        first = self.observer("first")
+        connectedFactory(server, publishing(first), source="s1")
+        await reader.line(" br-int")
+        server.addPort("br-int", "tap1", iface_id="vm-1", ofport=1)
+        await reader.line("s1 online tap1")
+        self.assertEqual(reader.everything.count(b"waiting"), 1)
+        self.assertNotIn(b"Traceback", reader.everything)
+
     async def test_burst(self) -> None:
         """
         A thousand interfaces go out in few messages, and the reactor is not held up.
