@@ -1,4 +1,4 @@
-# `make run` runs the main job, `make test` the tests; see README.md.
+# `make run` runs the main job, `make fleet` shows several monitors, `make test` the tests; see README.md.
 
 PYTHON ?= python3
 # How many processes run the tests side by side: most tests wait for real switches.
@@ -9,10 +9,13 @@ BIN := $(VENV)/bin
 # The checkout is run as it is: an editable install would hide the plugin from twistd.
 export PYTHONPATH := $(CURDIR)
 
-.PHONY: run test unit lint format coverage mutants soak bench docs matrix clean
+.PHONY: run fleet test unit lint format coverage mutants soak bench docs matrix clean
 
 run: $(VENV)/.run
 	@exec $(BIN)/python -m tools.run
+
+fleet: $(VENV)/.run
+	@exec $(BIN)/python -m tools.fleet
 
 test: $(VENV)/.dev
 	tools/install-openvswitch

@@ -3,7 +3,8 @@
 
 """
 Follow what C{twistd ovsdb-monitor --publish} publishes to NATS, and print what is
-now, and what comes online, goes offline and changes, of all switches. It needs nats-py.
+now, what comes online, goes offline and changes, and which monitor begins to speak, of
+all switches. It needs nats-py.
 
     python examples/fleet_reader.py nats://127.0.0.1:4222
 
@@ -83,6 +84,8 @@ class Fleet:
     def fold(self, switch: str, number: int, line: dict[str, Any]) -> None:
         """Add an event, if it is newer than its object."""
         name, online = line["event"], self.online.setdefault(switch, {})
+        if name == "started":
+            print(line["switch"], "speaker", line["instance"], flush=True)
         if name == "forgotten" or (name == "started" and not line["resumed"]):
             online.clear()
         elif name in ("online", "changed", "offline"):

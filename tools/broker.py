@@ -57,7 +57,12 @@ class PrivateBroker:
         )
         with open(self.folder / "nats.log", "ab") as log:
             self._process = subprocess.Popen(
-                ["nats-server", "-c", str(path)], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                ["nats-server", "-c", str(path)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                # Ctrl-C must reach only the program that started this one.
+                start_new_session=True,
             )
         end = time.monotonic() + PATIENCE
         while not self._answers():

@@ -164,7 +164,12 @@ class PrivateOpenVSwitch:
         Run a program of Open vSwitch with the environment of this switch.
         """
         done = subprocess.run(
-            command, env=self._environment(), capture_output=True, text=True, check=False
+            command,
+            env=self._environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+            start_new_session=True,
         )
         if done.returncode != 0:
             raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip()}")

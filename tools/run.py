@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from tools.openvswitch import PrivateOpenVSwitch, missing
+from tools.scene import addVM, begin, finish, removeVM
 
 LOCAL = ("127.0.0.1", 6640)
 
@@ -70,11 +71,7 @@ def watch(endpoint: str) -> subprocess.Popen[bytes]:
     page is.
     """
     twistd = str(Path(sys.executable).with_name("twistd"))
-    return subprocess.Popen(
-        [twistd, "-n", "--pidfile=", "ovsdb-monitor", "--endpoint", endpoint, *OPTIONS],
-        # Ctrl-C must reach this program only, which then ends the monitor.
-        start_new_session=True,
-    )
+    return begin(twistd, "-n", "--pidfile=", "ovsdb-monitor", "--endpoint", endpoint, *OPTIONS)
 
 
 @contextlib.contextmanager
@@ -128,31 +125,11 @@ def play(switch: PrivateOpenVSwitch, monitor: subprocess.Popen[bytes]) -> None:
     number = 0
     while True:
         number += 1
-        name = f"tap-vm{number}"
-        for change in (
-            (
-                *("add-port", "br-int", name, "--", "set", "Interface", name),
-                f"external_ids:iface-id=0e9f6b40-5d1c-4f0f-9a62-5a3c7a1b{number:04x}",
-            ),
-            ("del-port", "br-int", name),
-        ):
+        for change in (addVM(number), removeVM(number)):
             with contextlib.suppress(subprocess.TimeoutExpired):
                 monitor.wait(PAUSE)
                 return
             switch.vsctl(*change)
-
-
-def finish(monitor: subprocess.Popen[bytes]) -> None:
-    """
-    End the monitor in the way that Ctrl-C does.
-    """
-    if monitor.poll() is None:
-        monitor.send_signal(signal.SIGINT)
-        try:
-            monitor.wait(10)
-        except subprocess.TimeoutExpired:
-            monitor.kill()
-            monitor.wait()
 
 
 def main() -> int:

@@ -95,8 +95,8 @@ class ObserverTests(BrokerTestCase):
 
     async def test_reader(self) -> None:
         """
-        A reader sees what one instance tells and what the next one tells, nothing
-        twice; and one that comes late takes what is now.
+        A reader sees what one instance tells, that the next one speaks and what that one
+        tells, nothing twice; and one that comes late takes what is now.
         """
         self.held = Held()
         server = MemoryServer()
@@ -124,8 +124,8 @@ class ObserverTests(BrokerTestCase):
         self.addCleanup(late.kill)
         await late.line("s1 now tap3")
         told = [line for line in early.everything.decode().splitlines() if " br-" not in line]
-        expected = ["s1 now tap1", "s1 online tap2", "s1 offline tap1", "s1 online tap3"]
-        self.assertEqual(told, expected)
+        expected = ["now tap1", "online tap2", "speaker second", "offline tap1", "online tap3"]
+        self.assertEqual(told, [f"s1 {each}" for each in expected])
 
     async def names(self, fleet: Any, *expected: str) -> None:
         """Wait until a reader has these ports, and no others."""
