@@ -3,8 +3,8 @@
 
 """
 Follow what C{twistd ovsdb-monitor --publish} publishes to NATS, and print what is
-now, what comes online, goes offline and changes, and which monitor begins to speak, of
-all switches. It needs nats-py.
+now, what comes online, goes offline and changes, and which monitor speaks, of all
+switches. It needs nats-py.
 
     python examples/fleet_reader.py nats://127.0.0.1:4222
 
@@ -50,6 +50,9 @@ class Fleet:
         # One that is beyond the last event is of a stream that no longer exists.
         found = {switch: value for switch, value in found.items() if value["sequence"] <= last}
         self.online, self._objects = {switch: {} for switch in found}, {}
+        for value in found.values():
+            if not value["forgotten"]:
+                print(value["switch"], "speaker", value["instance"], flush=True)
         for (switch, uuid), value in await values(js, "ovsdb.now.*.*"):
             if switch in found and value["sequence"] >= found[switch]["since"]:
                 self._objects[switch, uuid] = value["sequence"]

@@ -243,7 +243,9 @@ class Scene:
         self.say(f"    the reader saw: {line}")
 
     def _speaks(self, switch: str, monitor: str) -> None:
-        """A monitor begins to speak for a switch."""
+        """A monitor speaks for a switch. The reader may have said so before."""
+        if monitor not in self._monitors or self.speakers.get(switch) == monitor:
+            return
         self.speakers[switch] = monitor
         since = f", {time.monotonic() - self._killed:.2f} s after the kill" if self._killed else ""
         self.say(f"    the reader saw: {switch}: monitor {monitor} speaks now{since}")

@@ -122,9 +122,11 @@ class ObserverTests(BrokerTestCase):
         await early.line("s1 online tap3")
         late = Reader(self.broker.url)
         self.addCleanup(late.kill)
+        await late.line("s1 speaker second")
         await late.line("s1 now tap3")
         told = [line for line in early.everything.decode().splitlines() if " br-" not in line]
-        expected = ["now tap1", "online tap2", "speaker second", "offline tap1", "online tap3"]
+        expected = ["speaker first", "now tap1", "online tap2"]
+        expected += ["speaker second", "offline tap1", "online tap3"]
         self.assertEqual(told, [f"s1 {each}" for each in expected])
 
     async def names(self, fleet: Any, *expected: str) -> None:
