@@ -126,13 +126,13 @@ class Scene:
         seen = len(self._changes & self._seen.keys())
         twice = sum(number > 1 for number in self._seen.values())
         self.say(
-            f"{self._kills} kills, and {len(self._changes)} ports were added or removed: the reader"
-            f" saw {seen} of these changes, {twice} of them twice"
+            f"{self._kills} kills; ports were added or removed {len(self._changes)} times: the"
+            f" reader saw {seen} of these changes, {twice} of them twice"
         )
 
     def _furnish(self) -> None:
         """Start everything: the reader before the monitors."""
-        self.say("two switches, a NATS server, a reader and two monitors are started, all private")
+        self.say("first the switches are started, a NATS server, and a reader of what is published")
         self._broker.start()
         for number in (1, 2):
             switch = PrivateOpenVSwitch(tcp=True)
@@ -194,6 +194,7 @@ class Scene:
         """Kill the monitor that speaks for the most switches. @return: its name."""
         name = Counter(self.speakers.values()).most_common(1)[0][0]
         spoken = [switch for switch, speaker in self.speakers.items() if speaker == name]
+        self._watch(0)  # what was told before
         self.say(f"kill -9 of monitor {name}, which speaks for {' and '.join(sorted(spoken))}")
         self._monitors[name].kill()
         self._killed = time.monotonic()
@@ -220,8 +221,8 @@ class Scene:
                 log = (self._folder / f"{name}.log").read_text("utf-8").strip()
                 raise Ended(f"monitor {name} has ended by itself: {log[-1000:]}", 1)
         with contextlib.suppress(Empty):
-            while not enough() and (left := end - time.monotonic()) > 0:
-                heard = self.heard.get(timeout=left)
+            while not enough():
+                heard = self.heard.get(timeout=max(0.0, end - time.monotonic()))
                 if isinstance(heard, Ended):
                     raise heard
                 self._see(heard)
@@ -292,7 +293,8 @@ def main(*arguments: str) -> int:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, lambda *_: scene.heard.put(Ended("the end was asked for", 0)))
         try:
-            scene.say(f"every {every:g} s, whoever speaks is killed; Ctrl-C ends and removes all")
+            scene.say("two monitors watch two switches; one speaks for each switch, one stands by")
+            scene.say(f"every {every:g} s one that speaks is killed; Ctrl-C ends and removes all")
             scene.play()
         except Ended as end:
             scene.say(str(end))

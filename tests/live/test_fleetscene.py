@@ -74,7 +74,7 @@ class SceneTests(TestCase):
         ended = ensureDeferred(scene.end("INT"))
         await scene.line("the end was asked for")
         summary = await scene.line(" of these changes, 0 of them twice")
-        self.assertIn(" kills, and ", summary)
+        self.assertIn(" kills; ports were added or removed ", summary)
         self.assertEqual(await ended, 0)
         self.assertEqual(os.listdir(self.scratch), [])
         self.assertEqual(await deferToThread(environments, self.scratch), [])
