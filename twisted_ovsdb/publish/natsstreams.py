@@ -57,6 +57,9 @@ PING: Final = 10
 BATCH: Final = 500
 """Messages that are asked for at once."""
 
+LISTED: Final = 2_000
+"""Subjects of which each is asked for. Of more, a consumer reads them."""
+
 PREVIOUS: Final = "Ovsdb-Previous"
 """The header that names the event before."""
 
@@ -350,21 +353,40 @@ class NatsStreams:
 
     async def _get(self, client: Any, stream: Stream, request: Mapping[str, Any]) -> Stored | None:
         # Not the direct get, which a follower may answer that is behind.
-        try:
-            found = await self._api(client, f"STREAM.MSG.GET.{stream.value}", request)
-        except _ApiError as e:
-            if e.code == _NO_MESSAGE:
-                return None
-            raise
-        message = found["message"]
-        headers = _headersIn(base64.b64decode(message.get("hdrs", "")))
-        payload = base64.b64decode(message.get("data", ""))
-        return _stored(message["subject"], message["seq"], payload, headers)
+        data = json.dumps(request).encode()
+        reply = await client.request(
+            f"$JS.API.STREAM.MSG.GET.{stream.value}", data, timeout=ATTEMPT
+        )
+        return _gotten(json.loads(reply.data))
 
     def lastOfEach(self, stream: Stream, pattern: str) -> Deferred[list[Stored]]:
         """See L{IStreams.lastOfEach}."""
-        policy = {"deliver_policy": "last_per_subject"}
-        return self._run(lambda client: self._all(client, stream, pattern, policy))
+        requests = self._requests
+
+        async def work(client: Any) -> list[Stored]:
+            assert requests is not None
+            # A consumer would have the server look at each message of the stream.
+            name, which = f"STREAM.INFO.{stream.value}", {"subjects_filter": pattern}
+            info = await self._api(client, name, which)
+            subjects = list(info["state"].get("subjects") or ())
+            if len(subjects) > LISTED:
+                policy = {"deliver_policy": "last_per_subject"}
+                return await self._all(client, stream, pattern, policy)
+            get = f"$JS.API.STREAM.MSG.GET.{stream.value}"
+            asked = [
+                Request(get, json.dumps({"last_by_subj": each}).encode(), {}) for each in subjects
+            ]
+            found: list[Stored] = []
+            for start in range(0, len(asked), BATCH):
+                for reply in await requests.ask(asked[start : start + BATCH], ATTEMPT):
+                    if isinstance(reply, Exception):
+                        raise reply
+                    stored = _gotten(json.loads(reply))
+                    if stored is not None:
+                        found.append(stored)
+            return found
+
+        return self._run(work)
 
     def following(self, stream: Stream, subject: str, sequence: int) -> Deferred[list[Stored]]:
         """See L{IStreams.following}."""
@@ -452,6 +474,18 @@ def _stored(subject: str, number: int, payload: bytes, headers: Mapping[str, str
         headers.get(_ID, ""),
         int(previous) if previous.isdigit() else 0,
     )
+
+
+def _gotten(answer: Mapping[str, Any]) -> Stored | None:
+    """What was asked for by C{STREAM.MSG.GET}; None if there is no such message."""
+    if "error" in answer:
+        if answer["error"].get("err_code") == _NO_MESSAGE:
+            return None
+        raise _ApiError(answer["error"])
+    message = answer["message"]
+    headers = _headersIn(base64.b64decode(message.get("hdrs", "")))
+    payload = base64.b64decode(message.get("data", ""))
+    return _stored(message["subject"], message["seq"], payload, headers)
 
 
 def _headersIn(raw: bytes) -> dict[str, str]:
