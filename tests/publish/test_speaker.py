@@ -12,7 +12,7 @@ from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -25,7 +25,7 @@ from twisted_ovsdb.publish.messages import MOST_LINES, sequenceIn
 from twisted_ovsdb.publish.nowwriter import OLD, TOMBSTONE
 from twisted_ovsdb.publish.observer import PublishingObserver
 from twisted_ovsdb.publish.speaker import PATIENCE
-from twisted_ovsdb.publish.streampublisher import StreamPublisher
+from twisted_ovsdb.publish.streampublisher import READS, StreamPublisher
 from twisted_ovsdb.publish.streams import Fenced, Stream
 from twisted_ovsdb.publish.subjects import checkpointSubject, objectSubject
 
@@ -314,6 +314,23 @@ class HoleTests(SynchronousTestCase):
         self.publish(self.one, lineAbout("online", vm(5)))
         self.clock.advance(1)
         self.assertIsNotNone(self.now(2))
+
+    def test_manyReads(self) -> None:
+        """
+        If many switches are taken over at the same time, few of them are read at once, and
+        then the next ones; one that is cancelled is left out.
+        """
+        self.a.auto = False
+        reads = [self.one.read(f"s{number}") for number in range(3 * READS)]
+        self.assertEqual(len(self.a.requests), READS)
+        for cancelled in (reads[0], reads[-1]):
+            cancelled.cancel()
+            self.failureResultOf(cancelled, CancelledError)
+        while self.a.requests:
+            self.assertLessEqual(len(self.a.requests), READS + 1)
+            self.a.serve()
+        for read in reads[1:-1]:
+            self.assertIsNone(self.successResultOf(read).interfaces)
 
     def test_old(self) -> None:
         """

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 import attrs
-from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.defer import Deferred, DeferredList, DeferredSemaphore
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
@@ -34,6 +34,12 @@ from twisted_ovsdb.publish.subjects import checkpointSubject, eventSubject, obje
 
 FAREWELL: Final = 2.0
 """Seconds in which what is now may be written at the end."""
+
+READS: Final = 8
+"""
+Switches that are read at once. When a monitor dies, another one takes hundreds over. One
+after another, half of them are spoken for in half of the time.
+"""
 
 
 @attrs.frozen
@@ -103,6 +109,7 @@ class StreamPublisher:
         self._wallClock = wallClock
         self._voices: dict[str, _Voice] = {}
         self.fenced = 0
+        self._reads = DeferredSemaphore(READS)
 
     # Reading
 
@@ -114,7 +121,8 @@ class StreamPublisher:
         await self._streams.available()
         while True:
             try:
-                return await self._readOnce(switch)
+                async with self._reads:
+                    return await self._readOnce(switch)
             except BrokerUnavailable:
                 await pause(self._streams, self._clock)
 
