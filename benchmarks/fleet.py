@@ -221,6 +221,13 @@ class Scene:
         self.herd.ask("spoken")
         self.spoken = time.monotonic() - start
 
+    def settle(self) -> None:
+        """Wait until nothing is written any more."""
+        before = None
+        while (now := self.read(published.sizes)) != before:
+            before = now
+            time.sleep(SETTLE)
+
     def read(self, work: Callable[[Any], Any]) -> Any:
         """Read from the broker."""
         return asyncio.run(published.reading(self.broker.url, work))
@@ -245,7 +252,7 @@ def rate(switches: int, events: int, seconds: float) -> Figures:
         began = time.time()
         made = found.herd.churn(events, seconds)
         stall, work = monitor.stall()
-        time.sleep(SETTLE)
+        found.settle()
         cpu, broker = monitor.cpu - cpu, processorTime(found.broker.pid) - broker
         after = found.read(published.sizes)
         lags = found.read(lambda js: published.lags(js, began, made["removed"]))
