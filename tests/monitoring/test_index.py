@@ -102,3 +102,23 @@ class IndexTests(SynchronousTestCase):
         index.note(uuid(1), None, here)
         index.note(uuid(1), here, there)
         self.assertIsNone(index._found)
+
+    def test_changedOtherwise(self) -> None:
+        """
+        A port that has moved does not have the number that another one has, whatever
+        else changes of that one.
+        """
+        rows: dict[str, OvsInterface] = {}
+        index = OfportIndex(rows)
+
+        def put(row: OvsInterface) -> None:
+            before, rows[row.uuid] = rows.get(row.uuid), row
+            index.note(row.uuid, before, row)
+
+        holder, moved = attrs.evolve(vm(1, ofport=3), bridge="br0"), vm(2, ofport=3)
+        put(holder)
+        put(attrs.evolve(moved, bridge="br1"))
+        put(attrs.evolve(moved, bridge="br0"))
+        now = attrs.evolve(holder, error="odd")
+        put(now)
+        self.assertEqual(index.find("br0", 3), now)

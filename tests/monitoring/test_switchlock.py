@@ -751,6 +751,20 @@ class ConfirmTests(MonitorTestCase):
         self.receive('{"id":3,"result":[{}],"error":null}')
         self.assertEqual(self.observer.take()[-1], ("synchronized", "initial"))
 
+    def test_assertedAfterTheQuestion(self) -> None:
+        """
+        It is confirmed once more when an observer has said what it was told before, which
+        may have taken any time.
+        """
+        late = Recorder()
+        self.monitor.addObserver(late, lambda switch: [])
+        self.grant()
+        self.receive('{"id":3,"result":[{}],"error":null}')
+        self.assertEqual(self.transport.value().count(b'"assert"'), 2)
+        self.assertEqual(late.take(), [])
+        self.receive('{"id":4,"result":[{}],"error":null}')
+        self.assertEqual(late.take()[-1], ("synchronized", "resync"))
+
     def test_F111_notOurs(self) -> None:
         """
         If the lock is another client's, because this process was stopped for a while,

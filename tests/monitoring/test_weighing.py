@@ -77,6 +77,8 @@ class WeighingTests(SynchronousTestCase):
         tables = TableSet(MONITOR, {"Interface": MonitoredTable(rows, replica)})
         self.assertEqual(list(tables.weigh(weight)), [])
         self.assertRaises(ProtocolViolation, list, tables.weigh(weight - 1))
+        list(replica.apply({str(number): vm(number) for number in range(3, 25)}))
+        self.assertEqual(len(list(tables.weigh(10 * weight))), 2, "slices of ten rows")
 
     def test_F87_comeAndGo(self) -> None:
         """
