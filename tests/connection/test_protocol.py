@@ -280,6 +280,25 @@ class ServerRequestTests(ProtocolTestCase):
         self.assertIsNone(self.protocol.lost)
 
 
+class IdentifiedTests(ProtocolTestCase):
+    """
+    Tests for L{OvsdbProtocol.limitUntilIdentified}.
+    """
+
+    def test_limit(self) -> None:
+        """
+        Of what goes beyond the limit, nothing is read any more; up to it, everything is.
+        """
+        echo = {"id": "x", "method": "echo", "params": []}
+        size = len(json.dumps(echo))
+        self.protocol.limitUntilIdentified(2 * size)
+        for expected in (1, 2, 2):
+            self.receive(echo)
+            self.assertEqual(self.protocol.messages, expected)
+        self.assertEqual(len(self.sent()), 2)
+        self.assertIsInstance(self.protocol.lost, ProtocolViolation)
+
+
 class PauseTests(ProtocolTestCase):
     """
     Tests for L{OvsdbProtocol.pauseProducing}.
