@@ -82,14 +82,24 @@ class WeighingTests(SynchronousTestCase):
 
     def test_F87_comeAndGo(self) -> None:
         """
-        Rows that go again do not count, nor do updates of a row: the session lasts.
+        Rows that go again do not count, nor do updates of a row: the session lasts. Each
+        time when as many bytes have come, the rows are weighed once.
         """
+        weighed: list[int] = []
+        weigh = TableSet.weigh
+
+        def counted(tables: TableSet, limit: int) -> Any:
+            weighed.append(limit)
+            return weigh(tables, limit)
+
+        self.patch(TableSet, "weigh", counted)
         for number in range(100):
             self.change(number, {"new": vmRow(f"tap{number}")})
             self.change(number, {"new": vmRow("x" * 40), "old": {"name": f"tap{number}"}})
             self.change(number, {"old": vmRow("x" * 40)})
         self.assertFalse(self.transport.disconnecting)
         self.assertGreater(self.protocol.received, 10 * LIMIT)
+        self.assertLessEqual(len(weighed), self.protocol.received // LIMIT)
 
     def test_F87_replica(self) -> None:
         """
