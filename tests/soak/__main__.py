@@ -21,15 +21,18 @@ from twisted.internet.utils import getProcessOutputAndValue
 from tests.soak.abuse import abuse
 from tests.soak.chaos import Chaos
 from tests.soak.figures import Figure, markdown
+from tests.soak.fleet import Fleet
 from tests.soak.fuzz import fuzz
 from tests.soak.growth import growth
 from tests.soak.halfopen import halfOpen
 from tests.soak.slowness import slowObserver
 from tests.soak.survival import Survival
+from tools import broker
 from tools.openvswitch import missing
 
 KILLS: Final = 200
 FAULTS: Final = 120
+FLEET_FAULTS: Final = 250
 TRANSACTIONS: Final = 20_000
 
 
@@ -50,6 +53,13 @@ async def survival(reactor: Any, seed: int) -> list[Figure]:
     return figures
 
 
+async def fleet(reactor: Any, seed: int) -> list[Figure]:
+    """
+    Monitors that publish as one, and their broker, are killed and frozen.
+    """
+    return await Fleet(reactor, FLEET_FAULTS, seed).run()
+
+
 async def growthAlone(reactor: Any, seed: int) -> list[Figure]:
     """
     Run L{growth} in a new process, so that no other section has used memory
@@ -68,6 +78,7 @@ async def growthAlone(reactor: Any, seed: int) -> list[Figure]:
 SECTIONS: Final[dict[str, Callable[[Any, int], Awaitable[list[Figure]]]]] = {
     "chaos": chaos,
     "survival": survival,
+    "fleet": fleet,
     "half-open": halfOpen,
     "growth": growth,
     "slow-observer": slowObserver,
@@ -85,8 +96,8 @@ async def main(reactor: Any, *arguments: str) -> None:
     parser.add_argument("--only", choices=SECTIONS, help="run this section only")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     options = parser.parse_args(arguments)
-    if missing():
-        raise SystemExit(f"not installed: {', '.join(missing())}")
+    if absent := [*missing(), *broker.missing()]:
+        raise SystemExit(f"not installed: {', '.join(absent)}")
     figures: list[Figure] = []
     for name, section in SECTIONS.items():
         if options.only in (None, name):

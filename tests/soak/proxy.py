@@ -15,7 +15,7 @@ import enum
 import random
 from typing import Any, Final
 
-from twisted.internet.endpoints import UNIXClientEndpoint
+from twisted.internet.endpoints import TCP4ClientEndpoint, UNIXClientEndpoint
 from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
@@ -40,7 +40,7 @@ class Direction(enum.Enum):
 
 class Proxy(Factory):
     """
-    Listens on a port of 127.0.0.1, and forwards to a unix socket.
+    Listens on a port of 127.0.0.1, and forwards to a unix socket, or to another port there.
 
     @ivar port: the port.
     @ivar delay: seconds that bytes are delayed, at most.
@@ -51,10 +51,17 @@ class Proxy(Factory):
 
     noisy = False
 
-    def __init__(self, reactor: Any, path: str, rng: random.Random) -> None:
+    def __init__(self, reactor: Any, server: str | int, rng: random.Random) -> None:
+        """
+        @param server: the path of the unix socket, or the port.
+        """
         self.reactor = reactor
         self.rng = rng
-        self.path = path
+        self.endpoint: Any = (
+            TCP4ClientEndpoint(reactor, "127.0.0.1", server)
+            if isinstance(server, int)
+            else UNIXClientEndpoint(reactor, server)
+        )
         self.delay = 0.0
         self.trickling = False
         self.silent: Direction | None = None
@@ -176,8 +183,7 @@ class _Link:
         if end is self.client:
             end.transport.setTcpNoDelay(True)
             end.transport.pauseProducing()
-            endpoint = UNIXClientEndpoint(self.proxy.reactor, self.proxy.path)
-            endpoint.connect(_ServerEnds(self)).addErrback(self._refused)
+            self.proxy.endpoint.connect(_ServerEnds(self)).addErrback(self._refused)
             return
         if self.client.gone:
             end.transport.abortConnection()
