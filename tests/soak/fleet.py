@@ -44,8 +44,11 @@ READY: Final = 60.0
 QUIET: Final = 5.0
 """Seconds at the end in which nothing more may be told."""
 
-DRAINED: Final = 10.0
-"""Seconds between two readings: the stream keeps the last messages only."""
+DRAINED: Final = 1.0
+"""
+Seconds between two readings: the stream keeps the last messages only, and faults are
+to hit whoever speaks.
+"""
 
 
 class Fleet:
@@ -402,7 +405,7 @@ KINDS: Final[dict[Callable[[Fleet], Awaitable[None]], int]] = {
     Fleet.killMonitor: 5,
     Fleet.freezeShortly: 4,
     Fleet.freeze: 5,
-    Fleet.freezeAndHangUp: 5,
+    Fleet.freezeAndHangUp: 7,
     Fleet.freezeLong: 1,
     Fleet.steal: 3,
     Fleet.killBroker: 3,
