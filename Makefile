@@ -49,6 +49,7 @@ mutants: $(VENV)/.dev
 
 soak: $(VENV)/.dev
 	tools/install-openvswitch
+	tools/install-broker
 	$(BIN)/python -m tests.soak
 	$(BIN)/python -m tests.live.cluster --kills 10
 

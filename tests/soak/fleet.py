@@ -15,7 +15,7 @@ import shutil
 import signal
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -199,7 +199,7 @@ class Fleet:
             # Two at once, but not of the same process.
             await until(self._reactor, lambda: self._running < 2)
             self._running += 1
-            running = Deferred.fromCoroutine(kind(self))
+            running: Deferred[None] = Deferred.fromCoroutine(kind(self))
             running.addErrback(lambda failure: self._broken.append(str(failure)))
             running.addBoth(self._done)
             await wait(self._reactor, self._rng.choice((0.1, self._rng.uniform(0, 2.5))))
@@ -401,7 +401,7 @@ SORTS: Final = {
     "lost": "messages that the broker has lost",
 }
 
-KINDS: Final[dict[Callable[[Fleet], Awaitable[None]], int]] = {
+KINDS: Final[dict[Callable[[Fleet], Coroutine[Deferred[Any], Any, None]], int]] = {
     Fleet.killMonitor: 5,
     Fleet.freezeShortly: 4,
     Fleet.freeze: 5,

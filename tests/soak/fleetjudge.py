@@ -81,7 +81,7 @@ class Judge:
         return True
 
     async def _drain(self) -> None:
-        client = await nats.connect(self._url, allow_reconnect=False, connect_timeout=2)
+        client = await self._connect()
         try:
             js = client.jetstream()
             try:
@@ -167,6 +167,14 @@ class Judge:
         subject.told.setdefault(uuid, []).append((number, seen))
         subject.latest[uuid] = number
 
+    async def _connect(self) -> Any:
+        async def expected(_: Exception) -> None:
+            """The broker is down; without this, the client would write it to the log."""
+
+        return await nats.connect(
+            self._url, error_cb=expected, allow_reconnect=False, connect_timeout=2
+        )
+
     # At the end
 
     def match(self, name: str, history: Mapping[str, Sequence[str | None]]) -> None:
@@ -194,7 +202,7 @@ class Judge:
 
     async def _nowOf(self, name: str) -> tuple[States, list[str]]:
         subject = self.subjects[name]
-        client = await nats.connect(self._url, allow_reconnect=False)
+        client = await self._connect()
         try:
             js = client.jetstream()
             (checkpoint,) = await _last(js, f"ovsdb.now.{name}")
