@@ -57,7 +57,7 @@ class Fleet:
     """
 
     def __init__(
-        self, reactor: Any, faults: int, seed: int, pace: float = 0.1, long: bool = True
+        self, reactor: Any, faults: int, seed: int, pace: float = 0.04, long: bool = True
     ) -> None:
         """
         @param pace: seconds between two changes of a switch, at most.
