@@ -221,6 +221,14 @@ class Scene:
         self.herd.ask("spoken")
         self.spoken = time.monotonic() - start
 
+    def complete(self, objects: int) -> None:
+        """Wait until what is now has so many objects and checkpoints."""
+        end = time.monotonic() + PATIENCE
+        while self.read(published.sizes)["objects"] < objects:
+            if time.monotonic() > end:
+                raise RuntimeError("what is now is not complete")
+            time.sleep(0.5)
+
     def settle(self) -> None:
         """Wait until nothing is written any more."""
         before = None
@@ -280,11 +288,7 @@ def late() -> Figures:
     count = LATE_SWITCHES * LATE_INTERFACES
     note(f"a reader that comes when {count:,} interfaces are there")
     with scene(1, LATE_SWITCHES, LATE_INTERFACES) as found:
-        end = time.monotonic() + PATIENCE
-        while found.read(published.sizes)["objects"] < count + LATE_SWITCHES:
-            if time.monotonic() > end:
-                raise RuntimeError("what is now is not complete")
-            time.sleep(0.5)
+        found.complete(count + LATE_SWITCHES)
         start = time.monotonic()
         reader = subprocess.Popen(
             [sys.executable, str(ROOT / "examples" / "fleet_reader.py"), found.broker.url],
@@ -311,6 +315,7 @@ def fleet(seconds: float) -> Figures:
     """Three monitors share the switches."""
     note(f"{MONITORS} monitors, {FLEET} switches")
     with scene(MONITORS, FLEET, PRESENT) as found:
+        found.complete(FLEET * (PRESENT + 1))
         time.sleep(SETTLE)
         figures: Figures = {"spoken": found.spoken, "balance": _balance(found)}
         figures["memory"] = [each.memory - found.empty for each in found.monitors]
