@@ -24,10 +24,10 @@ from twisted_ovsdb.events import Cause, InterfaceOnline
 from twisted_ovsdb.publish.messages import MOST_LINES, sequenceIn
 from twisted_ovsdb.publish.nowwriter import OLD, TOMBSTONE
 from twisted_ovsdb.publish.observer import PublishingObserver
-from twisted_ovsdb.publish.speaker import PATIENCE
+from twisted_ovsdb.publish.speaker import ATTEMPTS, PATIENCE, GaveUp
 from twisted_ovsdb.publish.streampublisher import READS, StreamPublisher
-from twisted_ovsdb.publish.streams import Fenced, Stream
-from twisted_ovsdb.publish.subjects import checkpointSubject, objectSubject
+from twisted_ovsdb.publish.streams import Fenced, Stream, Write
+from twisted_ovsdb.publish.subjects import checkpointSubject, eventSubject, objectSubject
 
 
 class Monitor:
@@ -158,6 +158,26 @@ class SpeakerTests(SynchronousTestCase):
         self.clock.pump([0.5] * 20)
         self.assertEqual(self.monitor.gaveUp, 1)
         self.failureResultOf(told)
+        self.assertEqual([c for c in self.clock.getDelayedCalls() if c.active()], [])
+
+    def test_F115_alwaysRefused(self) -> None:
+        """
+        If others publish between each read and the takeover, the lock is given up, once,
+        and the failure says why. The answers of the broker come later, as real ones do.
+        """
+        self.streams.auto = False
+        told = self.observer.told("s1")
+        subject = eventSubject("s1")
+        while self.streams.requests:
+            last = self.broker.last(Stream.EVENTS, subject)
+            expected = 0 if last is None else last.sequence
+            self.streams.serve()
+            # Somebody else is first whenever the last event was read.
+            self.broker.append(Write(Stream.EVENTS, subject, b"{}", expected))
+        self.assertEqual(self.observer.published["fenced"], ATTEMPTS)
+        failure = self.failureResultOf(told, GaveUp)
+        self.assertEqual(str(failure.value), "another instance publishes")
+        self.assertEqual(self.monitor.gaveUp, 1)
         self.assertEqual([c for c in self.clock.getDelayedCalls() if c.active()], [])
 
     def test_staleTaker(self) -> None:

@@ -149,6 +149,7 @@ class Speaker:
             self._count("acknowledged", 1)
             self.speaking = True
             return told.interfaces
+        self._taking = None  # This is it: it fails by itself, and is not cancelled.
         self._giveUp("another instance publishes")
         raise GaveUp("another instance publishes")
 
