@@ -13,6 +13,7 @@ from unittest import SkipTest
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
+from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
@@ -20,6 +21,7 @@ from twisted.trial.unittest import TestCase
 from tests.fakes.rows import vm
 from tests.publish.test_contract import PublisherContract, lineAbout
 from tools.broker import PrivateBroker, missing
+from twisted_ovsdb.publish.credentials import brokerOf
 from twisted_ovsdb.publish.natsstreams import NatsStreams
 from twisted_ovsdb.publish.streampublisher import StreamPublisher
 from twisted_ovsdb.publish.streams import Stream
@@ -103,7 +105,7 @@ class NatsTests(BrokerTestCase):
     What only a real broker does.
     """
 
-    async def test_restart(self) -> None:
+    async def test_F115_restart(self) -> None:
         """
         The broker is killed and started again: what was published is there, what is
         published meanwhile arrives, and one line says when it begins and one when it
@@ -145,7 +147,7 @@ class RefusedTests(RefusedTestCase):
     Streams that are not as they have to be.
     """
 
-    async def test_configuration(self) -> None:
+    async def test_F117_configuration(self) -> None:
         """
         A stream that would lose the last event of a switch is refused.
         """
@@ -163,7 +165,7 @@ class RefusedTests(RefusedTestCase):
             "--publish a: stream OVSDB_EVENTS has discard old, and needs new",
         )
 
-    async def test_full(self) -> None:
+    async def test_F116_full(self) -> None:
         """
         A stream that is full is one clear line, and a retry.
         """
@@ -215,17 +217,64 @@ class RightsTests(RefusedTestCase):
         ] }
     """
 
-    async def test_rights(self) -> None:
+    async def test_F118_rights(self) -> None:
         """
         A wrong password, and missing rights.
         """
         wrong = await self.refused("a", user="all", password="wrong")
-        self.assertIn("uthorization", wrong)
-        self.assertNotIn("wrong", wrong)
+        self.assertEqual(
+            wrong,
+            "--publish a: it refuses us: the user, password or token is missing or wrong",
+        )
         denied = await self.refused("b", user="none", password="secret")
         self.assertIn("permissions violation", denied)
         good = self.streams("c", user="all", password="secret")
         await self.until(lambda: good.connected)
+
+
+class OtherServerTests(RefusedTestCase):
+    """
+    What is at the other end is not what was asked for.
+    """
+
+    async def refusedAt(self, url: str) -> str:
+        """What a client of this URL says."""
+        found = brokerOf(url, None, {"NATS_TOKEN": "secret"})
+        trouble = Trouble(found.shown)
+        streams = NatsStreams(found.servers, found.options, reactor, trouble, "a")
+        self.addCleanup(streams.close)
+        streams.start()
+        await self.until(trouble.missing)
+        return str(trouble.missing())
+
+    async def test_F119_notEncrypted(self) -> None:
+        """
+        With tls://, a server without TLS is refused before a password is sent.
+        """
+        url = self.broker.url.replace("nats:", "tls:")
+        self.assertEqual(
+            await self.refusedAt(url),
+            f"--publish {url}: the server does not speak TLS, and tls:// was asked for",
+        )
+
+    async def test_F119_notNats(self) -> None:
+        """
+        What speaks another protocol, and a port where nothing listens, is one line.
+        """
+        speaker = Factory.forProtocol(_Ssh)
+        port = CLOCK.listenTCP(0, speaker, interface="127.0.0.1")
+        self.addCleanup(port.stopListening)
+        refused = await self.refusedAt(f"nats://127.0.0.1:{port.getHost().port}")
+        self.assertIn("what answers there is no NATS server", refused)
+        await deferToThread(self.broker.kill)
+        self.assertIn("nothing listens there", await self.refusedAt(self.broker.url))
+
+
+class _Ssh(Protocol):
+    def connectionMade(self) -> None:
+        transport: Any = self.transport
+        transport.write(b"SSH-2.0-OpenSSH_9.2\r\n")
+        transport.loseConnection()
 
 
 def _run(make: Any) -> None:

@@ -12,6 +12,9 @@ import asyncio
 import base64
 import contextlib
 import json
+import re
+import socket
+import ssl
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
@@ -66,6 +69,14 @@ PREVIOUS: Final = "Ovsdb-Previous"
 _EXPECTED: Final = "Nats-Expected-Last-Subject-Sequence"
 _ID: Final = "Nats-Msg-Id"
 _STREAM: Final = "Nats-Expected-Stream"
+
+_MEANINGS: Final[Mapping[str, str]] = {
+    "no responders": "it has no JetStream",
+    "authorization violation": "it refuses us: the user, password or token is missing or wrong",
+    "expecting info": "what answers there is no NATS server, or closes the connection",
+    "json parse error": "what answers there is no NATS server",
+}
+"""What errors mean, by a part of their text."""
 
 _WRONG_LAST: Final = 10071  # JSStreamWrongLastSequenceErrF
 _NO_MESSAGE: Final = 10037  # JSNoMessageFoundErr
@@ -172,11 +183,7 @@ class NatsStreams:
             self._timer = self._reactor.callLater(0.05, self._connect)
 
     async def _open(self) -> tuple[Any, Requests, int]:
-        try:
-            import nats.aio.client
-        except ImportError as e:
-            raise BrokerUnavailable(MISSING) from e
-        client: Any = nats.aio.client.Client()
+        client = _newClient()
         loop = self._loop
         assert loop is not None
         requests: Requests | None = None
@@ -186,9 +193,14 @@ class NatsStreams:
                 requests.end()
             loop.callInReactor(self._lost, client)
 
+        faults: list[Exception] = []
+
         async def failed(fault: Exception) -> None:
-            if "violation" in str(fault).lower():
-                self._violation = str(fault)
+            if client.is_connected or client.is_closed:
+                if "permissions violation" in str(fault).lower():
+                    self._violation = _reasonOf(fault)
+            else:
+                faults.append(fault)
 
         self._violation = ""
         try:
@@ -208,8 +220,14 @@ class NatsStreams:
             requests = Requests(client)
             await requests.start()
             await client.subscribe(f"{ALIVE_PREFIX}.*", cb=self._heard)
-        except BaseException:
+            await client.flush(int(ATTEMPT))
+            if self._violation:
+                raise BrokerUnavailable(self._violation)
+        except BaseException as e:
             await _close(client)
+            if faults and type(e).__name__ == "NoServersError":
+                # The client says why each server was of no use, and then only that none was.
+                raise BrokerUnavailable(_reasonOf(faults[-1])) from e
             raise
         return client, requests, kept
 
@@ -444,6 +462,23 @@ class NatsStreams:
         return self._run(work)
 
 
+def _newClient() -> Any:
+    try:
+        from nats.aio.client import Client
+    except ImportError as e:
+        raise BrokerUnavailable(MISSING) from e
+
+    class EncryptedClient(Client):
+        """Tells no password to a server of tls:// that does not begin with TLS."""
+
+        def _connect_command(self) -> bytes:
+            if self.options.get("tls") is not None and not self._server_info.get("tls_required"):
+                raise BrokerUnavailable("the server does not speak TLS, and tls:// was asked for")
+            return super()._connect_command()
+
+    return EncryptedClient()
+
+
 async def _close(client: Any) -> None:
     with contextlib.suppress(Exception):  # It is gone.
         await asyncio.wait_for(client.close(), ATTEMPT)
@@ -495,9 +530,18 @@ def _headersIn(raw: bytes) -> dict[str, str]:
 
 
 def _reasonOf(fault: BaseException | None) -> str:
+    """One line for people."""
+    if isinstance(fault, ssl.SSLError):
+        return f"TLS: {printable(getattr(fault, 'verify_message', '') or fault.reason or 'failed')}"
     if isinstance(fault, (asyncio.TimeoutError, TimeoutError)):
         return "it does not answer"
+    if isinstance(fault, socket.gaierror):
+        return f"the name of the host cannot be resolved: {fault.strerror}"
+    if isinstance(fault, ConnectionRefusedError):
+        return "connection refused: nothing listens there"
     text = str(fault).removeprefix("nats: ") or type(fault).__name__
-    if "no responders" in text:
-        return "it has no JetStream"
-    return printable(text)
+    for known, meaning in _MEANINGS.items():
+        if known in text.lower():
+            return meaning
+    # The name of an inbox is another one each time; one line is enough.
+    return printable(re.sub(r"_inbox\.[\w.*]+", "_INBOX.>", text, flags=re.IGNORECASE))
