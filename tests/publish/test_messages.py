@@ -119,7 +119,7 @@ class ConfigurationTests(SynchronousTestCase):
             more = {"num_replicas": 3, "max_bytes": 10**9, "storage": "memory", "mirror": None}
             self.assertIsNone(problemOf(stream, {**ours, **more}))
 
-    def test_wrong(self) -> None:
+    def test_F117_wrong(self) -> None:
         """
         What would break the promise is refused, with the reason.
         """

@@ -127,7 +127,7 @@ class SpeakerTests(SynchronousTestCase):
         self.streams.serve()
         self.assertEqual(self.sizes(), [1, MOST_LINES, MOST_LINES])
 
-    def test_patience(self) -> None:
+    def test_F115_patience(self) -> None:
         """
         After ten seconds without an acknowledgement the lock is given up, and nothing
         more is published until the next takeover.
@@ -180,7 +180,7 @@ class SpeakerTests(SynchronousTestCase):
         self.assertEqual(self.monitor.gaveUp, 1)
         self.assertEqual([c for c in self.clock.getDelayedCalls() if c.active()], [])
 
-    def test_staleTaker(self) -> None:
+    def test_F121_staleTaker(self) -> None:
         """
         A monitor that has lost the lock since it was granted it publishes nothing: it
         would fence the one that speaks.
@@ -262,7 +262,7 @@ class HoleTests(SynchronousTestCase):
         [write] = self.a.requests
         self.write = write.run
 
-    def test_laterWins(self) -> None:
+    def test_F121_laterWins(self) -> None:
         """
         The write of an instance that another one has overtaken changes nothing.
         """
@@ -352,7 +352,7 @@ class HoleTests(SynchronousTestCase):
         for read in reads[1:-1]:
             self.assertIsNone(self.successResultOf(read).interfaces)
 
-    def test_old(self) -> None:
+    def test_F121_old(self) -> None:
         """
         A write is compared first if its event was sent an hour ago, or on another
         connection.
@@ -407,7 +407,7 @@ class HoleTests(SynchronousTestCase):
         self.clock.advance(0.2)
         self.successResultOf(waiting)
 
-    def test_madeAnew(self) -> None:
+    def test_F120_madeAnew(self) -> None:
         """
         If events were lost and sequences are given again, what is now is void, and
         whoever takes over says so.
@@ -422,7 +422,7 @@ class HoleTests(SynchronousTestCase):
         failure = self.failureResultOf(self.one.publish("s1", [lineAbout("online", vm(2))]))
         failure.trap(Fenced)
 
-    def test_sequencesAgain(self) -> None:
+    def test_F120_sequencesAgain(self) -> None:
         """
         If there are as many events again as the checkpoint says, it is void all the
         same.

@@ -8,6 +8,7 @@ password never becomes part of what is shown.
 
 from __future__ import annotations
 
+import importlib.util
 import ssl
 from collections.abc import Mapping
 from typing import Any, Final
@@ -78,6 +79,8 @@ def _fromFile(path: str) -> dict[str, Any]:
     with open(path, encoding="utf-8") as file:
         text = file.read(65536)
     if _JWT in text:
+        if importlib.util.find_spec("nkeys") is None:
+            raise ValueError("a .creds file needs nkeys: pip install nkeys")
         return {"user_credentials": path}
     user, mark, password = text.strip().partition(":")
     if not user or "\n" in text.strip():
