@@ -27,6 +27,9 @@ PYPROJECT = nox.project.load_toml("pyproject.toml")
 DEPENDENCIES = PYPROJECT["project"]["dependencies"]
 """What the package needs, with its lower bounds."""
 
+CLIENT = PYPROJECT["project"]["optional-dependencies"]["nats"]
+"""The client of the broker, with its lower bound."""
+
 TOOLS = nox.project.dependency_groups(PYPROJECT, "test")
 """What the unit tests need beyond that."""
 
@@ -123,4 +126,4 @@ def newest(session: nox.Session) -> None:
 @nox.session(python=next(filter(isHere, PYTHONS), PYTHONS[0]))
 def oldest(session: nox.Session) -> None:
     """With the lower bounds of pyproject.toml, on the oldest Python that is here."""
-    check(session, *(line.replace(">=", "==") for line in DEPENDENCIES))
+    check(session, *(line.replace(">=", "==") for line in (*DEPENDENCIES, *CLIENT)))
