@@ -16,13 +16,7 @@ from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
-from twisted_ovsdb.errors import (
-    ProtocolViolation,
-    RequestNotSent,
-    RpcError,
-    SessionLost,
-    SwitchRefused,
-)
+from twisted_ovsdb.errors import RpcError, SessionLost, SwitchRefused
 from twisted_ovsdb.lifecycle.link import Link
 
 MAX_CLAIMANTS: Final = 100
@@ -120,9 +114,8 @@ class Claims:
             contest.present.protocol.echo().addBoth(self._answered, contest)
 
     def _answered(self, answer: object, contest: _Contest) -> None:
-        # An error is an answer too.
+        # An error is an answer too. A connection that is lost or full has not answered.
         if isinstance(answer, Failure) and not answer.check(RpcError):
-            answer.trap(SessionLost, ProtocolViolation, RequestNotSent)
             return
         contest.asked = False
         if contest.claimant is None:
