@@ -57,7 +57,7 @@ class Fleet:
     """
 
     def __init__(
-        self, reactor: Any, faults: int, seed: int, pace: float = 0.04, long: bool = True
+        self, reactor: Any, faults: int, seed: int, pace: float = 0.02, long: bool = True
     ) -> None:
         """
         @param pace: seconds between two changes of a switch, at most.
@@ -405,7 +405,7 @@ KINDS: Final[dict[Callable[[Fleet], Coroutine[Deferred[Any], Any, None]], int]] 
     Fleet.killMonitor: 5,
     Fleet.freezeShortly: 4,
     Fleet.freeze: 5,
-    Fleet.freezeAndHangUp: 7,
+    Fleet.freezeAndHangUp: 9,
     Fleet.freezeLong: 1,
     Fleet.steal: 3,
     Fleet.killBroker: 3,

@@ -202,7 +202,7 @@ class Truth:
             self._delete(uuid)
 
     def _linger(self) -> None:
-        self._ended.wait(self._rng.choice((0, 0, 0.01, 0.1, 0.5)))
+        self._ended.wait(self._rng.choice((0, 0, 0.01, 0.05, 0.3)))
 
     def _ofport(self) -> int:
         return self._rng.choice((1, 2, 3, self._rng.randrange(1, 60000)))
