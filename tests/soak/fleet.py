@@ -157,6 +157,8 @@ class Fleet:
             await wait(self._reactor, 0.5)
         await wait(self._reactor, QUIET)
         await deferToThread(compare)
+        for monitor in self._scene.monitors:
+            self._watch(monitor)
         for name, truth in self._truths.items():
             self._judge.match(name, truth.history)
         return found

@@ -102,12 +102,18 @@ class Judge:
                 if number != self._next:
                     self.wrong("lost", f"the stream goes on from {self._next - 1} with {number}")
                 self._next = number + 1
-                self._add(number, message.metadata.timestamp.timestamp(), message)
+                self.add(number, message.metadata.timestamp.timestamp(), message)
             await found.unsubscribe()
         finally:
             await client.close()
 
-    def _add(self, number: int, when: float, message: Any) -> None:
+    def add(self, number: int, when: float, message: Any) -> None:
+        """
+        Add a message.
+
+        @param number: its sequence.
+        @param when: the broker stored it, in seconds since the epoch.
+        """
         self.counts["messages"] += 1
         name = message.subject.split(".")[2]
         subject = self.subjects.setdefault(name, Subject(name))
