@@ -265,11 +265,37 @@ class Fleet:
 
     def _hangUp(self, monitor: FleetMonitor) -> None:
         """Close the servers' ends of a monitor's connections: it can still read the rest."""
+        for link in self._linksOf(monitor):
+            link.server.transport.abortConnection()
+
+    def _linksOf(self, monitor: FleetMonitor) -> list[Any]:
         ports = monitor.links()
-        for proxy in self._links:
-            for link in proxy.links:
-                if not link.client.gone and link.client.transport.getPeer().port in ports:
-                    link.server.transport.abortConnection()
+        return [
+            link
+            for proxy in self._links
+            for link in proxy.links
+            if not link.client.gone and link.client.transport.getPeer().port in ports
+            if link.server.transport is not None
+        ]
+
+    async def deafen(self) -> None:
+        """
+        Nothing reaches a monitor from its switches: they drop it, and it does not know.
+        """
+        monitor = self._monitor()
+
+        async def fault() -> None:
+            self._faults["a monitor hears nothing of its switches"] += 1
+            self._watch(monitor)
+            links = self._linksOf(monitor)
+            for link in links:
+                link.silent = Direction.DOWN
+            await self._linger(1.5, 4)
+            for link in links:
+                link.silent = None
+                link.pump()
+
+        await self._alone(monitor, fault)
 
     async def freezeShortly(self) -> None:
         """A monitor is stopped, and goes on before somebody notices."""
@@ -415,6 +441,7 @@ KINDS: Final[dict[Callable[[Fleet], Coroutine[Deferred[Any], Any, None]], int]] 
     Fleet.cutSwitch: 3,
     Fleet.cutBroker: 4,
     Fleet.silence: 2,
+    Fleet.deafen: 3,
 }
 """The faults, and how often each is made."""
 

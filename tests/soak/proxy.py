@@ -103,6 +103,7 @@ class Proxy(Factory):
         self.silent = None
         self._cut.clear()
         for link in tuple(self.links):
+            link.silent = None
             link.pump()
 
     async def stop(self) -> None:
@@ -173,6 +174,7 @@ class _Link:
 
     def __init__(self, proxy: Proxy) -> None:
         self.proxy = proxy
+        self.silent: Direction | None = None  # of this connection only
         self.client = _End(self)
         self.server = _End(self)
 
@@ -274,7 +276,7 @@ class _Pipe:
             self._waiting.clear()
             if not self._source.gone:
                 self._source.transport.abortConnection()
-        elif self._timer is None and proxy.silent is not self._direction:
+        elif self._timer is None and not self._silent():
             if self._waiting and (proxy.trickling or proxy.delay):
                 late = 0.0 if proxy.trickling else proxy.rng.uniform(0, proxy.delay)
                 self._timer = proxy.reactor.callLater(late, self._late)
@@ -283,9 +285,12 @@ class _Pipe:
             elif self._source.gone:
                 self._sink.transport.loseConnection()
 
+    def _silent(self) -> bool:
+        return self._direction in (self._proxy.silent, self._link.silent)
+
     def _late(self) -> None:
         self._timer = None
-        if self._proxy.silent is not self._direction and not self._sink.gone:
+        if not self._silent() and not self._sink.gone:
             self._pass(1 if self._proxy.trickling else len(self._waiting))
         self.pump()
 
