@@ -94,8 +94,9 @@ class Failover:
         monitor.signal(signal.SIGKILL if fault == "kill -9" else signal.SIGSTOP)
         await self._spoken(hit)
         self._repair(monitor, fault)
-        for switch, (_, since) in hit.items():
-            when = next(w for i, w, _ in self._judge.subjects[switch].speakers if w > since)
+        for switch, (dead, since) in hit.items():
+            speakers = self._judge.subjects[switch].speakers
+            when = next(w for who, w, _ in speakers if who != dead and w > since)
             self.found[fault, switch.partition(":")[0]].append(when - since)
 
     def _heard(self, name: str, fault: str) -> int:

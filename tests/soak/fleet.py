@@ -33,7 +33,7 @@ from twisted_ovsdb.publish.subjects import part
 PROBE: Final = 1000
 """Milliseconds: a frozen monitor loses its locks after two seconds, not after ten."""
 
-SILENT: Final = 18.0
+SILENT: Final = 20.0
 """Seconds after which the lock of a frozen monitor was stolen, on a unix socket."""
 
 LOCK: Final = "ovsdb_monitor"
@@ -311,7 +311,7 @@ class Fleet:
 
     async def freezeLong(self) -> None:
         """A monitor is stopped until its locks on unix sockets are stolen."""
-        await self._freeze("SIGSTOP of a monitor, 8 to 18 s", 8, SILENT)
+        await self._freeze("SIGSTOP of a monitor, 8 to 20 s", 8, SILENT)
 
     async def steal(self) -> None:
         """Another client takes a lock for a while."""
@@ -434,7 +434,7 @@ KINDS: Final[dict[Callable[[Fleet], Coroutine[Deferred[Any], Any, None]], int]] 
     Fleet.freezeShortly: 4,
     Fleet.freeze: 5,
     Fleet.freezeAndHangUp: 9,
-    Fleet.freezeLong: 1,
+    Fleet.freezeLong: 2,
     Fleet.steal: 3,
     Fleet.killBroker: 3,
     Fleet.freezeBroker: 1,

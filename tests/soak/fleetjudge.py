@@ -19,7 +19,7 @@ import nats
 from nats.js.api import ConsumerConfig, DeliverPolicy
 from nats.js.errors import NotFoundError
 
-from tests.soak.truth import state
+from tests.soak.truth import Past, state
 
 EVENTS: Final = "OVSDB_EVENTS"
 
@@ -35,7 +35,8 @@ class Subject:
     What was told of one switch.
 
     @ivar online: what the events add up to.
-    @ivar told: by UUID, each state that was told, with its message; None: offline.
+    @ivar told: by UUID, each state that was told, with its message and its time; None:
+        offline.
     @ivar latest: by UUID, the sequence of its last event.
     @ivar place: the sequence of the last message.
     @ivar speakers: the instances that took over, each with the time and C{resumed}.
@@ -44,7 +45,7 @@ class Subject:
     def __init__(self, name: str) -> None:
         self.name = name
         self.online: States = {}
-        self.told: dict[str, list[tuple[int, str | None]]] = {}
+        self.told: dict[str, list[tuple[int, float, str | None]]] = {}
         self.latest: dict[str, int] = {}
         self.place = 0
         self.speakers: list[tuple[str, float, bool]] = []
@@ -133,7 +134,7 @@ class Judge:
                         self.wrong("anew", f"{number} {name}: {line}")
                     subject.online.clear()
             elif "interface" in line:
-                self._addInterface(number, subject, line)
+                self._addInterface(number, when, subject, line)
 
     def _addId(self, number: int, subject: Subject, id: str, lines: Sequence[Any]) -> None:
         """
@@ -154,7 +155,7 @@ class Judge:
         if {line["instance"] for line in lines} != {lines[0]["instance"]}:
             self.wrong("order", f"{where}: several instances")
 
-    def _addInterface(self, number: int, subject: Subject, line: Any) -> None:
+    def _addInterface(self, number: int, when: float, subject: Subject, line: Any) -> None:
         row, event = line["interface"], line["event"]
         uuid, known = row["uuid"], subject.online.get(row["uuid"])
         seen = state(row["name"], row["ofport"], row["external_ids"])
@@ -170,7 +171,7 @@ class Judge:
             seen = None
         elif seen is not None:
             subject.online[uuid] = seen
-        subject.told.setdefault(uuid, []).append((number, seen))
+        subject.told.setdefault(uuid, []).append((number, when, seen))
         subject.latest[uuid] = number
 
     async def _connect(self) -> Any:
@@ -183,17 +184,19 @@ class Judge:
 
     # At the end
 
-    def match(self, name: str, history: Mapping[str, Sequence[str | None]]) -> None:
+    def match(self, name: str, history: Mapping[str, Sequence[Past]]) -> None:
         """
         Match all that was told of a switch, in order, against the true history of each
-        interface.
+        interface. What was told before it was committed is of an earlier time, at which it
+        was so too.
         """
         for uuid, told in self.subjects[name].told.items():
             states = history.get(uuid, ())
             # What is told first is behind the beginning.
             place = 0
-            for number, seen in told:
-                found = next((i for i in range(place + 1, len(states)) if states[i] == seen), None)
+            for number, when, seen in told:
+                behind = ((i, *states[i]) for i in range(place + 1, len(states)))
+                found = next((i for i, since, so in behind if so == seen and since <= when), None)
                 if found is None:
                     where = f"{number} {name} {uuid}: {seen} is not behind {states[: place + 1]}"
                     self.wrong("order", f"{where}, of {states}")

@@ -8,6 +8,7 @@ The judge of the soak of several monitors sees what is wrong.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import attrs
@@ -50,7 +51,9 @@ class JudgeTests(SynchronousTestCase):
         self.judge = Judge("nats://127.0.0.1")
         self.number = 0
 
-    def tell(self, id: str, *lines: dict[str, Any], previous: int | None = None) -> None:
+    def tell(
+        self, id: str, *lines: dict[str, Any], previous: int | None = None, when: float = 0.0
+    ) -> None:
         """The next message."""
         headers = {
             "Ovsdb-Previous": str(self.number if previous is None else previous),
@@ -58,11 +61,11 @@ class JudgeTests(SynchronousTestCase):
         }
         self.number += 1
         data = b"\n".join(json.dumps(each).encode("ascii") for each in lines)
-        self.judge.add(self.number, 0.0, Message("ovsdb.event.s", headers, data))
+        self.judge.add(self.number, when, Message("ovsdb.event.s", headers, data))
 
-    def violations(self, *history: str | None) -> list[str]:
-        """The sorts of violations, given the true states."""
-        self.judge.match("s", {"u": history})
+    def violations(self, *history: str | None, times: Sequence[float] = ()) -> list[str]:
+        """The sorts of violations, given the true states, and when they were committed."""
+        self.judge.match("s", {"u": list(zip(times or [0.0] * len(history), history, strict=True))})
         return sorted(self.judge.violations)
 
     def test_right(self) -> None:
@@ -91,6 +94,16 @@ class JudgeTests(SynchronousTestCase):
         """
         self.tell("a-0", STARTED, line("online", 1), line("changed", 3), line("changed", 2))
         self.assertEqual(self.violations(None, seen(1), seen(2), seen(3)), ["order"])
+
+    def test_reverted(self) -> None:
+        """
+        A state that comes again later, but was told before that, is out of order.
+        """
+        self.tell("a-0", STARTED, line("online", 1), line("changed", 2), when=3.0)
+        self.tell("b-0", {**STARTED, "resumed": True}, line("changed", 1), when=4.0)
+        history = (None, seen(1), seen(2), seen(1))
+        self.assertEqual(self.violations(*history, times=(0.0, 1.0, 2.0, 3.5)), [])
+        self.assertEqual(self.violations(*history, times=(0.0, 1.0, 2.0, 5.0)), ["order"])
 
     def test_gap(self) -> None:
         """

@@ -13,6 +13,7 @@ import json
 import random
 import socket
 import threading
+import time
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -27,6 +28,9 @@ MOST: Final = 25
 BRIDGE: Final = "br-soak"
 
 Operation = dict[str, Any]
+
+Past = tuple[float, "str | None"]
+"""A state of an interface, and a time before it was committed, in seconds since the epoch."""
 
 
 class RawClient:
@@ -107,7 +111,7 @@ class Truth:
     Changes one switch in a thread of its own, and nobody else does.
 
     @ivar history: by UUID, the states of an interface that were committed, in order;
-        None: it was not there, or of no kind. The first is None.
+        None: it was not there, or of no kind. So is the first one.
     @ivar committed: counts transactions.
     @ivar failed: why it has stopped, if it should not have.
     """
@@ -117,7 +121,7 @@ class Truth:
         @param path: the unix socket of the server.
         @param pace: seconds between two changes, at most.
         """
-        self.history: dict[str, list[str | None]] = {}
+        self.history: dict[str, list[Past]] = {}
         self.committed = 0
         self.failed: Exception | None = None
         self._rng = rng
@@ -213,6 +217,7 @@ class Truth:
     def _add(self) -> str:
         name = f"tap{next(self._serial)}"
         ofport, ids = self._ofport(), self._ids(name)
+        before = time.time()
         columns = {"name": name, "ofport": ofport, "external_ids": _map(ids)}
         port = {"name": name, "interfaces": ["named-uuid", "i"]}
         results = self._client.transact(
@@ -222,29 +227,30 @@ class Truth:
         )
         uuid: str = results[0]["uuid"][1]
         self._rows[uuid] = _Row(name, results[1]["uuid"][1], ofport, ids)
-        self.history[uuid] = [None]
-        self._note(uuid)
+        self.history[uuid] = [(before, None)]
+        self._note(uuid, before)
         return uuid
 
     def _delete(self, uuid: str) -> None:
-        row = self._rows.pop(uuid)
+        row, before = self._rows.pop(uuid), time.time()
         where = [["name", "==", BRIDGE]]
         self._client.transact(_mutate("Bridge", where, "ports", "delete", ["uuid", row.port]))
-        self.history[uuid].append(None)
+        self.history[uuid].append((before, None))
         self.committed += 1
 
     def _update(self, uuid: str, ofport: int | None, ids: dict[str, str]) -> None:
         columns = {"ofport": ofport, "external_ids": _map(ids)}
         where = [["_uuid", "==", ["uuid", uuid]]]
+        before = time.time()
         self._client.transact(
             {"op": "update", "table": "Interface", "where": where, "row": columns}
         )
         self._rows[uuid].ofport, self._rows[uuid].ids = ofport, ids
-        self._note(uuid)
+        self._note(uuid, before)
 
-    def _note(self, uuid: str) -> None:
+    def _note(self, uuid: str, before: float) -> None:
         row = self._rows[uuid]
-        self.history[uuid].append(state(row.name, row.ofport, row.ids))
+        self.history[uuid].append((before, state(row.name, row.ofport, row.ids)))
         self.committed += 1
 
 
