@@ -45,6 +45,8 @@ class ReplicaSession(Reading):
     Requests the monitor, applies the reply and the updates to what is known, and
     passes on what has changed.
 
+    @ivar found: whether the reply had only what has happened since the last
+        transaction that was known.
     @ivar dialect: the dialect that the server knows.
     """
 
@@ -62,6 +64,7 @@ class ReplicaSession(Reading):
         """
         super().__init__(protocol, clock)
         self._tables = TableSet(MONITOR, {})
+        self.found = False
         self.dialect: Dialect = MONITOR
         self._known = known
         self._onSnapshot = onSnapshot
@@ -168,6 +171,7 @@ class ReplicaSession(Reading):
             await self._nextTurn()
         if isinstance(reader, SinceReader):
             reader.end(found)
+        self.found = found
         return known.apply(reader.rows, now) if found else known.replace(reader.rows, now)
 
     def _updateReceived(self, content: Any) -> None:
