@@ -296,9 +296,12 @@ def late() -> Figures:
         )
         assert reader.stdout is not None
         try:
-            for _ in range(count):
+            left = count
+            while left:
                 line = reader.stdout.readline()
-                if b" now " not in line:
+                if b" now " in line:
+                    left -= 1
+                elif b" speaker " not in line:
                     raise RuntimeError(f"the reader printed {line!r}")
             return {
                 "interfaces": count,

@@ -365,6 +365,25 @@ class ToldTests(LockTestCase):
         self.server.freeLock(LOCK)
         self.assertEqual(observer.take()[1], ("online", "vm", "tap2", "resync"))
 
+    def test_answersTooLate(self) -> None:
+        """
+        An answer that comes when the lock was gone meanwhile, before the question is
+        cancelled, counts for nothing: it is asked again at the next takeover.
+        """
+        answers: list[Deferred[Any]] = [Deferred(), Deferred()]
+        asked = iter(answers)
+        observer = Recorder()
+        self.speaker("a", observer, told=lambda switch: next(asked))
+        rows = self.rows()
+        self.server.stealLock(LOCK)
+        self.server.freeLock(LOCK)
+        answers[0].callback(rows)
+        self.server.advance(0)
+        self.assertEqual(observer.take(), [])
+        answers[1].callback(None)
+        self.server.advance(0)
+        self.assertEqual(observer.take(), FIRST)
+
     def test_waits(self) -> None:
         """
         While it is being asked, this observer is told nothing; another one is.
