@@ -459,6 +459,31 @@ class ToldTests(DeliveryTestCase):
         )
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
+    def test_laterSession(self) -> None:
+        """
+        Where another process may tell in the place of this one, an answer to the question
+        of an earlier session counts for nothing: it is asked again.
+        """
+        observer = Recorder()
+        answers: list[Deferred[Any]] = [Deferred(), Deferred()]
+        asked = iter(answers)
+        self.world, self.clock = World(), TurningClock()
+        self.world.present.exclusive = True
+        tracker = self.world.track(replay=False)
+        delivery = Delivery(observer, tracker, self.clock, lambda switch: next(asked))
+        self.world.put(vm(1), vm(2))
+        self.world.synchronize()
+        delivery.start()
+        delivery.deliver()
+        self.world.lose()
+        self.world.synchronize()
+        answers[0].callback([vm(7)])
+        self.assertEqual(observer.take(), [])
+        answers[1].callback([vm(1)])
+        self.assertEqual(
+            observer.take(), [("online", "vm", "tap2", "resync"), ("synchronized", "resync")]
+        )
+
     def test_neverTold(self) -> None:
         """
         If the function returns None, the observer was never told anything, and

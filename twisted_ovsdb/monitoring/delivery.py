@@ -178,13 +178,11 @@ class Delivery(Telling[Event]):
         switch = present.switch
         told = await askTold(switch)
         await self._confirm()
-        # The answer took a turn of the reactor: if the lock had been lost meanwhile, this would
-        # have been cancelled.
-        assert present.inSync and present.session == session
-        self.tracker.recallAnew(switch, told)
-        if self.report is not None:
-            self.report.repeat()  # Nobody knows what other processes have told.
-        self._onRemembered(() if told is None else told)
+        if present.inSync and present.session == session:
+            self.tracker.recallAnew(switch, told)
+            if self.report is not None:
+                self.report.repeat()  # Nobody knows what other processes have told.
+            self._onRemembered(() if told is None else told)
 
     def silence(self) -> None:
         """Nothing may be told now: stop to ask what was told before."""
