@@ -7,7 +7,7 @@ The figures of C{benchmarks.fleet} as Markdown.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from benchmarks.bars import significant
@@ -24,6 +24,7 @@ _RATES: Final = {
     "nowP50": ("transaction until stored in OVSDB_NOW, p50 (ms)", 1e3),
     "nowWorst": ("the same, worst (ms)", 1e3),
     "stall": ("longest stall of the monitor's reactor (ms)", 1e3),
+    "own": ("the same, without the time in which it waited for a core (ms)", 1e3),
     "work": ("most work of the reactor at once (ms of CPU)", 1e3),
     "messages": ("messages in OVSDB_EVENTS", 1.0),
     "writes": ("messages in OVSDB_NOW", 1.0),
@@ -32,14 +33,30 @@ _RATES: Final = {
 }
 
 
-def rates(found: Mapping[tuple[int, int], Mapping[str, float]]) -> str:
-    """Of each number of switches and rate, the figures."""
+_LARGEST: Final = {"rate", "missing"}
+"""The figures of which the largest one of all rounds counts, and not the smallest one."""
+
+
+def rates(rounds: Mapping[tuple[int, int], Sequence[Mapping[str, float]]]) -> str:
+    """Of each number of switches and rate, the figures of each round."""
+    found = {
+        which: {
+            name: (max if name in _LARGEST else min)(each[name] for each in figures)
+            for name in _RATES
+        }
+        for which, figures in rounds.items()
+    }
     heads = [f"{rate:,} of {switches}" for switches, rate in found]
     lines = ["", "| events a second, of how many switches | " + " | ".join(heads) + " |"]
     lines.append("|---" + "|--:" * len(heads) + "|")
     for name, (title, factor) in _RATES.items():
         cells = [significant(each[name] * factor) for each in found.values()]
         lines.append(f"| {title} | " + " | ".join(cells) + " |")
+        if name == "stall":
+            cells = [
+                "; ".join(significant(each["stall"] * 1e3) for each in r) for r in rounds.values()
+            ]
+            lines.append("| the same, of each round (ms) | " + " | ".join(cells) + " |")
     stall = max(each["stall"] for each in found.values())
     verdict = "pass" if stall <= STALL else "**FAIL**"
     lines += ["", f"Longest stall: at most {STALL * 1e3:g} ms: {verdict}."]

@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
 import sys
 import time
@@ -44,6 +45,9 @@ STEP: Final = 0.01
 
 LIFE: Final = 0.3
 """Seconds until a port gets its ofport, and from then until it is removed."""
+
+NICE: Final = 5
+"""How much less than others this process gets of the cores."""
 
 Row = dict[str, Any]
 
@@ -286,6 +290,8 @@ async def churn(switches: list[Switch], rate: float, seconds: float, folder: Pat
 
 async def play(ports: list[int], count: int, interfaces: int, folder: Path) -> None:
     """Dial in, and do what standard input says."""
+    # Real switches are on other machines, and use no core of the monitor's.
+    os.nice(NICE)
     loop = asyncio.get_running_loop()
     switches = [Switch(interfaces) for _ in range(count)]
     dialling = [Session(switch, port).dial() for switch in switches for port in ports]

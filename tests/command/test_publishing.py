@@ -8,13 +8,17 @@ Tests for L{twisted_ovsdb.command.publishing}.
 from __future__ import annotations
 
 import importlib.util
+import sys
 from typing import Any
 
+from twisted.internet.task import Clock
 from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_ovsdb.command import publishing
 from twisted_ovsdb.command.options import Options
+from twisted_ovsdb.command.publishing import SWITCH_INTERVAL, PublishService
+from twisted_ovsdb.publish.natsstreams import NatsStreams
 from twisted_ovsdb.publish.observer import Publishing
 from twisted_ovsdb.tap import makeService
 
@@ -66,6 +70,23 @@ class OptionTests(SynchronousTestCase):
         self.patch(importlib.util, "find_spec", lambda name: None)
         refused = self.assertRaises(UsageError, publishing.broker, "nats://h", None, {})
         self.assertIn("pip install 'twisted_ovsdb[nats]'", str(refused))
+
+    def test_switchInterval(self) -> None:
+        """
+        While it publishes, Python changes threads often enough that the reactor need not wait
+        for the thread of the broker's client; afterwards as before.
+        """
+        self.patch(publishing, "_reactor", Clock)
+        self.patch(NatsStreams, "start", lambda streams: None)
+        found = publishing.broker("nats://h", None, {})
+        assert found is not None
+        service = PublishService(found, "a")
+        before = sys.getswitchinterval()
+        service.startService()
+        self.addCleanup(sys.setswitchinterval, before)
+        self.assertAlmostEqual(sys.getswitchinterval(), SWITCH_INTERVAL)
+        self.successResultOf(service.stopService())
+        self.assertEqual(sys.getswitchinterval(), before)
 
     def test_service(self) -> None:
         """

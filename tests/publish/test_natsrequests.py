@@ -31,10 +31,14 @@ class Client:
     What is used of a client of nats-py.
 
     @ivar sent: of each message, its payload and where the reply goes.
+    @ivar refused: how many messages it did not take.
+    @ivar room: is awaited before a message is sent.
     """
 
     def __init__(self) -> None:
         self.sent: list[tuple[bytes, str]] = []
+        self.refused = 0
+        self.room: Any = None
         self.hear: Any = None
 
     def new_inbox(self) -> str:
@@ -51,8 +55,11 @@ class Client:
     ) -> None:
         """See nats-py."""
         if payload == b"too large":
+            self.refused += 1
             raise ValueError("maximum payload exceeded")
         self.sent.append((payload, reply))
+        if self.room is not None:
+            await self.room.wait()
 
 
 class RequestsTests(SynchronousTestCase):
@@ -73,7 +80,8 @@ class RequestsTests(SynchronousTestCase):
             await self.requests.start()
             wanted = [Request("s", each, {}) for each in payloads]
             asked = asyncio.ensure_future(self.requests.ask(wanted, timeout))
-            await asyncio.sleep(0)
+            while len(client.sent) + client.refused < len(payloads):
+                await asyncio.sleep(0)
             await answer(client, self.requests)
             return await asked
 
@@ -122,6 +130,41 @@ class RequestsTests(SynchronousTestCase):
         first, second = self.replies([b"1", b"2"], lost)
         self.assertEqual(first, b"stored")
         self.assertIsInstance(second, ConnectionError)
+
+    def test_notSentInTime(self) -> None:
+        """
+        What could not be sent before its time was over is not sent later: whoever asked has
+        been told that it failed.
+        """
+
+        async def full(client: Client, requests: Requests) -> None:
+            client.room = asyncio.Event()
+            first = asyncio.ensure_future(requests.ask([Request("s", b"first", {})], 5))
+            second = asyncio.ensure_future(requests.ask([Request("s", b"second", {})], 0.01))
+            [late] = await second
+            self.assertIsInstance(late, asyncio.TimeoutError)
+            client.room.set()
+            last = asyncio.ensure_future(requests.ask([Request("s", b"last", {})], 5))
+            while client.sent[-1][0] != b"last":
+                await asyncio.sleep(0)
+            self.assertEqual([each[0] for each in client.sent], [b"1", b"first", b"last"])
+            for payload, inbox in client.sent:
+                await client.hear(Message(inbox, payload))
+            self.assertEqual((await first, await last), ([b"first"], [b"last"]))
+
+        self.assertEqual(self.replies([b"1"], full), [b"1"])
+
+    def test_afterEnd(self) -> None:
+        """On a connection that is lost, a request fails at once."""
+
+        async def ended(client: Client, requests: Requests) -> None:
+            requests.end()
+            [found] = await requests.ask([Request("s", b"late", {})], 5)
+            self.assertIsInstance(found, ConnectionError)
+            self.assertEqual([each[0] for each in client.sent], [b"1"])
+
+        [found] = self.replies([b"1"], ended)
+        self.assertIsInstance(found, ConnectionError)
 
     def test_none(self) -> None:
         """No requests are answered at once."""

@@ -10,8 +10,9 @@ from __future__ import annotations
 import importlib.util
 import os
 import stat
+import sys
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any, Final, Union
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
@@ -35,6 +36,12 @@ if TYPE_CHECKING:
     from twisted_ovsdb.web.gauge import Gauge
 
 _log = Logger()
+
+SWITCH_INTERVAL: Final = 0.001
+"""
+Seconds after which the thread that speaks to the broker lets the reactor go on. Python's
+own value is 5 ms, and the reactor would wait for as long after each read of a socket.
+"""
 
 Monitored = Union[OvsdbMonitorFactory, OvsdbListenerFactory]
 
@@ -89,16 +96,20 @@ class PublishService(Service):
         self._silence = Silence(instance, self._standby, publisher.speakerOf, boottime)
         self._streams.onAlive = self._silence.heard
         self._beating: IDelayedCall | None = None
+        self._before = sys.getswitchinterval()
 
     def startService(self) -> None:
         """Connect to the broker."""
         Service.startService(self)
+        self._before = sys.getswitchinterval()
+        sys.setswitchinterval(SWITCH_INTERVAL)
         self._streams.start()
         self._beat()
 
     def stopService(self) -> Deferred[None]:
         """Write what is now, and end the connection."""
         Service.stopService(self)
+        sys.setswitchinterval(self._before)
         if self._beating is not None:
             self._beating.cancel()
             self._beating = None

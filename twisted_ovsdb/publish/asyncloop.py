@@ -10,11 +10,14 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
+
+from twisted_ovsdb.publish.handover import Handover
 
 T = TypeVar("T")
 
@@ -25,8 +28,11 @@ class Loop(Protocol):
     def run(self, coroutine: Coroutine[Any, Any, T]) -> Deferred[T]:
         """@return: fires in the reactor with what the coroutine returns."""
 
+    def callInLoop(self, function: Callable[..., object], *arguments: object) -> None:
+        """Call a function in the loop, from the reactor."""
+
     def callInReactor(self, function: Callable[..., object], *arguments: object) -> None:
-        """Call a function in the reactor, from a coroutine."""
+        """Call a function in the reactor, from the loop."""
 
     def stop(self) -> None:
         """Run nothing more."""
@@ -36,8 +42,15 @@ class ThreadLoop:
     """A loop in a thread."""
 
     def __init__(self, reactor: Any) -> None:
-        self._reactor = reactor
-        self._loop = asyncio.new_event_loop()
+        self._loop = loop = asyncio.new_event_loop()
+        self._inReactor = Handover(
+            reactor.callFromThread, lambda call: reactor.callLater(0, call), time.monotonic
+        )
+        self._inLoop = Handover(
+            lambda call: reactor.callLater(0, loop.call_soon_threadsafe, call),
+            loop.call_soon,
+            time.monotonic,
+        )
         self._thread = threading.Thread(
             target=self._loop.run_forever, name="twisted_ovsdb.publish", daemon=True
         )
@@ -52,16 +65,20 @@ class ThreadLoop:
             try:
                 value = await coroutine
             except BaseException as e:
-                self.callInReactor(_fire, result, e, True)
+                self.callInReactor(fire, result, e, True)
             else:
-                self.callInReactor(_fire, result, value, False)
+                self.callInReactor(fire, result, value)
 
         asyncio.run_coroutine_threadsafe(work(), self._loop)
         return result
 
+    def callInLoop(self, function: Callable[..., object], *arguments: object) -> None:
+        """See L{Loop}."""
+        self._inLoop.call(function, *arguments)
+
     def callInReactor(self, function: Callable[..., object], *arguments: object) -> None:
         """See L{Loop}."""
-        self._reactor.callFromThread(function, *arguments)
+        self._inReactor.call(function, *arguments)
 
     def stop(self) -> None:
         """See L{Loop}."""
@@ -87,14 +104,18 @@ class ReactorLoop:
 
         def ended(task: asyncio.Task[T]) -> None:
             if task.cancelled():
-                _fire(result, asyncio.CancelledError(), True)
+                fire(result, asyncio.CancelledError(), True)
             elif (fault := task.exception()) is not None:
-                _fire(result, fault, True)
+                fire(result, fault, True)
             else:
-                _fire(result, task.result(), False)
+                fire(result, task.result())
 
         asyncio.ensure_future(coroutine).add_done_callback(ended)
         return result
+
+    def callInLoop(self, function: Callable[..., object], *arguments: object) -> None:
+        """See L{Loop}."""
+        function(*arguments)
 
     def callInReactor(self, function: Callable[..., object], *arguments: object) -> None:
         """See L{Loop}."""
@@ -111,7 +132,12 @@ def loopOf(reactor: Any) -> Loop:
     return ReactorLoop() if isinstance(reactor, AsyncioSelectorReactor) else ThreadLoop(reactor)
 
 
-def _fire(result: Deferred[Any], value: Any, failed: bool) -> None:
+def fire(result: Deferred[Any], value: Any, failed: bool = False) -> None:
+    """
+    Fire a Deferred, in the reactor, if it was not cancelled.
+
+    @param failed: whether the value is an exception.
+    """
     if result.called:  # It was cancelled.
         return
     if not failed:

@@ -9,7 +9,7 @@ all of them. The client's own requests cost a task, a timer and a random name ea
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Union
 
 import attrs
@@ -29,72 +29,120 @@ class Request:
 
 Reply = Union[bytes, Exception]
 
+Done = Callable[[list[Reply]], object]
+
 
 class _Batch:
     """Requests that were sent together."""
 
-    def __init__(self, count: int) -> None:
-        self.replies: list[Reply] = [asyncio.TimeoutError() for _ in range(count)]
-        self.left = count
-        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    def __init__(self, requests: Sequence[Request], first: int, done: Done) -> None:
+        self.requests = requests
+        self.first = first
+        self.replies: list[Reply] = [asyncio.TimeoutError() for _ in requests]
+        self.left = len(requests)
+        self.timer: asyncio.TimerHandle | None = None
+        self._done = done
 
     def answer(self, place: int, reply: Reply) -> None:
         """A request was answered, or could not be sent."""
         self.replies[place] = reply
         self.left -= 1
-        if not self.left and not self.done.done():
-            self.done.set_result(None)
+        if not self.left:
+            self.end()
+
+    def end(self) -> None:
+        """What has no reply now gets none."""
+        if self.timer is not None:
+            self.timer.cancel()
+        self._done(self.replies)
 
 
 class Requests:
-    """The requests on one connection."""
+    """The requests on one connection. It is used in the thread of the client's loop."""
 
     def __init__(self, client: Any) -> None:
         """@param client: of nats-py; it is connected."""
         self._client = client
         self._inbox: str = client.new_inbox()
         self._latest = 0
-        self._waiting: dict[int, tuple[_Batch, int]] = {}
+        self._waiting: dict[int, _Batch] = {}
+        self._outgoing: asyncio.Queue[_Batch] = asyncio.Queue()
+        self._sender: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Listen to replies."""
+        """Listen to replies, and send what is given to L{send}."""
         await self._client.subscribe(f"{self._inbox}.*", cb=self._heard)
+        self._sender = asyncio.ensure_future(self._send())
 
     async def _heard(self, message: Any) -> None:
         number = int(message.subject.rpartition(".")[2])
-        batch, place = self._waiting.pop(number, (None, 0))
+        batch = self._waiting.pop(number, None)
         if batch is not None:
             nobody = message.headers is not None and message.headers.get("Status") == _NOBODY
-            batch.answer(place, Exception("no responders") if nobody else message.data)
+            reply: Reply = Exception("no responders") if nobody else message.data
+            batch.answer(number - batch.first, reply)
+
+    def send(self, requests: Sequence[Request], timeout: float, done: Done) -> None:
+        """
+        Send requests, of which there is one at least.
+
+        @param timeout: seconds that the replies may take.
+        @param done: is called once, with the reply to each, or why there is none.
+        """
+        first = self._latest + 1
+        self._latest += len(requests)
+        batch = _Batch(requests, first, done)
+        if self._sender is None:
+            batch.replies = [_lost() for _ in requests]
+            batch.end()
+            return
+        for place in range(len(requests)):
+            self._waiting[first + place] = batch
+        batch.timer = asyncio.get_running_loop().call_later(timeout, self._expired, batch)
+        self._outgoing.put_nowait(batch)
 
     async def ask(self, requests: Sequence[Request], timeout: float) -> list[Reply]:
-        """
-        Send requests, and wait for the replies.
-
-        @return: of each, the reply, or why there is none.
-        """
+        """Send requests, and wait for the replies, each as in L{send}."""
         if not requests:
             return []
-        batch, first = _Batch(len(requests)), self._latest + 1
-        self._latest += len(requests)
-        try:
-            for place, each in enumerate(requests):
-                number = first + place
-                self._waiting[number] = batch, place
+        done: asyncio.Future[list[Reply]] = asyncio.get_running_loop().create_future()
+
+        def answered(replies: list[Reply]) -> None:
+            if not done.done():  # It was cancelled.
+                done.set_result(replies)
+
+        self.send(requests, timeout, answered)
+        return await done
+
+    async def _send(self) -> None:
+        publish = self._client.publish
+        while True:
+            batch = await self._outgoing.get()
+            for place, each in enumerate(batch.requests):
+                number = batch.first + place
+                if number not in self._waiting:  # It has waited for too long.
+                    continue
                 inbox = f"{self._inbox}.{number}"
                 try:
-                    await self._client.publish(each.subject, each.payload, inbox, each.headers)
+                    await publish(each.subject, each.payload, inbox, each.headers)
                 except Exception as e:
                     if self._waiting.pop(number, None) is not None:
                         batch.answer(place, e)
-            await asyncio.wait([batch.done], timeout=timeout)
-        finally:
-            for number in range(first, first + len(requests)):
-                self._waiting.pop(number, None)
-        return batch.replies
+
+    def _expired(self, batch: _Batch) -> None:
+        for number in range(batch.first, batch.first + len(batch.requests)):
+            self._waiting.pop(number, None)
+        batch.end()
 
     def end(self) -> None:
-        """The connection is lost: nothing more is answered."""
-        for batch, place in tuple(self._waiting.values()):
-            batch.answer(place, ConnectionError("the connection was lost"))
-        self._waiting.clear()
+        """The connection is lost: nothing more is sent or answered."""
+        sender, self._sender = self._sender, None
+        if sender is not None:
+            sender.cancel()
+        waiting, self._waiting = self._waiting, {}
+        for number, batch in waiting.items():
+            batch.answer(number - batch.first, _lost())
+
+
+def _lost() -> Exception:
+    return ConnectionError("the connection was lost")

@@ -18,14 +18,14 @@ import ssl
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twisted_ovsdb.connection.waiters import Waiters
 from twisted_ovsdb.errors import printable
-from twisted_ovsdb.publish.asyncloop import Loop, loopOf
+from twisted_ovsdb.publish.asyncloop import Loop, fire, loopOf
 from twisted_ovsdb.publish.configuration import (
     EVENTS_KEPT,
     configurationOf,
@@ -65,6 +65,8 @@ LISTED: Final = 2_000
 
 PREVIOUS: Final = "Ovsdb-Previous"
 """The header that names the event before."""
+
+NO_CONNECTION: Final = "there is no connection"
 
 _EXPECTED: Final = "Nats-Expected-Last-Subject-Sequence"
 _ID: Final = "Nats-Msg-Id"
@@ -292,9 +294,7 @@ class NatsStreams:
     def _run(self, work: Callable[[Any], Coroutine[Any, Any, T]]) -> Deferred[T]:
         client, loop = self._client, self._loop
         if client is None or loop is None:
-            failed: Deferred[T] = Deferred()
-            failed.errback(BrokerUnavailable("there is no connection"))
-            return failed
+            return fail(BrokerUnavailable(NO_CONNECTION))
         return loop.run(self._guarded(client, work))
 
     async def _guarded(self, client: Any, work: Callable[[Any], Coroutine[Any, Any, T]]) -> T:
@@ -307,8 +307,9 @@ class NatsStreams:
 
     def _unavailable(self, fault: Exception) -> str:
         reason = self._violation or _reasonOf(fault)
-        assert self._loop is not None
-        self._loop.callInReactor(self.trouble.begin, "requests", reason)
+        loop = self._loop
+        if loop is not None:  # It is not closed.
+            loop.callInReactor(self.trouble.begin, "requests", reason)
         return reason
 
     async def _api(
@@ -330,20 +331,33 @@ class NatsStreams:
 
     def appendAll(self, writes: Sequence[Write]) -> Deferred[list[Result]]:
         """See L{IStreams.appendAll}."""
-        requests = self._requests
+        requests, loop = self._requests, self._loop
+        if self._client is None or requests is None or loop is None:
+            return fail(BrokerUnavailable(NO_CONNECTION))
+        # To cancel does not take it back: what was sent is sent.
+        result: Deferred[list[Result]] = Deferred(lambda _: None)
+        loop.callInLoop(self._send, loop, requests, writes, result)
+        return result
 
-        async def all(client: Any) -> list[Result]:
-            assert requests is not None
-            replies = await requests.ask([_requestOf(write) for write in writes], ATTEMPT)
-            return [self._resultOf(*pair) for pair in zip(writes, replies, strict=True)]
+    def _send(
+        self,
+        loop: Loop,
+        requests: Requests,
+        writes: Sequence[Write],
+        result: Deferred[list[Result]],
+    ) -> None:
+        def answered(replies: list[Reply]) -> None:
+            results = [self._resultOf(*pair) for pair in zip(writes, replies, strict=True)]
+            loop.callInReactor(fire, result, results)
 
-        return self._run(all)
+        requests.send([_requestOf(write) for write in writes], ATTEMPT, answered)
 
     def _resultOf(self, write: Write, reply: Reply) -> Result:
         try:
             if isinstance(reply, Exception):
                 raise reply
-            answer = json.loads(reply)
+            # Of bytes, json would guess the encoding first.
+            answer = json.loads(str(reply, "utf-8"))
             error = answer.get("error")
             if error is None:
                 self._wentWell()

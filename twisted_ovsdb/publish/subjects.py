@@ -24,6 +24,8 @@ Characters of a part. A broker's line has 4096, and a switch chooses its own key
 longer one the end is a checksum.
 """
 
+_SAFE: Final = re.compile(r"[A-Za-z0-9_:-]+")
+
 _UNSAFE: Final = re.compile(rb"[^A-Za-z0-9_:-]")
 
 
@@ -33,6 +35,8 @@ def part(text: str) -> str:
     of its UTF-8 is C{%} with two hexadecimal digits, as in a URL. An empty text is a
     single C{%}.
     """
+    if len(text) <= LONGEST and _SAFE.fullmatch(text):
+        return text  # Almost always.
     raw = text.encode("utf-8", "surrogatepass")
     escaped = _UNSAFE.sub(lambda found: b"%%%02X" % found[0][0], raw).decode("ascii") or "%"
     if len(escaped) <= LONGEST:
