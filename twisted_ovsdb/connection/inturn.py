@@ -16,15 +16,17 @@ from weakref import WeakValueDictionary
 
 from twisted.internet.interfaces import IReactorTime
 
-SHARE: Final = 64 * 1024
+SHARE: Final = 128 * 1024
 """
 What all connections together may do in one turn of the reactor, in bytes that are read:
-a snapshot of this size takes some three milliseconds, small updates with observers some
-eight.
+a snapshot of this size takes some seven milliseconds.
 """
 
-COST: Final = 2 * 1024
-"""What each piece counts in addition to its bytes. A small update takes as long as this many."""
+COST: Final = 6 * 1024
+"""
+What each piece counts in addition to its bytes: an update of some rows takes as long as
+this many bytes of a snapshot, if its events are published.
+"""
 
 
 class InTurn:
