@@ -94,7 +94,9 @@ class SwitchLock:
         """A session is in sync: ask for the lock, in a while."""
         self._protocol, self._database = protocol, database
         self._note(Happening.IN_SYNC)
-        if isinstance(protocol._transport().getPeer(), UNIXAddress):
+        transport = protocol.transport
+        assert transport is not None  # The session is up.
+        if isinstance(transport.getPeer(), UNIXAddress):
             self.terms.warnOfUnix(self._present.source)
         self._pause(self.terms.delay(self._present.switch))
 
