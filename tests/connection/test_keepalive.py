@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-Tests for TCP keepalive in L{twisted_ovsdb.connection.rpc}.
+Tests for L{twisted_ovsdb.connection.keepalive}.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import directlyProvides
 
-from twisted_ovsdb.connection.rpc import KERNEL_TIMEOUTS, noticeDeadPeer
+from twisted_ovsdb.connection.keepalive import KERNEL_TIMEOUTS, noticeDeadPeer
 
 
 class RecordingTransport(StringTransport):

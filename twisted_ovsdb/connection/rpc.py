@@ -11,20 +11,18 @@ from __future__ import annotations
 
 import copy
 import re
-import socket
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
-from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred, fail, succeed
-from twisted.internet.interfaces import ITCPTransport
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger, LogLevel
 from twisted.python.failure import Failure
 
 from twisted_ovsdb.connection.failures import handled
 from twisted_ovsdb.connection.inturn import COST, InTurn
-from twisted_ovsdb.connection.outgoing import MAX_UNSENT_REQUESTS, Outgoing, innermost
+from twisted_ovsdb.connection.keepalive import noticeDeadPeer
+from twisted_ovsdb.connection.outgoing import MAX_UNSENT_REQUESTS, Outgoing
 from twisted_ovsdb.connection.sparing import Sparing
 from twisted_ovsdb.connection.waiters import Waiters
 from twisted_ovsdb.errors import (
@@ -44,18 +42,6 @@ from twisted_ovsdb.wire.tableupdates import decodeMessage, parsed
 
 TRANSACT: Final = "transact"
 """The one request that can be cancelled (RFC 7047, section 4.1.4)."""
-
-KERNEL_TIMEOUTS: Final = {
-    "TCP_KEEPIDLE": 15,
-    "TCP_KEEPINTVL": 5,
-    "TCP_KEEPCNT": 3,
-    "TCP_USER_TIMEOUT": 30_000,
-}
-"""
-In the units of tcp(7): seconds, seconds, a count and milliseconds. By default
-the kernel keeps a connection to a host that is gone for hours.
-"""
-
 
 _FIRST_MEMBER: Final = re.compile(
     rb'\{\s{,9}"(?:id"\s{,9}:\s{,9}([^\s,}]{1,20}(?=[\s,}])|[^\s,}]{21})|method"|params")'
@@ -407,26 +393,6 @@ class JSONRPCProtocol(Protocol):
         broken = isinstance(reason, ProtocolViolation)
         for waiting, _ in calls.values():
             waiting.errback(Failure(copy.copy(reason) if broken else SessionLost(reason)))
-
-
-def noticeDeadPeer(connection: object) -> None:
-    """
-    Make the kernel notice when the other host of a TCP connection is gone, also
-    where no watchdog does. Other transports are left as they are.
-    """
-    connection = innermost(connection)
-    # The transport of a unix socket says so too.
-    if not ITCPTransport.providedBy(connection) or not isinstance(
-        connection.getPeer(), (IPv4Address, IPv6Address)
-    ):
-        return
-    transport: Any = connection
-    transport.setTcpNoDelay(True)
-    transport.setTcpKeepAlive(True)
-    for name, value in KERNEL_TIMEOUTS.items():
-        # Not every system has all of them.
-        if hasattr(socket, name):
-            transport.getHandle().setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 def _notSent(method: str) -> RequestNotSent:
