@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-Tests for the indexes in L{twisted_ovsdb.monitoring.answers}.
+Tests for L{twisted_ovsdb.monitoring.index}.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fakes.rows import plain, uuid, vm
 from twisted_ovsdb.events import OvsInterface
-from twisted_ovsdb.monitoring.answers import Index, OfportIndex
+from twisted_ovsdb.monitoring.index import Index, OfportIndex
 
 NUMBERS = st.integers(1, 4)
 CHANGES = st.lists(st.tuples(NUMBERS, st.sampled_from(["a", "b", "", "plain", "gone"])))

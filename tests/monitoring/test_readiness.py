@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-Tests for C{whenReady} in L{twisted_ovsdb.monitoring.answers}, through a factory.
+Tests for C{whenReady} in L{twisted_ovsdb.monitoring.readiness}, through a factory.
 """
 
 from __future__ import annotations

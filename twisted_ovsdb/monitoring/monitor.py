@@ -32,14 +32,15 @@ from twisted_ovsdb.events import (
     SwitchIdentity,
 )
 from twisted_ovsdb.interfaces import Observer, asObservers
-from twisted_ovsdb.monitoring.answers import Index, OfportIndex, Readiness
 from twisted_ovsdb.monitoring.audience import Audience
 from twisted_ovsdb.monitoring.audit import Audit, AuditCounts, checkAudit
 from twisted_ovsdb.monitoring.earlier import Told
+from twisted_ovsdb.monitoring.index import Index, OfportIndex
 from twisted_ovsdb.monitoring.kindless import KindlessLog
 from twisted_ovsdb.monitoring.lockterms import LockTerms, checkLock
 from twisted_ovsdb.monitoring.oddities import OdditiesLog
 from twisted_ovsdb.monitoring.problemwatch import ProblemWatch, checkProblemsAfter, steadily
+from twisted_ovsdb.monitoring.readiness import Readiness
 from twisted_ovsdb.monitoring.reading import Settled
 from twisted_ovsdb.monitoring.session import MonitorSession, Rows
 from twisted_ovsdb.monitoring.switchlock import SwitchLock
