@@ -70,7 +70,7 @@ class Load:
             key = f"{number:08x}-0c7b-4c5a-9d4e-2f0f6a3f6f3a"
             monitor = InterfaceMonitor(watched, source=key, problemsAfter=30.0)
             rows = {r.uuid: r for n in range(self.interfaces) if (r := interface(number, n, n + 1))}
-            monitor._snapshotRead({TABLE: rows})
+            monitor._server._snapshotRead({TABLE: rows})
             self.listener.monitors[key] = monitor
         self.monitors = list(self.listener.monitors.values())
 
@@ -112,7 +112,7 @@ class Load:
             turn = self.number // len(self.monitors)
             port = (turn // 2) % self.interfaces
             row = interface(switch, port, None if turn % 2 == 0 else port + 1)
-            self.monitors[switch]._updateRead({TABLE: {row.uuid: row}})
+            self.monitors[switch]._server._updateRead({TABLE: {row.uuid: row}})
             self.number += 1
 
     def tell(self) -> None:

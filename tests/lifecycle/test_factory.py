@@ -256,7 +256,7 @@ class BackOffTests(FactoryTestCase):
         factory = OvsdbMonitorFactory()
         self.assertIs(factory.clock, reactor)
         self.assertIs(factory._settings.now, time.monotonic)
-        self.assertIs(InterfaceMonitor()._clock, reactor)
+        self.assertIs(InterfaceMonitor()._server._clock, reactor)
 
     def test_source(self) -> None:
         """

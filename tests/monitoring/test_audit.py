@@ -207,7 +207,8 @@ class AuditTests(SynchronousTestCase):
         Where too much waits to be sent, the audit waits too, and goes on.
         """
         self.watch()
-        protocol = self.factory.monitor._session and self.factory.monitor._session.protocol
+        session = self.factory.monitor._server.session
+        protocol = session and session.protocol
         with capturedLogs() as logs:
             transact = self.patch(
                 protocol, "transact", lambda *operations: fail(RequestNotSent("too much waits"))
@@ -270,8 +271,8 @@ class AuditTests(SynchronousTestCase):
         So does a result that is no object.
         """
         self.watch()
-        assert self.factory.monitor._session is not None
-        protocol = self.factory.monitor._session.protocol
+        assert self.factory.monitor._server.session is not None
+        protocol = self.factory.monitor._server.session.protocol
         self.patch(protocol, "transact", lambda *operations: succeed([5] * 4))
         self.steps(1)
         disconnected, *_ = self.observer.take()

@@ -369,7 +369,7 @@ class TimeTests(ProblemsTestCase):
         self.expect("problem pending eth7")
         self.factory.stop()
         self.expect("disconnected")
-        self.factory.monitor._forget(ForgetReason.AGE)
+        self.factory.monitor._server.forget(ForgetReason.AGE)
         self.expect("forgotten")
         self.assertEqual(self.fold.problems, {})
         self.server.advance(0)

@@ -2,8 +2,7 @@
 # See LICENSE for details.
 
 """
-Tests for the questions that L{twisted_ovsdb.monitoring.monitor} answers,
-through a factory.
+Tests for L{twisted_ovsdb.monitoring.questions}, through a factory.
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ class WhenReadyTests(FactoryTestCase):
         wrong: Any = "5"
         self.assertRaises(TypeError, self.factory.whenReady, "port", wrong)
         self.assertRaises(ValueError, self.factory.whenReady, "port", -1)
-        self.assertEqual(self.factory.monitor._readiness._waiting, {})
+        self.assertEqual(self.factory.monitor._questions.readiness._waiting, {})
         self.factory.stop()
         self.assertEqual(self.flushLoggedErrors(), [])
 
@@ -194,7 +194,7 @@ class WhenReadyTests(FactoryTestCase):
         self.successResultOf(first)
         self.failureResultOf(second, CancelledError)
         self.successResultOf(third)
-        self.assertEqual(self.factory.monitor._readiness._waiting, {})
+        self.assertEqual(self.factory.monitor._questions.readiness._waiting, {})
 
     def test_noOthers(self) -> None:
         """
@@ -205,21 +205,21 @@ class WhenReadyTests(FactoryTestCase):
         ready = self.factory.whenReady("port")
         others = [self.factory.whenReady(f"other{number}") for number in range(3)]
         found: list[object] = []
-        waiting = self.factory.monitor._readiness._waiting
+        waiting = self.factory.monitor._questions.readiness._waiting
 
         class Asked(dict[str, Any]):
             def __getitem__(self, key: str) -> Any:
                 found.append(key)
                 return super().__getitem__(key)
 
-        self.factory.monitor._readiness._waiting = Asked(waiting)
+        self.factory.monitor._questions.readiness._waiting = Asked(waiting)
         self.assign(1, 1)
         self.successResultOf(ready)
         self.assertEqual(found, ["port"])
         for each in others:
             each.cancel()
             self.failureResultOf(each, CancelledError)
-        self.assertEqual(self.factory.monitor._readiness._waiting, {})
+        self.assertEqual(self.factory.monitor._questions.readiness._waiting, {})
 
     def test_waitsAgain(self) -> None:
         """
@@ -315,7 +315,7 @@ class WhenReadyTests(FactoryTestCase):
         )
         self.assertIn("tap2: no such device", self.failsLate(self.factory.whenReady("b", 1)))
         self.assertIn("no interface has it", self.failsLate(self.factory.whenReady("c", 1)))
-        self.assertEqual(self.factory.monitor._readiness._waiting, {})
+        self.assertEqual(self.factory.monitor._questions.readiness._waiting, {})
         self.assign(1, 1, "a")
 
     def test_lateInAnOutage(self) -> None:

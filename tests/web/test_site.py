@@ -339,7 +339,7 @@ class GraceTests(WebTestCase):
     def setUp(self) -> None:
         super().setUp()
         self.server.kill()
-        self.factory.monitor._wasInSync = False
+        self.factory.monitor._server.wasInSync = False
 
     def test_grace(self) -> None:
         """

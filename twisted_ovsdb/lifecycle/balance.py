@@ -96,6 +96,6 @@ class Balance:
             self._kept.clear()
             fresh = speaking
         # Where this listener asks late, another one is likelier to be before it.
-        switch = max(fresh, key=lambda each: self._monitors[each]._askedAfter)
+        switch = max(fresh, key=lambda each: self._monitors[each]._requireLock().askedAfter)
         self._offered = switch
-        self._monitors[switch]._offerLock()
+        self._monitors[switch]._requireLock().offer()

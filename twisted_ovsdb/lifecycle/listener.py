@@ -193,7 +193,7 @@ class OvsdbListenerFactory(ServerFactory):
         while (present := self._places.present(link.switch)) is not None:
             await self._claims.settle(link, present)
         monitor = self._places.enter(link)
-        synchronized = monitor._attach(link.protocol, self._settings.database, link.source)
+        synchronized = monitor._server.attach(link.protocol, self._settings.database, link.source)
         # Now, so that the monitor hears first that the connection is lost.
         link.protocol.whenLost().addCallback(lambda _: self._places.leave(link))
         await synchronized

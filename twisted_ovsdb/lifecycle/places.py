@@ -122,7 +122,7 @@ class Places:
         """The connection of this switch is lost."""
         switch, monitor = link.switch, self._monitors[link.switch]
         del self._connected[switch]
-        if not monitor._wasInSync:
+        if not monitor.wasInSync:
             # Nobody was told of it, but may have to be told of an earlier life.
             self._part(switch, self._monitors.pop(switch))
             return
@@ -136,7 +136,7 @@ class Places:
         """Forget what is old, also after L{stop}."""
         self._running = True
         for monitor in tuple(self._parting.values()):
-            monitor._goOn()
+            monitor._server.audience.start()  # They may not know it yet.
         self._schedule()
 
     def stop(self) -> None:
@@ -152,7 +152,7 @@ class Places:
             self._forget(absent, ForgetReason.LIMIT)
             return
         for switch, link in self._connected.items():
-            if not self._monitors[switch]._wasInSync:
+            if not self._monitors[switch].wasInSync:
                 link.protocol.abort(SwitchRefused(f"not in sync, and {self._full()}", switch))
                 return
         raise SwitchRefused(self._full(), newcomer)
@@ -165,7 +165,7 @@ class Places:
         self._briefly.pop(switch, None)
         self._lasting.pop(switch, None)
         self._lasted.discard(switch)
-        parted = monitor._forget(reason)
+        parted = monitor._server.forget(reason)
         self._part(switch, monitor)
         parted.addCallback(lambda _: self._parted(switch, monitor))
         self._hooks.tell(ConnectionHook.forgotten, switch, reason)
@@ -182,13 +182,13 @@ class Places:
                 switch=printable(oldest),
                 count=self._maximum,
             )
-            self._parting.pop(oldest)._close()
+            self._parting.pop(oldest)._server.close()
 
     def _parted(self, switch: str, monitor: InterfaceMonitor) -> None:
         # The switch may have connected, and may have been forgotten, again meanwhile.
-        if self._parting.get(switch) is monitor and monitor._parted:
+        if self._parting.get(switch) is monitor and monitor._server.audience.parted:
             del self._parting[switch]
-            monitor._close()
+            monitor._server.close()
 
     def _schedule(self) -> None:
         """Set the timer to when the longest absent switch is to be forgotten."""

@@ -2,55 +2,38 @@
 # See LICENSE for details.
 
 """
-The monitor of one server: it outlives the connections, keeps what was last known,
-and answers questions about it. The audience has the observers, the session has
-the requests on a connection.
+The monitor of one server, as users have it: what its parameters mean, and what each
+method promises. What happens on its connections is left to the monitored server, and
+each answer to the part that knows it.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable, Iterator
-from operator import attrgetter
+from collections.abc import AsyncGenerator, Iterable
 from typing import Final
 
-from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
-from twisted.python.failure import Failure
 
-from twisted_ovsdb.connection.failures import letGo
 from twisted_ovsdb.connection.protocol import OvsdbProtocol
-from twisted_ovsdb.connection.waiters import Waiters
 from twisted_ovsdb.database.monitor import MONITOR
 from twisted_ovsdb.database.monitorcond import MONITOR_COND
-from twisted_ovsdb.errors import MonitorStopped
 from twisted_ovsdb.events import (
     Event,
-    ForgetReason,
     InterfaceKind,
     OvsInterface,
     ProblemFound,
     SwitchIdentity,
 )
 from twisted_ovsdb.interfaces import Observer, asObservers
-from twisted_ovsdb.monitoring.audience import Audience
-from twisted_ovsdb.monitoring.audit import Audit, AuditCounts, checkAudit
+from twisted_ovsdb.monitoring.audit import AuditCounts, checkAudit
 from twisted_ovsdb.monitoring.earlier import Told
-from twisted_ovsdb.monitoring.index import Index, OfportIndex
-from twisted_ovsdb.monitoring.kindless import KindlessLog
 from twisted_ovsdb.monitoring.lockterms import LockTerms, checkLock
-from twisted_ovsdb.monitoring.oddities import OdditiesLog
-from twisted_ovsdb.monitoring.problemwatch import ProblemWatch, checkProblemsAfter, steadily
-from twisted_ovsdb.monitoring.readiness import Readiness
-from twisted_ovsdb.monitoring.reading import Settled
-from twisted_ovsdb.monitoring.session import MonitorSession, Rows
+from twisted_ovsdb.monitoring.monitoredserver import MonitoredServer
+from twisted_ovsdb.monitoring.problemwatch import checkProblemsAfter, steadily
 from twisted_ovsdb.monitoring.switchlock import SwitchLock
 from twisted_ovsdb.openvswitch.classify import ClassificationRules
-from twisted_ovsdb.openvswitch.known import Changes, KnownSwitch
-from twisted_ovsdb.openvswitch.problems import Problems
-from twisted_ovsdb.openvswitch.rows import TABLE
 from twisted_ovsdb.openvswitch.views import checkBridges
-from twisted_ovsdb.ovsinterface import kindOf
-from twisted_ovsdb.parameters import checkIntegers, checkTexts
 
 DIALECTS: Final = {dialect.method: dialect for dialect in (MONITOR, MONITOR_COND)}
 """What C{method} may be."""
@@ -104,59 +87,24 @@ class InterfaceMonitor:
             clock = reactor
         checkMethod(method)
         dialect = DIALECTS[method or ("monitor_cond" if bridges else "monitor")]
-        watched = problemsAfter is not None
-        self._known = KnownSwitch(
+        # Other rooms of this package use it too, for what users are not offered.
+        self._server = server = MonitoredServer(
             rules,
+            replay,
             extraColumns,
-            dialect,
+            source,
+            clock,
+            now,
             identify,
             bridges,
-            source,
-            self._leave,
-            watched,
-            lock is not None,
+            dialect,
+            problemsAfter,
+            audit,
+            lock,
         )
-        self._present = present = self._known.present
-        self._session: MonitorSession | None = None
-        problems = None if problemsAfter is None else Problems(present.rows, problemsAfter)
-        self._lock: SwitchLock | None = None
-        if lock is not None:
-            self._lock = SwitchLock(lock, present, clock, self._takeOver, self._standBy)
-        self._audience = audience = Audience(
-            present,
-            replay,
-            clock,
-            self._remembered,
-            problems,
-            self.giveUp,
-            self.confirmLock,
-        )
-        self._watch: ProblemWatch | None = None
-        if problems is not None:
-            self._watch = ProblemWatch(
-                problems,
-                present,
-                self._known.configuration,
-                clock,
-                now,
-                audience.noteProblems,
-                audience.deliver,
-            )
-        self._audit = None if audit is None else Audit(present, audit, clock)
-        self._database = ""  # of the session
-        self._clock = clock
-        self._synchronized: Waiters[tuple[OvsInterface, ...]] = Waiters()
-        self._byName = Index(present.rows, attrgetter("name"))
-        self._byIfaceId = Index(present.rows, attrgetter("iface_id"))
-        self._byOfport = OfportIndex(present.rows)
-        self._indexes: tuple[Index, ...] = (self._byName, self._byIfaceId)
-        if bridges:
-            self._indexes += (self._byOfport,)
-        self._kindless = KindlessLog(rules, clock)
-        self._readiness = Readiness(present, self._byIfaceId, clock)
-        self._oddities = OdditiesLog(present, bridges)
-        self._wasInSync = False  # since it was made, or forgotten
-        self._heard: float | None = None  # of the last session
+        self._known, self._present = server.known, server.known.present
+        self._audience, self._questions = server.audience, server.questions
+        self._watch, self._audit, self._lock = server.watch, server.audit, server.lock
         for observer in asObservers(observers):
             self.addObserver(observer)
 
@@ -168,7 +116,7 @@ class InterfaceMonitor:
     @property
     def wasInSync(self) -> bool:
         """Whether it was in sync at any time since it was made, or forgotten."""
-        return self._wasInSync
+        return self._server.wasInSync
 
     @property
     def source(self) -> str:
@@ -196,8 +144,7 @@ class InterfaceMonitor:
         connections: C{time.monotonic}, or the clock that a factory was given. None if
         none came, or no factory watches.
         """
-        now = None if self._session is None else self._session.protocol.heard
-        return self._heard if now is None else now
+        return self._server.heard
 
     # The lock
 
@@ -246,15 +193,6 @@ class InterfaceMonitor:
         @raise ValueError: if there is no lock.
         """
         self._requireLock().steal()
-
-    def _offerLock(self) -> None:
-        """See L{SwitchLock.offer}."""
-        self._requireLock().offer()
-
-    @property
-    def _askedAfter(self) -> float:
-        """See L{LockTerms.delay}."""
-        return self._requireLock().terms.delay(self.switch)
 
     def _requireLock(self) -> SwitchLock:
         if self._lock is None:
@@ -346,18 +284,7 @@ class InterfaceMonitor:
             does not ask for bridges.
         @raise TypeError: if the bridge is no text.
         """
-        wanted = None if kind is None else kindOf(kind)
-        found = self._present.interfaces()
-        if bridge is not None:
-            checkTexts(bridge=bridge)
-            self._requireBridges()
-        elif wanted is None:
-            return found
-        return tuple(
-            row
-            for row in found
-            if (wanted is None or row.kind is wanted) and (bridge is None or row.bridge == bridge)
-        )
+        return self._questions.interfaces(kind, bridge)
 
     def problems(self) -> tuple[ProblemFound, ...]:
         """
@@ -370,10 +297,6 @@ class InterfaceMonitor:
         if self._watch is None:
             raise ValueError("problems are not looked for: pass problemsAfter=30.0")
         return tuple(self._watch.each())
-
-    def _eachProblem(self) -> Iterator[ProblemFound]:
-        """As L{problems}, one after another; none if they are not looked for."""
-        return iter(()) if self._watch is None else self._watch.each()
 
     def audited(self) -> AuditCounts:
         """
@@ -404,22 +327,14 @@ class InterfaceMonitor:
         @raise ValueError: if the monitor does not ask for bridges.
         @raise TypeError: if the bridge is no text, or the number no integer.
         """
-        checkTexts(bridge=bridge)
-        checkIntegers(ofport=ofport)
-        self._requireBridges()
-        return self._byOfport.find(bridge, ofport)
-
-    def _requireBridges(self) -> None:
-        if not self._known.bridges:
-            raise ValueError("the bridges of interfaces are not known: pass bridges=True")
+        return self._questions.byOfport(bridge, ofport)
 
     def interfaceByName(self, name: str) -> OvsInterface | None:
         """
         @return: the interface of this name; None if there is none, or it has
             no kind. In an outage, as it was last known.
         """
-        checkTexts(name=name)
-        return next(iter(self._byName.get(name)), None)
+        return self._questions.byName(name)
 
     def interfacesByIfaceId(self, ifaceId: str) -> tuple[OvsInterface, ...]:
         """
@@ -427,8 +342,7 @@ class InterfaceMonitor:
             C{external_ids:iface-id}: usually one, and two while a VM's port
             moves to another interface. In an outage, as they were last known.
         """
-        checkTexts(ifaceId=ifaceId)
-        return self._byIfaceId.get(ifaceId)
+        return self._questions.byIfaceId(ifaceId)
 
     def whenSynchronized(self) -> Deferred[tuple[OvsInterface, ...]]:
         """
@@ -436,9 +350,7 @@ class InterfaceMonitor:
             been applied, at once if the monitor is in sync; does not wait for
             observers. CancelledError when the monitor is stopped.
         """
-        if self._present.current:
-            return succeed(self._present.interfaces())
-        return self._synchronized.wait()
+        return self._questions.whenSynchronized()
 
     def whenReady(self, ifaceId: str, timeout: float | None = None) -> Deferred[OvsInterface]:
         """
@@ -454,10 +366,7 @@ class InterfaceMonitor:
             monitor is stopped.
         @raise TypeError: if one of them is of another type.
         """
-        if timeout is not None and not isinstance(timeout, (int, float)):
-            raise TypeError(f"timeout must be a number of seconds or None, not {timeout!r}")
-        checkTexts(ifaceId=ifaceId)
-        return self._readiness.wait(ifaceId, timeout)
+        return self._questions.whenReady(ifaceId, timeout)
 
     # The connection
 
@@ -478,36 +387,7 @@ class InterfaceMonitor:
             After any of these, the monitor may be attached again.
         @raise RuntimeError: if a connection is attached already.
         """
-        return self._attach(protocol, database)
-
-    def _attach(
-        self,
-        protocol: OvsdbProtocol,
-        database: str,
-        address: str | None = None,
-    ) -> Deferred[None]:
-        """
-        As L{attach}.
-
-        @param address: from where the switch connected to a listener. C{source}
-            is the key of the switch then. The Deferred fails with
-            L{SwitchChanged} if another switch is behind the connection.
-        """
-        if self._session is not None:
-            raise RuntimeError("a connection is attached already")
-        self._known.address = address
-        session = MonitorSession(
-            protocol,
-            self._known.tables,
-            self._known.prepare,
-            self._snapshotRead,
-            self._updateRead,
-            self._clock,
-        )
-        self._session, self._database = session, database
-        protocol.whenLost().addCallback(self._sessionLost, session)
-        attached = Deferred.fromCoroutine(session.start(database)).addErrback(letGo)
-        return attached.addErrback(self._attachFailed, session)
+        return self._server.attach(protocol, database)
 
     def detach(self) -> None:
         """
@@ -518,137 +398,4 @@ class InterfaceMonitor:
         L{attach}. An observer that calls this from inside eventReceived is
         busy with that event. What is known is kept.
         """
-        if self._session is not None:
-            self._lose(MonitorStopped())
-        self._audience.stop()
-        self._synchronized.errback(CancelledError())
-        self._readiness.cancel()
-
-    def _forget(self, reason: ForgetReason) -> Deferred[None]:
-        """
-        Forget the switch, which is not connected now. Its observers are told
-        that, also after a L{detach}; those that were told nothing of it are not.
-
-        @return: fires when all of them have been told, and are not busy. Until
-            then another connection may be attached; its snapshot is told as the
-            first one, after that.
-        """
-        self._wasInSync = False
-        if self._watch is not None:
-            self._watch.leave()
-        forgotten = self._audience.forget(reason)
-        self._note(self._known.forget())
-        self._synchronized.errback(CancelledError())
-        self._readiness.cancel()
-        return forgotten
-
-    @property
-    def _parted(self) -> bool:
-        """Whether all observers that have to know it were told that the switch is forgotten."""
-        return self._audience.parted
-
-    def _goOn(self) -> None:
-        """After L{detach}: tell what waits, if there is no connection."""
-        self._audience.start()
-
-    def _close(self) -> None:
-        """Remove all observers, and end the loops over L{events}."""
-        self.detach()
-        self._audience.close()
-
-    def _snapshotRead(self, rows: Rows) -> Settled:
-        self._note(self._known.snapshot(rows))
-        self._wasInSync = True
-        self._present.snapshots += 1
-        self._present.current = True
-        if self._lock is None:
-            self._present.session += 1
-            self._present.inSync = True
-        elif self._session is not None:
-            self._lock.begin(self._session.protocol, self._database)
-        if self._session is not None:
-            self._beginAudit(self._session)
-            self._oddities.lacking(self._session.lacking)
-            if self._session.fellBack:
-                self._oddities.fellBack(self._known.tables.dialect.method)
-        if self._synchronized:
-            self._synchronized.callback(self._present.interfaces())
-        self._readiness.look(self._present.rows.values())
-        if self._watch is not None and self._present.current:
-            self._watch.settle()
-        # A callback may have stopped the monitor.
-        return self._audience.start() if self._present.current else None
-
-    def _takeOver(self) -> None:
-        """The lock is this monitor's: observers are told the snapshot, as after an outage."""
-        self._present.session += 1
-        self._present.inSync = True
-        self._audience.start()
-
-    def _standBy(self, reason: BaseException) -> None:
-        """Nothing may be told to observers from now on."""
-        if self._present.inSync:
-            self._present.inSync = False
-            self._present.reason = reason
-            if self._lock is not None:
-                self._audience.silence()
-            self._audience.deliver()
-
-    def _beginAudit(self, session: MonitorSession) -> None:
-        if self._audit is not None:
-            rows = session.tables.tables[TABLE].rows
-            self._audit.begin(session.protocol, self._database, rows)
-
-    def _updateRead(self, rows: Rows) -> Settled:
-        self._note(self._known.update(rows))
-        self._readiness.look(rows.get(TABLE, {}).values())
-        if self._watch is not None and self._present.current:
-            self._watch.settle()
-        return self._audience.deliver()
-
-    def _leave(self) -> None:
-        self._audience.leave()
-        if self._watch is not None:
-            self._watch.leave()
-
-    def _remembered(self, told: Iterable[OvsInterface]) -> None:
-        self._note(self._known.remember(told))
-        self._audience.deliver()
-
-    def _attachFailed(self, failure: Failure, session: MonitorSession) -> Failure:
-        # The connection may be up, and the monitor may be attached again.
-        assert failure.value is not None
-        self._sessionLost(failure.value, session)
-        return failure
-
-    def _sessionLost(self, reason: BaseException, session: MonitorSession) -> None:
-        if self._session is session:
-            self._lose(reason)
-
-    def _lose(self, reason: BaseException) -> None:
-        if self._session is not None:
-            self._heard = self.heard
-            self._session.close()
-            self._session = None
-        if self._lock is not None:
-            self._lock.end()
-        self._present.current = False
-        if self._audit is not None:
-            self._audit.end()
-        if self._watch is not None:
-            self._watch.lost()
-        self._standBy(reason)
-
-    def _note(self, changes: Changes) -> None:
-        """Let the trackers and indexes note these changes."""
-        notes = self._audience.notes()
-        notes += [index.note for index in self._indexes if index.made]
-        if self._watch is not None:
-            notes.append(self._watch.problems.note)
-        for uuid, before, now in changes:
-            for note in notes:
-                note(uuid, before, now)
-            if now is not None and now.kind is None:
-                self._kindless.note(before, now)
-        self._kindless.explain()
-        self._oddities.torn(self._known.torn)
+        self._server.detach()

@@ -90,6 +90,11 @@ class SwitchLock:
         """Whether it is certain that the lock is ours."""
         return self.standing is Standing.SPEAKING
 
+    @property
+    def askedAfter(self) -> float:
+        """See L{LockTerms.delay}."""
+        return self.terms.delay(self._present.switch)
+
     def begin(self, protocol: OvsdbProtocol, database: str) -> None:
         """A session is in sync: ask for the lock, in a while."""
         self._protocol, self._database = protocol, database
@@ -98,7 +103,7 @@ class SwitchLock:
         assert transport is not None  # The session is up.
         if isinstance(transport.getPeer(), UNIXAddress):
             self.terms.warnOfUnix(self._present.source)
-        self._pause(self.terms.delay(self._present.switch))
+        self._pause(self.askedAfter)
 
     def end(self) -> None:
         """The session has ended, or the monitor leaves it."""

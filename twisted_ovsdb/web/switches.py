@@ -75,7 +75,7 @@ class Switches:
 
     def problems(self, monitor: InterfaceMonitor) -> Iterator[ProblemFound]:
         """The problems of a switch that are shown, the oldest first. There may be very many."""
-        for problem in monitor._eachProblem():
+        for problem in monitor._server.eachProblem():
             if problem.interface is None or self.shows(problem.interface):
                 yield problem
 
