@@ -27,15 +27,18 @@ from twisted_ovsdb.monitoring.lockterms import checkLock
 from twisted_ovsdb.monitoring.monitor import DIALECTS
 from twisted_ovsdb.openvswitch.classify import ClassificationRules
 
+DEFAULT_ENDPOINT: Final = "tcp:127.0.0.1:6640"
+"""The server that is monitored if none is given."""
+
 TLS_FILES: Final = ("private-key", "certificate", "ca-cert")
 """The options that name the files of TLS, by Open vSwitch's own names."""
 
 _STANDARD: Final = {0: "input", 1: "output", 2: "error"}
 
-# A comma before the beginning of a remote. Other commas may be part of a remote.
 PUBLISH_LOCK: Final = "ovsdb_monitor"
 """The lock of monitors that publish, if none is given: all of them need one name."""
 
+# A comma before the beginning of a remote. Other commas may be part of a remote.
 _BETWEEN_MEMBERS: Final = re.compile(r",(?=[a-z]\w*:)", re.IGNORECASE)
 
 

@@ -2,27 +2,33 @@
 # See LICENSE for details.
 
 """
-The command line of C{twistd ovsdb-monitor}, and what a shell offers when Tab is
-pressed after an option. L{twisted_ovsdb.command.arguments} says what the values
-of the options mean.
+The command line of C{twistd ovsdb-monitor}: its options, and which of them go together.
+L{twisted_ovsdb.command.arguments} says what the values of the options mean.
 """
 
 from __future__ import annotations
 
 import contextlib
-import io
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from twisted.python import usage
 
 from twisted_ovsdb._version import __version__
-from twisted_ovsdb.command import arguments, jsonlog, web
+from twisted_ovsdb.command import arguments, web
+from twisted_ovsdb.command.completions import COMPLETIONS, REPEATED
 from twisted_ovsdb.command.eventsfile import STANDARD_OUTPUT
 from twisted_ovsdb.command.groups import usageText
 from twisted_ovsdb.command.once import FORMATS
+from twisted_ovsdb.command.twistdoptions import (
+    LOG_FORMATS,
+    escapeOnStandardOutput,
+    isDaemon,
+    logJSON,
+    reserveStandardOutput,
+)
 from twisted_ovsdb.connection.watchdog import PROBE_INTERVAL, SNAPSHOT_TIMEOUT
 from twisted_ovsdb.errors import escaped
 from twisted_ovsdb.lifecycle.backoff import MAX_DELAY
@@ -31,50 +37,12 @@ from twisted_ovsdb.lifecycle.client import CONNECT_TIMEOUT
 from twisted_ovsdb.lifecycle.listener import MAX_SWITCHES
 from twisted_ovsdb.lifecycle.places import DAY, FORGET_AFTER
 
-LOG_FORMATS: Final = ("text", "json")
-
 ONCE_TIMEOUT: Final = 10.0
 """Seconds: twice what an attempt to connect may take."""
 
-_STANDARD_ERROR_LOGS: Final = (
-    "twisted_ovsdb.command.output.standardErrorLog",
-    "twisted_ovsdb.command.output.quietErrorLog",
-)
-
-DEFAULT_ENDPOINT: Final = "tcp:127.0.0.1:6640"
-
 FORGET_DAYS: Final = int(FORGET_AFTER / DAY)
 
-_REPEATED: Final = {
-    "endpoint": "a server to monitor",
-    "listen": "where to listen for switches",
-    "observer": "a class or an instance in Python",
-    "column": "one more column to monitor",
-    "events": "file of JSON Lines",
-    "bridge": "bridges whose interfaces are told",
-    "http-host": "a name of this host",
-}
-
 _MAY_BE_ZERO: Final = ("connect-timeout", "snapshot-timeout", "probe-interval")
-
-# Columns that --column is mostly used for (ovs-vswitchd.conf.db(5)). Any other is accepted, too.
-_COLUMNS: Final = (
-    "admin_state",
-    "duplex",
-    "ifindex",
-    "link_resets",
-    "link_speed",
-    "link_state",
-    "mac_in_use",
-    "mtu",
-    "statistics",
-    "status",
-)
-
-
-def _remotes(*texts: str) -> usage.CompleteList:
-    # In zsh's _arguments a colon separates fields, unless it is quoted.
-    return usage.CompleteList([text.replace(":", r"\:") for text in texts])
 
 
 class Options(usage.Options):
@@ -306,45 +274,12 @@ class Options(usage.Options):
         ],
     ]
 
-    compData = usage.Completions(
-        descriptions=_REPEATED,
-        multiUse=list(_REPEATED),
-        optActions={
-            "endpoint": _remotes(DEFAULT_ENDPOINT, "tcp:", "ssl:", "unix:"),
-            "listen": _remotes("ptcp:6640", "pssl:6640", "punix:"),
-            "observer": usage.Completer(descr="dotted name"),
-            "column": usage.CompleteList(_COLUMNS),
-            "database": usage.CompleteList(["Open_vSwitch"]),
-            "rules": usage.CompleteList(["default", "dragonflow"]),
-            "bridge": usage.Completer(descr="shell pattern"),
-            "format": usage.CompleteList(FORMATS),
-            "log-format": usage.CompleteList(LOG_FORMATS),
-            "method": usage.CompleteList(["monitor", "monitor_cond"]),
-            "bridge-names": usage.Completer(descr="shell patterns"),
-            "events": usage.CompleteFiles(descr="file of JSON Lines"),
-            "state": usage.CompleteDirs(),
-            "max-switches": usage.Completer(descr="number"),
-            "forget": usage.Completer(descr="days"),
-            "http": usage.Completer(descr="port or server endpoint"),
-            "http-token-file": usage.CompleteFiles(descr="file with a token"),
-            "lock": usage.Completer(descr="name of a lock"),
-            "instance": usage.Completer(descr="name of this monitor"),
-            "fleet": usage.Completer(descr="number"),
-            "http-host": usage.Completer(descr="host name"),
-            "publish": usage.CompleteList([r"nats\:"]),
-            "publish-credentials": usage.CompleteFiles(descr="file with credentials"),
-            **dict.fromkeys(arguments.TLS_FILES, usage.CompleteFiles("*.pem", descr="PEM file")),
-            **dict.fromkeys(
-                ("timeout", "report", "audit", "max-delay", *_MAY_BE_ZERO),
-                usage.Completer(descr="seconds"),
-            ),
-        },
-    )
+    compData = COMPLETIONS
 
     def __init__(self) -> None:
         usage.Options.__init__(self)
         # Without this, --help would show the line breaks of the docstrings.
-        for name in _REPEATED:
+        for name in REPEATED:
             self.docs[name] = " ".join(self.docs[name].split())
         self.update(endpoints=[], listen=[], observers=[], columns=[], events=[])
         self["bridge-patterns"] = []
@@ -449,7 +384,7 @@ class Options(usage.Options):
 
         texts = self["endpoints"]
         if not texts and not self["listen"]:
-            texts = [DEFAULT_ENDPOINT]
+            texts = [arguments.DEFAULT_ENDPOINT]
         self["lock"] = arguments.lock(self, texts)
         tls = arguments.tls(self, [*texts, *self["listen"]])
         self["pin"] = arguments.pin(self["pin"], self["listen"])
@@ -458,11 +393,13 @@ class Options(usage.Options):
         self["events"] = arguments.events(self["events"], self.isDaemon)
         self._once()
         if self["once"] or STANDARD_OUTPUT in self["events"]:
-            self._reserveStandardOutput()
+            reserveStandardOutput(self.parent, bool(self["once"]))
         else:
-            self._escapeOnStandardOutput()
+            escapeOnStandardOutput()
         self["state"] = arguments.state(self["state"], self["events"])
-        self._formatLog()
+        arguments.oneOf("log-format", self["log-format"], LOG_FORMATS)
+        if self["log-format"] == "json":
+            logJSON(self.parent, bool(self["once"]))
         self["http-token"] = web.token(self["http-token-file"])
         self["http"] = web.http(reactor, self["http"], self["http-token"], self["http-hosts"])
         if self["publish"] is not None or self["publish-credentials"] is not None:
@@ -487,8 +424,8 @@ class Options(usage.Options):
 
     @property
     def isDaemon(self) -> bool:
-        """Whether twistd goes into the background. Twisted's other runner, twist, never does."""
-        return self.parent is not None and not self.parent.get("nodaemon", True)
+        """Whether twistd goes into the background."""
+        return isDaemon(self.parent)
 
     def failure(self, text: str) -> BaseException:
         """
@@ -509,14 +446,6 @@ class Options(usage.Options):
                 os.unlink(pidfile)
         return SystemExit(1)
 
-    def _escapeOnStandardOutput(self) -> None:
-        """
-        The log goes to standard output. A line with a character that its encoding
-        does not have would be lost.
-        """
-        if isinstance(sys.stdout, io.TextIOWrapper):
-            sys.stdout.reconfigure(errors="backslashreplace")
-
     def _once(self) -> None:
         """Check what goes with C{--once}, and what only goes with it."""
         for name in ("format", "timeout"):
@@ -533,36 +462,3 @@ class Options(usage.Options):
         terminal = sys.__stdout__ is not None and sys.__stdout__.isatty()
         self["format"] = self["format"] or ("table" if terminal else "json")
         arguments.oneOf("format", self["format"], FORMATS)
-
-    def _formatLog(self) -> None:
-        """Choose the log for machines, where it is asked for."""
-        arguments.oneOf("log-format", self["log-format"], LOG_FORMATS)
-        twistd: Any = self.parent
-        if self["log-format"] == "text" or twistd is None:
-            return
-        if "logFile" in twistd:
-            raise usage.UsageError("--log-format json: twist has this option itself")
-        if twistd["syslog"] or (twistd["logger"] and twistd["logger"] not in _STANDARD_ERROR_LOGS):
-            raise usage.UsageError("--log-format json: not with --syslog or --logger")
-        toFile = twistd["logfile"] not in (None, "", "-")
-        if self.isDaemon and not toFile:
-            raise usage.UsageError("--log-format json: a daemon needs twistd --logfile")
-        path = os.path.abspath(twistd["logfile"]) if toFile else None
-        jsonlog.choose(sys.__stderr__ if twistd["logger"] else sys.__stdout__, path)
-        name = "quietJSONLog" if self["once"] and not toFile else "jsonLog"
-        twistd["logger"] = f"twisted_ovsdb.command.jsonlog.{name}"
-
-    def _reserveStandardOutput(self) -> None:
-        if sys.__stdout__ is None:
-            given = "--once" if self["once"] else "--events -"
-            raise usage.UsageError(f"{given}: standard output is closed")
-        twistd: Any = self.parent
-        if twistd is None:
-            return
-        if "logFile" in twistd:  # twist
-            if twistd["logFile"] is sys.stdout:
-                twistd["logFile"] = sys.stderr
-            return
-        logsToFile = twistd["logfile"] not in (None, "", "-")
-        if not (twistd["logger"] or twistd["syslog"] or logsToFile):
-            twistd["logger"] = _STANDARD_ERROR_LOGS[1 if self["once"] else 0]
