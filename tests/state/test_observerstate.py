@@ -2,7 +2,8 @@
 # See LICENSE for details.
 
 """
-Tests for L{twisted_ovsdb.state.observerstate} and L{twisted_ovsdb.state.remembering}.
+Tests for L{twisted_ovsdb.state.observerstate}, L{twisted_ovsdb.state.storelife} and
+L{twisted_ovsdb.state.remembering}.
 """
 
 from __future__ import annotations
@@ -84,9 +85,9 @@ class StateTestCase(MonitorTestCase):
         """
         for thread in self.reactor.threads:
             thread.waiting.clear()
-        if self.state._store is not None:
-            self.state._store.close()
-            self.state._store = None
+        if self.state._life.store is not None:
+            self.state._life.store.close()
+            self.state._life.store = None
         for call in tuple(self.reactor.getDelayedCalls()):
             call.cancel()
         self.reactor.threads.clear()
@@ -231,7 +232,7 @@ class RestartTests(StateTestCase):
         self.update({2: {"new": vmRow("tap2")}})
         self.reactor.advance(INTERVAL)
         self.reactor.work()
-        store = self.state._store
+        store = self.state._life.store
         assert store is not None
         self.assertEqual(store.told("flows", "tcp:test"), [vm(1), vm(2)])
 
@@ -418,7 +419,7 @@ class RestartTests(StateTestCase):
         self.remembered.eventReceived(SwitchForgotten(ForgetReason.AGE, "tcp:test"))
         self.state.open()
         self.work()
-        store = self.state._store
+        store = self.state._life.store
         assert store is not None
         self.assertIsNone(store.told("flows", "tcp:test"))
 
@@ -516,7 +517,7 @@ class ToldTests(StateTestCase):
         What was committed.
         """
         self.work()
-        store = self.state._store
+        store = self.state._life.store
         assert store is not None
         return store.told("flows", "tcp:test")
 
@@ -592,7 +593,7 @@ class ToldTests(StateTestCase):
             ],
         )
         self.work()
-        found = self.state._store
+        found = self.state._life.store
         assert found is not None
         self.assertIsNone(found.told("flows", "old"))
         self.assertEqual(found.told("flows", "tcp:test"), [vm(3)])
@@ -612,7 +613,7 @@ class ToldTests(StateTestCase):
         receive(InterfaceOnline(vm(2), Cause.RESYNC, "tcp:x", identity=b))
         self.assertEqual(self.take(), [("online", "vm", "tap2", "resync")])
         self.work()
-        store = self.state._store
+        store = self.state._life.store
         assert store is not None
         self.assertEqual(store.told("flows", "B"), [vm(2)])
         self.assertIsNone(store.told("flows", "A"))
@@ -693,7 +694,7 @@ class FaultTests(StateTestCase):
         self.synchronize({1: vmRow("tap1")})
         self.take()
         self.work()
-        store = self.state._store
+        store = self.state._life.store
         assert store is not None
         store._connection.execute("DROP TABLE told")
         self.update({2: {"new": vmRow("tap2")}})
@@ -716,7 +717,7 @@ class FaultTests(StateTestCase):
         self.synchronize({1: vmRow("tap1")})
         self.take()
         self.work()
-        store = self.state._store
+        store = self.state._life.store
         assert store is not None
         connection = store._connection
         (pages,) = connection.execute("PRAGMA page_count").fetchone()

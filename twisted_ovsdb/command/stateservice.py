@@ -17,8 +17,7 @@ from twisted.logger import Logger
 
 from twisted_ovsdb.errors import escaped
 from twisted_ovsdb.lifecycle.places import DAY
-from twisted_ovsdb.state.database import StateRefused
-from twisted_ovsdb.state.observerstate import moment
+from twisted_ovsdb.state.database import StateRefused, moment
 from twisted_ovsdb.state.store import Store
 from twisted_ovsdb.state.thread import DiskThread
 

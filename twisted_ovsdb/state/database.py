@@ -12,6 +12,7 @@ import fcntl
 import os
 import sqlite3
 from collections import Counter
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Final
 
@@ -78,6 +79,11 @@ class StateRefused(OvsdbError):
 
 class Damaged(Exception):
     """The database is not as it was written."""
+
+
+def moment() -> str:
+    """The time, as it is part of the name of a file."""
+    return datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S.%fZ")
 
 
 def explain(error: Exception) -> str:
