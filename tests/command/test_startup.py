@@ -27,6 +27,8 @@ OPTIONAL = (
     "prometheus_client",
     "sqlite3",
     "twisted.web",
+    "twisted_ovsdb.command.completions",
+    "twisted_ovsdb.command.jsonlog",
     "twisted_ovsdb.command.systemd",
     "twisted_ovsdb.endpoints.secure",
     "twisted_ovsdb.publish.observer",

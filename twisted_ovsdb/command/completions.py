@@ -15,7 +15,7 @@ from twisted_ovsdb.command.arguments import DEFAULT_ENDPOINT, TLS_FILES
 from twisted_ovsdb.command.once import FORMATS
 from twisted_ovsdb.command.twistdoptions import LOG_FORMATS
 
-REPEATED: Final = {
+_REPEATED: Final = {
     "endpoint": "a server to monitor",
     "listen": "where to listen for switches",
     "observer": "a class or an instance in Python",
@@ -52,8 +52,8 @@ def _remotes(*texts: str) -> usage.CompleteList:
 
 
 COMPLETIONS: Final = usage.Completions(
-    descriptions=REPEATED,
-    multiUse=list(REPEATED),
+    descriptions=_REPEATED,
+    multiUse=list(_REPEATED),
     optActions={
         "endpoint": _remotes(DEFAULT_ENDPOINT, "tcp:", "ssl:", "unix:"),
         "listen": _remotes("ptcp:6640", "pssl:6640", "punix:"),

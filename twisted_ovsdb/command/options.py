@@ -18,7 +18,6 @@ from twisted.python import usage
 
 from twisted_ovsdb._version import __version__
 from twisted_ovsdb.command import arguments, web
-from twisted_ovsdb.command.completions import COMPLETIONS, REPEATED
 from twisted_ovsdb.command.eventsfile import STANDARD_OUTPUT
 from twisted_ovsdb.command.groups import usageText
 from twisted_ovsdb.command.once import FORMATS
@@ -43,6 +42,15 @@ ONCE_TIMEOUT: Final = 10.0
 FORGET_DAYS: Final = int(FORGET_AFTER / DAY)
 
 _MAY_BE_ZERO: Final = ("connect-timeout", "snapshot-timeout", "probe-interval")
+
+
+class _Completions:
+    """What a shell offers. It is imported only when a shell asks."""
+
+    def __get__(self, instance: object, owner: object) -> usage.Completions:
+        from twisted_ovsdb.command.completions import COMPLETIONS
+
+        return COMPLETIONS
 
 
 class Options(usage.Options):
@@ -274,13 +282,10 @@ class Options(usage.Options):
         ],
     ]
 
-    compData = COMPLETIONS
+    compData = _Completions()
 
     def __init__(self) -> None:
         usage.Options.__init__(self)
-        # Without this, --help would show the line breaks of the docstrings.
-        for name in REPEATED:
-            self.docs[name] = " ".join(self.docs[name].split())
         self.update(endpoints=[], listen=[], observers=[], columns=[], events=[])
         self["bridge-patterns"] = []
         self["http-hosts"] = []

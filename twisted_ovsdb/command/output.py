@@ -31,7 +31,6 @@ from twisted_ovsdb.command.eventsfile import (
     isTorn,
     openEvents,
 )
-from twisted_ovsdb.command.jsonlog import warningsOnly
 from twisted_ovsdb.command.linewriter import Fate, LineWriter
 from twisted_ovsdb.errors import escaped
 from twisted_ovsdb.interfaces import IOvsdbEventObserver
@@ -57,6 +56,8 @@ def standardErrorLog() -> ILogObserver:
 
 def quietErrorLog() -> ILogObserver:
     """As L{standardErrorLog}, without what is less than a warning: for C{--once}."""
+    from twisted_ovsdb.command.jsonlog import warningsOnly
+
     return warningsOnly(standardErrorLog())
 
 

@@ -15,8 +15,6 @@ from typing import Any, Final
 
 from twisted.python import usage
 
-from twisted_ovsdb.command import jsonlog
-
 LOG_FORMATS: Final = ("text", "json")
 
 _STANDARD_ERROR_LOGS: Final = (
@@ -80,6 +78,9 @@ def logJSON(twistd: Any, once: bool) -> None:
     toFile = _logsToFile(twistd)
     if isDaemon(twistd) and not toFile:
         raise usage.UsageError("--log-format json: a daemon needs twistd --logfile")
+    # Only now: few need it.
+    from twisted_ovsdb.command import jsonlog
+
     path = os.path.abspath(twistd["logfile"]) if toFile else None
     jsonlog.choose(sys.__stderr__ if twistd["logger"] else sys.__stdout__, path)
     name = "quietJSONLog" if once and not toFile else "jsonLog"
