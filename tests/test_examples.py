@@ -56,6 +56,7 @@ class Program(ProcessProtocol):
 
     @ivar status: its exit status, or the number of the signal that ended it;
         None while it runs.
+    @ivar everything: all that it has written.
     """
 
     def __init__(self, *command: str, path: str = "", **environment: str) -> None:
@@ -65,6 +66,7 @@ class Program(ProcessProtocol):
         """
         from twisted.internet import reactor
 
+        self.everything = ""
         self._unread = ""
         self._lines: list[str] = []
         self._wanted: list[tuple[str, Deferred[str]]] = []
@@ -80,6 +82,7 @@ class Program(ProcessProtocol):
         """
         Keep the lines that the program writes.
         """
+        self.everything += data.decode()
         *lines, self._unread = (self._unread + data.decode()).split("\n")
         self._lines += lines
         self._look()

@@ -224,7 +224,7 @@ class RightsTests(RefusedTestCase):
         wrong = await self.refused("a", user="all", password="wrong")
         self.assertEqual(
             wrong,
-            "--publish a: it refuses us: the user, password or token is missing or wrong",
+            "--publish a: it refuses us: the credentials are missing or wrong",
         )
         denied = await self.refused("b", user="none", password="secret")
         self.assertIn("permissions violation", denied)

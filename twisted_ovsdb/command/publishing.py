@@ -8,6 +8,7 @@ What C{--publish} and C{--publish-credentials} mean, and the service that they m
 from __future__ import annotations
 
 import importlib.util
+import logging
 import os
 import stat
 import sys
@@ -42,6 +43,9 @@ SWITCH_INTERVAL: Final = 0.001
 Seconds after which the thread that speaks to the broker lets the reactor go on. Python's
 own value is 5 ms, and the reactor would wait for as long after each read of a socket.
 """
+
+# asyncio says so whenever a server ends TLS. The client is not ours.
+logging.getLogger("asyncio").addFilter(lambda record: "eof_received()" not in str(record.msg))
 
 Monitored = Union[OvsdbMonitorFactory, OvsdbListenerFactory]
 

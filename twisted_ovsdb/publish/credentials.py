@@ -8,7 +8,9 @@ password never becomes part of what is shown.
 
 from __future__ import annotations
 
+import base64
 import importlib.util
+import re
 import ssl
 from collections.abc import Mapping
 from typing import Any, Final
@@ -18,7 +20,9 @@ import attrs
 
 PORT: Final = 4222
 
-_JWT: Final = "-----BEGIN NATS USER JWT-----"
+_JWT: Final = "NATS USER JWT"
+
+_SEED: Final = "USER NKEY SEED"
 
 
 @attrs.frozen
@@ -78,14 +82,47 @@ def brokerOf(text: str, path: str | None, environment: Mapping[str, str]) -> Bro
 def _fromFile(path: str) -> dict[str, Any]:
     with open(path, encoding="utf-8") as file:
         text = file.read(65536)
-    if _JWT in text:
-        if importlib.util.find_spec("nkeys") is None:
-            raise ValueError("a .creds file needs nkeys: pip install nkeys")
-        return {"user_credentials": path}
+    if f"-----BEGIN {_JWT}" in text:
+        return _fromCreds(path)
     user, mark, password = text.strip().partition(":")
     if not user or "\n" in text.strip():
         raise ValueError("must have one line, USER:PASSWORD or a token, or be a .creds file")
     return {"user": user, "password": password} if mark else {"token": user}
+
+
+def _fromCreds(path: str) -> dict[str, Any]:
+    """
+    The JWT of a user, and the key that signs for it. The file is read for each connection:
+    it may have been replaced by one that is valid for longer. (The client would read a
+    file without a JWT for ever.)
+    """
+    if importlib.util.find_spec("nkeys") is None:
+        raise ValueError("a .creds file needs nkeys: pip install 'twisted_ovsdb[nats]'")
+
+    def jwt() -> bytearray:
+        return bytearray(_section(path, _JWT), "ascii")
+
+    def signature(nonce: str) -> bytes:
+        import nkeys  # type: ignore[import-untyped]
+
+        seed = bytearray(_section(path, _SEED), "ascii")
+        try:
+            key = nkeys.from_seed(seed)
+        except (nkeys.NkeysError, IndexError, ValueError) as e:
+            raise ValueError(f"the {_SEED} is damaged") from e
+        return base64.b64encode(key.sign(nonce.encode()))
+
+    jwt()
+    signature("")
+    return {"user_jwt_cb": jwt, "signature_cb": signature}
+
+
+def _section(path: str, name: str) -> str:
+    with open(path, encoding="ascii", errors="replace") as file:
+        found = re.search(rf"-----BEGIN {name}-----\s+([\w.-]+)\s+-+END {name}-", file.read(65536))
+    if found is None:
+        raise ValueError(f"it has no {name}")
+    return found.group(1)
 
 
 def _fromEnvironment(environment: Mapping[str, str]) -> dict[str, Any]:

@@ -74,7 +74,7 @@ _STREAM: Final = "Nats-Expected-Stream"
 
 _MEANINGS: Final[Mapping[str, str]] = {
     "no responders": "it has no JetStream",
-    "authorization violation": "it refuses us: the user, password or token is missing or wrong",
+    "authorization violation": "it refuses us: the credentials are missing or wrong",
     "expecting info": "what answers there is no NATS server, or closes the connection",
     "json parse error": "what answers there is no NATS server",
 }
@@ -126,6 +126,7 @@ class NatsStreams:
         self._connecting = False
         self._closed = False
         self._timer: IDelayedCall | None = None
+        self._closing: asyncio.Future[None] | None = None
         self._violation = ""
         self._available: Waiters[None] = Waiters()
         self.connection = 0
@@ -226,7 +227,8 @@ class NatsStreams:
             if self._violation:
                 raise BrokerUnavailable(self._violation)
         except BaseException as e:
-            await _close(client)
+            # After a failed handshake the client would wait in vain for the end.
+            self._closing = asyncio.ensure_future(_close(client))
             if faults and type(e).__name__ == "NoServersError":
                 # The client says why each server was of no use, and then only that none was.
                 raise BrokerUnavailable(_reasonOf(faults[-1])) from e

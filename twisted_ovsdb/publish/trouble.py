@@ -2,7 +2,8 @@
 # See LICENSE for details.
 
 """
-What is wrong with the broker now: one line when it begins, and one when it ends.
+What is wrong with the broker now: one line when it begins, and one when it ends. The
+first connection is one line too.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ class Trouble:
         """@param name: of the broker, for people."""
         self._name = name
         self._reasons: dict[str, str] = {}
+        self._connected = False
 
     def begin(self, what: str, reason: str) -> None:
         """
@@ -42,12 +44,16 @@ class Trouble:
             )
 
     def end(self, what: str) -> None:
-        """It is right again."""
-        if self._reasons.pop(what, None) is not None:
-            if what == "connection":
-                self._reasons.pop("requests", None)
-            if not self._reasons:
-                self._log.info("--publish {broker}: publishing again", broker=self._name)
+        """It is right, for the first time or again."""
+        ended = self._reasons.pop(what, None) is not None
+        if what == "connection":
+            self._reasons.pop("requests", None)
+            if not self._connected:
+                self._connected = True
+                self._log.info("--publish {broker}: connected, publishing", broker=self._name)
+                return
+        if ended and not self._reasons:
+            self._log.info("--publish {broker}: publishing again", broker=self._name)
 
     def has(self, what: str) -> bool:
         """Whether this is wrong."""
