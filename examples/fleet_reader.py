@@ -9,19 +9,28 @@ switches. It needs nats-py.
     python examples/fleet_reader.py nats://127.0.0.1:4222
 
 It takes what is now: the checkpoint of each switch, then the interfaces, then the events
-behind the checkpoints. Whenever an event is missing, it takes what is now again.
+behind the checkpoints. If the broker is lost, it goes on behind its last event. If an
+event is missing, it takes what is now again.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import sys
 from typing import Any
 
-import nats
-from nats.js.api import ConsumerConfig, DeliverPolicy
-from nats.js.errors import NotFoundError
+from nats.aio.client import Client
+from nats.errors import Error
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
+from nats.js.errors import NotFoundError, ServiceUnavailableError
+
+FAULTS = {
+    NotFoundError: "no monitor has published here yet: waiting",
+    ServiceUnavailableError: "the broker has no JetStream: trying again",
+    Error: "the broker refuses us ({}): trying again",
+}
 
 
 class Fleet:
@@ -29,112 +38,104 @@ class Fleet:
     What is so on all switches.
 
     @ivar online: the interfaces, by switch (as in subjects) and UUID.
+    @ivar client: the connection; each one is a client of its own.
     """
 
     def __init__(self) -> None:
-        self.online: dict[str, dict[str, Any]] = {}
-        self._places: dict[str, int] = {}  # the last event of each switch
-        self._objects: dict[tuple[str, str], int] = {}
+        self.online: dict[tuple[str, ...], Any] = {}
+        self.client = Client()
+        self._at = 0  # the last event that was read; 0: take what is now
+        self._last: dict[str, Any] = {}  # of each switch: the sequence and the id of its last event
+        self._objects: dict[tuple[str, ...], int] = {}  # their sequences, when they were taken
+        self._said: set[str] = set()
 
     async def follow(self, js: Any) -> None:
-        """Take what is now, and follow events, for ever."""
-        while True:
-            checkpoints = await self.take(js)
-            begin = min(self._places.values(), default=1)
-            await self.events(js, begin, checkpoints)
+        """Follow events, until one is missing or the connection is lost."""
+        end = (await js.stream_info("OVSDB_EVENTS")).state.last_seq
+        if not 0 < self._at <= end:
+            await self._take(js, end)
+        at = ConsumerConfig(deliver_policy=DeliverPolicy.BY_START_SEQUENCE, opt_start_seq=self._at)
+        events = await js.subscribe("ovsdb.event.*", ordered_consumer=True, config=at)
+        self._said.clear()
+        async for message in events.messages:
+            switch, number = message.subject.split(".")[2], message.metadata.sequence.stream
+            lines = [json.loads(line) for line in message.data.splitlines()]
+            id, previous = message.headers["Nats-Msg-Id"], int(message.headers["Ovsdb-Previous"])
+            last = self._last.get(switch, {"sequence": 0})
+            anew = lines[0]["event"] == "started" and not lines[0]["resumed"]
+            missing = number > last["sequence"] != previous and not anew
+            # Another id: the stream that we know no longer exists.
+            if missing or (number == last["sequence"] and id != last["id"]):
+                self._at = 0
+                break
+            if number > last["sequence"]:
+                self._last[switch] = {"sequence": number, "id": id}
+                for line in lines:
+                    self._fold(switch, number, line)
+            self._at = number
+        await events.unsubscribe()  # an error, if the connection is lost
 
-    async def take(self, js: Any) -> dict[str, Any]:
-        """Take what is now. @return: the checkpoints, by switch."""
-        last = (await js.stream_info("OVSDB_EVENTS")).state.last_seq
-        found = {key[0]: value for key, value in await values(js, "ovsdb.now.*")}
-        # One that is beyond the last event is of a stream that no longer exists.
-        found = {switch: value for switch, value in found.items() if value["sequence"] <= last}
-        self.online, self._objects = {switch: {} for switch in found}, {}
-        for value in found.values():
+    async def _take(self, js: Any, end: int) -> None:
+        """Take what is now. What is beyond the end is of a stream that no longer exists."""
+        self._at, self.online, self._objects = 0, {}, {}
+        self._last = {k[0]: v async for k, v in _now(js, "ovsdb.now.*") if v["sequence"] <= end}
+        for value in self._last.values():
             if not value["forgotten"]:
                 print(value["switch"], "speaker", value["instance"], flush=True)
-        for (switch, uuid), value in await values(js, "ovsdb.now.*.*"):
-            if switch in found and value["sequence"] >= found[switch]["since"]:
-                self._objects[switch, uuid] = value["sequence"]
+        async for key, value in _now(js, "ovsdb.now.*.*"):
+            if key[0] in self._last and value["sequence"] >= self._last[key[0]]["since"]:
+                self._objects[key] = value["sequence"]
                 if value["event"] != "offline":
-                    self.online[switch][uuid] = value["interface"]
+                    self.online[key] = value["interface"]
                     print(value["switch"], "now", value["interface"]["name"], flush=True)
-        self._places = {switch: value["sequence"] for switch, value in found.items()}
-        return found
+        self._at = min((value["sequence"] for value in self._last.values()), default=1)
 
-    async def events(self, js: Any, begin: int, checkpoints: dict[str, Any]) -> None:
-        """Follow events, until one is missing."""
-        start = ConsumerConfig(deliver_policy=DeliverPolicy.BY_START_SEQUENCE, opt_start_seq=begin)
-        events = await js.subscribe("ovsdb.event.*", ordered_consumer=True, config=start)
-        async for message in events.messages:
-            switch = message.subject.split(".")[2]
-            number = message.metadata.sequence.stream
-            place, checkpoint = self._places.get(switch, 0), checkpoints.get(switch)
-            if checkpoint and number == checkpoint["sequence"] == place:
-                if message.headers["Nats-Msg-Id"] != checkpoint["id"]:
-                    break  # what is now is of a stream that no longer exists
-            elif number > place:
-                lines = [json.loads(line) for line in message.data.splitlines()]
-                anew = lines[0]["event"] == "started" and not lines[0]["resumed"]
-                if int(message.headers["Ovsdb-Previous"]) != place and not anew:
-                    break  # an event is missing
-                self._places[switch] = number
-                for line in lines:
-                    self.fold(switch, number, line)
-        await events.unsubscribe()
-        await asyncio.sleep(0.5)  # whoever speaks writes what is now again
-
-    def fold(self, switch: str, number: int, line: dict[str, Any]) -> None:
+    def _fold(self, switch: str, number: int, line: dict[str, Any]) -> None:
         """Add an event, if it is newer than its object."""
-        name, online = line["event"], self.online.setdefault(switch, {})
-        if name == "started":
+        event, key = line["event"], (switch, line.get("interface", {}).get("uuid"))
+        if event == "started":
             print(line["switch"], "speaker", line["instance"], flush=True)
-        if name == "forgotten" or (name == "started" and not line["resumed"]):
-            online.clear()
-        elif name in ("online", "changed", "offline"):
-            uuid = line["interface"]["uuid"]
-            if number > self._objects.get((switch, uuid), 0):
-                online.pop(uuid, None)
-                if name != "offline":
-                    online[uuid] = line["interface"]
-                print(line["switch"], name, line["interface"]["name"], flush=True)
+        if event == "forgotten" or (event == "started" and not line["resumed"]):
+            self.online = {k: v for k, v in self.online.items() if k[0] != switch}
+        elif event in ("online", "changed", "offline") and number > self._objects.get(key, 0):
+            self.online[key] = line["interface"]
+            if event == "offline":
+                del self.online[key]
+            print(line["switch"], event, line["interface"]["name"], flush=True)
+
+    async def failed(self, fault: Exception) -> None:
+        """Say what is wrong with the broker, once, and begin with another connection."""
+        text = FAULTS.get(type(fault), "the broker is lost ({}): trying again")
+        if text not in self._said:
+            print(text.format(str(fault) or "no answer"), file=sys.stderr)
+        self._said.add(text)
+        if self.client.is_connected:
+            await self.client.close()
 
 
-async def values(js: Any, pattern: str) -> list[tuple[list[str], Any]]:
+async def _now(js: Any, pattern: str) -> Any:
     """The last message of each subject: what is behind C{ovsdb.now}, and its object."""
-    each = DeliverPolicy.LAST_PER_SUBJECT
-    last = await js.subscribe(pattern, ordered_consumer=True, deliver_policy=each)
-    info = await last.consumer_info()
-    left = info.num_pending + info.delivered.consumer_seq
-    found = []
-    while left:
-        message = await last.next_msg(timeout=10)
-        left = message.metadata.num_pending
-        found.append((message.subject.split(".")[2:], json.loads(message.data)))
+    each = ConsumerConfig(deliver_policy=DeliverPolicy.LAST_PER_SUBJECT, ack_policy=AckPolicy.NONE)
+    last = await js.pull_subscribe(pattern, config=each)
+    while (await last.consumer_info()).num_pending:
+        for message in await last.fetch(500):
+            yield tuple(message.subject.split(".")[2:]), json.loads(message.data)
     await last.unsubscribe()
-    return found
-
-
-async def streams(js: Any) -> None:
-    """Wait until there are both streams: the first monitor makes them."""
-    said = False
-    for name in ("OVSDB_EVENTS", "OVSDB_NOW"):
-        while True:
-            try:
-                await js.stream_info(name)
-                break
-            except NotFoundError:
-                if not said:
-                    print("no monitor has published here yet: waiting", file=sys.stderr)
-                said = True
-                await asyncio.sleep(1)
 
 
 async def main(url: str) -> None:
     """Follow, for ever."""
-    client = await nats.connect(url)
-    await streams(client.jetstream())
-    await Fleet().follow(client.jetstream())
+    logging.getLogger("asyncio").setLevel(logging.ERROR)  # it warns whenever TLS ends
+    fleet = Fleet()
+    while True:
+        fleet.client = client = Client()
+        try:
+            await client.connect(url, error_cb=fleet.failed, allow_reconnect=False)
+            async with client:
+                await fleet.follow(client.jetstream())
+        except (OSError, asyncio.TimeoutError, Error) as fault:
+            await fleet.failed(fault)
+        await asyncio.sleep(0.5)
 
 
 if __name__ == "__main__":

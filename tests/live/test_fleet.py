@@ -15,29 +15,34 @@ from typing import Any
 
 import nats
 from twisted.internet.defer import Deferred, succeed
+from twisted.internet.threads import deferToThread
 
 from tests.fakes.documented import CHECKOUT
 from tests.live.test_broker import CLOCK, BrokerTestCase, sleep
 from tests.test_examples import Program
+from tools.broker import PrivateBroker
 from twisted_ovsdb.publish import nowwriter
 from twisted_ovsdb.publish.asyncloop import ThreadLoop
 from twisted_ovsdb.publish.observer import PublishingObserver, publishing
 from twisted_ovsdb.publish.streampublisher import StreamPublisher
 from twisted_ovsdb.publish.streams import Stream
-from twisted_ovsdb.publish.subjects import eventSubject, objectsPattern
+from twisted_ovsdb.publish.subjects import checkpointSubject, eventSubject, objectsPattern
 from twisted_ovsdb.testing import MemoryServer, connectedFactory
 
 READER = str(CHECKOUT / "examples" / "fleet_reader.py")
 
 
-def readerModule() -> Any:
-    """The reader as a module; it prints nothing."""
+def readerModule(printed: list[str]) -> Any:
+    """The reader as a module; it prints to a list."""
     spec = importlib.util.spec_from_file_location("fleet_reader", READER)
     assert spec is not None and spec.loader is not None
     module: Any = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    module.print = lambda *text, **options: None
+    module.print = lambda *text, **options: printed.append(" ".join(text))
     return module
+
+
+_NOW = ["s1 now br-int", "s1 now tap1", "s1 now tap2"]
 
 
 class Held:
@@ -62,25 +67,6 @@ class Held:
         """See C{LockedMonitor}."""
 
 
-class Reader(Program):
-    """
-    The reader.
-
-    @ivar everything: all that it has written.
-    """
-
-    def __init__(self, url: str) -> None:
-        self.everything = b""
-        super().__init__(sys.executable, READER, url)
-
-    def outReceived(self, data: bytes) -> None:
-        """Keep it."""
-        self.everything += data
-        super().outReceived(data)
-
-    errReceived = outReceived
-
-
 class ObserverTests(BrokerTestCase):
     """
     From a switch to a reader.
@@ -92,6 +78,12 @@ class ObserverTests(BrokerTestCase):
         made = PublishingObserver(publisher, instance, lambda switch: self.held, CLOCK)
         self.addCleanup(made.close)
         return made
+
+    def reader(self, url: str = "") -> Program:
+        """The reader, as people start it."""
+        program = Program(sys.executable, READER, url or self.broker.url)
+        self.addCleanup(program.kill)
+        return program
 
     async def test_reader(self) -> None:
         """
@@ -105,8 +97,7 @@ class ObserverTests(BrokerTestCase):
         first = self.observer("first")
         factory = connectedFactory(server, publishing(first), source="s1")
         await self.until(lambda: first.published["acknowledged"] >= 4)
-        early = Reader(self.broker.url)
-        self.addCleanup(early.kill)
+        early = self.reader()
         await early.line("s1 now tap1")
         server.addPort("br-int", "tap2", iface_id="vm-2", ofport=2)
         await early.line("s1 online tap2")
@@ -120,11 +111,10 @@ class ObserverTests(BrokerTestCase):
         self.assertEqual((first.fenced, second.fenced), (0, 0))
         server.addPort("br-int", "tap3", iface_id="vm-3", ofport=3)
         await early.line("s1 online tap3")
-        late = Reader(self.broker.url)
-        self.addCleanup(late.kill)
+        late = self.reader()
         await late.line("s1 speaker second")
         await late.line("s1 now tap3")
-        told = [line for line in early.everything.decode().splitlines() if " br-" not in line]
+        told = [line for line in early.everything.splitlines() if " br-" not in line]
         expected = ["speaker first", "now tap1", "online tap2"]
         expected += ["speaker second", "offline tap1", "online tap3"]
         self.assertEqual(told, [f"s1 {each}" for each in expected])
@@ -133,7 +123,7 @@ class ObserverTests(BrokerTestCase):
         """Wait until a reader has these ports, and no others."""
 
         def so() -> bool:
-            return {each["name"] for each in fleet.online["s1"].values()} == {*expected}
+            return {each["name"] for each in fleet.online.values()} == {*expected}
 
         await self.until(so)
 
@@ -162,12 +152,24 @@ class ObserverTests(BrokerTestCase):
             await sleep(0.05)
         loop = ThreadLoop(CLOCK)
         self.addCleanup(loop.stop)
-        client: Any = await loop.run(nats.connect(self.broker.url))
-        self.addCleanup(lambda: loop.run(client.close()))
-        js = client.jetstream()
-        away, other = (readerModule().Fleet() for _ in range(2))
-        taken = [await loop.run(fleet.take(js)) for fleet in (away, other)]
-        begin = taken[0]["s1"]["sequence"]
+        printed: list[str] = []
+        away, other = (readerModule(printed).Fleet() for _ in range(2))
+
+        async def follow(fleet: Any) -> None:
+            """Follow, on a new connection."""
+            client: Any = await loop.run(nats.connect(self.broker.url, allow_reconnect=False))
+            self.addCleanup(lambda: loop.run(client.close()))
+            fleet.client = client
+            self.following = loop.run(fleet.follow(client.jetstream()))
+            self.following.addErrback(lambda _: None)
+
+        for fleet in (away, other):
+            await follow(fleet)
+            await self.names(fleet, "br-int", "tap1", "tap2")
+            # Whatever is wrong, it ends this connection.
+            await loop.run(fleet.failed(nats.errors.ProtocolError()))
+            await self.following
+        self.assertEqual(sorted(filter(lambda line: " now " in line, printed)), sorted(_NOW * 2))
 
         server.deletePort("tap1")
         while "tap1" in await objects():
@@ -177,17 +179,77 @@ class ObserverTests(BrokerTestCase):
         server.addPort("br-int", "tap3", iface_id="vm-3", ofport=3)
         await self.until(lambda: first.lag == 0)
 
-        # All events are there.
-        loop.run(other.events(js, begin, taken[1])).addErrback(lambda _: None)
+        # All events are there: nothing is taken again.
+        printed.clear()
+        await follow(other)
         await self.names(other, "br-int", "tap2", "tap3")
+        self.assertIn("s1 offline tap1", printed)
+        self.assertNotIn("s1 now br-int", printed)
         # The oldest ones are not.
         last = await streams.last(Stream.EVENTS, eventSubject("s1"))
         assert last is not None
         await streams.purge(Stream.EVENTS, eventSubject("s1"), last.sequence)
-        await loop.run(away.events(js, begin, taken[0]))
-        self.assertIn("tap1", [each["name"] for each in away.online["s1"].values()])
-        loop.run(away.follow(js)).addErrback(lambda _: None)
+        await follow(away)
+        await self.following
+        self.assertIn("tap1", [each["name"] for each in away.online.values()])
+        # What is now is written behind the events.
+        now = None
+        while now is None or json.loads(now.payload)["sequence"] < last.sequence:
+            now = await streams.last(Stream.NOW, checkpointSubject("s1"))
+        await follow(away)
         await self.names(away, "br-int", "tap2", "tap3")
+        self.assertIn("s1 now tap3", printed)
+
+    async def test_F122_brokerDown(self) -> None:
+        """
+        The broker is killed and started again. The reader says so in one line, and goes on
+        behind its last event.
+        """
+        self.held = Held()
+        server = MemoryServer()
+        server.addBridge("br-int")
+        connectedFactory(server, publishing(self.observer("first")), source="s1")
+        reader = self.reader()
+        await reader.line("s1 now br-int")
+        server.addPort("br-int", "tap0", iface_id="vm-0", ofport=2)
+        await reader.line("s1 online tap0")
+        await deferToThread(self.broker.kill)
+        await reader.line("the broker is lost (")
+        server.addPort("br-int", "tap1", iface_id="vm-1", ofport=1)
+        await deferToThread(self.broker.start)
+        await reader.line("s1 online tap1")
+        self.assertEqual(reader.everything.count("the broker"), 1)
+        self.assertEqual(reader.everything.count("br-int"), 1)
+        # It is said each time.
+        await deferToThread(self.broker.kill)
+        await reader.line("the broker is lost (")
+        self.assertNotIn("Traceback", reader.everything)
+
+    async def test_F122_readerRefused(self) -> None:
+        """
+        What is wrong from the beginning is one line, and it is tried again.
+        """
+        for configuration, user, expected in (
+            (
+                'authorization { user: "me", password: "good" }',
+                "me:wrong",
+                "the broker refuses us (",
+            ),
+            ("jetstream: disabled", "", "the broker has no JetStream"),
+        ):
+            broker = PrivateBroker(f"{configuration}\ntrace: true\ndebug: true")
+            self.addCleanup(deferToThread, broker.stop)
+            await deferToThread(broker.start)
+            reader = self.reader(broker.url.replace("//", f"//{user}@" if user else "//"))
+            await reader.line(expected)
+            while (broker.folder / "nats.log").read_text("utf-8").count("CONNECT {") < 3:
+                await sleep(0.05)
+            [line] = reader.everything.splitlines()
+            self.assertNotIn("wrong", line)
+            await reader.end("KILL")
+        reader = self.reader("nats://no-such-host.invalid")
+        await reader.line("the broker is lost (")
+        self.assertEqual(len(reader.everything.splitlines()), 1)
 
     async def test_readerFirst(self) -> None:
         """
@@ -195,8 +257,7 @@ class ObserverTests(BrokerTestCase):
         the first monitor tells.
         """
         self.held = Held()
-        reader = Reader(self.broker.url)
-        self.addCleanup(reader.kill)
+        reader = self.reader()
         await reader.line("no monitor has published here yet: waiting")
         server = MemoryServer()
         server.addBridge("br-int")
@@ -205,8 +266,8 @@ class ObserverTests(BrokerTestCase):
         await reader.line(" br-int")
         server.addPort("br-int", "tap1", iface_id="vm-1", ofport=1)
         await reader.line("s1 online tap1")
-        self.assertEqual(reader.everything.count(b"waiting"), 1)
-        self.assertNotIn(b"Traceback", reader.everything)
+        self.assertEqual(reader.everything.count("waiting"), 1)
+        self.assertNotIn("Traceback", reader.everything)
 
     async def test_burst(self) -> None:
         """
