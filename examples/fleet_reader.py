@@ -21,15 +21,14 @@ import logging
 import sys
 from typing import Any
 
-from nats.aio.client import Client
-from nats.errors import Error
+import nats
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from nats.js.errors import NotFoundError, ServiceUnavailableError
 
 FAULTS = {
     NotFoundError: "no monitor has published here yet: waiting",
     ServiceUnavailableError: "the broker has no JetStream: trying again",
-    Error: "the broker refuses us ({}): trying again",
+    nats.errors.Error: "the broker refuses us ({}): trying again",
 }
 
 
@@ -43,7 +42,7 @@ class Fleet:
 
     def __init__(self) -> None:
         self.online: dict[tuple[str, ...], Any] = {}
-        self.client = Client()
+        self.client: Any = None
         self._at = 0  # the last event that was read; 0: take what is now
         self._last: dict[str, Any] = {}  # of each switch: the sequence and the id of its last event
         self._objects: dict[tuple[str, ...], int] = {}  # their sequences, when they were taken
@@ -109,7 +108,7 @@ class Fleet:
         if text not in self._said:
             print(text.format(str(fault) or "no answer"), file=sys.stderr)
         self._said.add(text)
-        if self.client.is_connected:
+        if self.client and self.client.is_connected:
             await self.client.close()
 
 
@@ -128,12 +127,11 @@ async def main(url: str) -> None:
     logging.getLogger("asyncio").setLevel(logging.ERROR)  # it warns whenever TLS ends
     fleet = Fleet()
     while True:
-        fleet.client = client = Client()
         try:
-            await client.connect(url, error_cb=fleet.failed, allow_reconnect=False)
-            async with client:
-                await fleet.follow(client.jetstream())
-        except (OSError, asyncio.TimeoutError, Error) as fault:
+            fleet.client = await nats.connect(url, error_cb=fleet.failed, allow_reconnect=False)
+            async with fleet.client:
+                await fleet.follow(fleet.client.jetstream())
+        except (OSError, asyncio.TimeoutError, nats.errors.Error) as fault:
             await fleet.failed(fault)
         await asyncio.sleep(0.5)
 
