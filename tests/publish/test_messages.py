@@ -7,6 +7,7 @@ Tests for what is published: subjects, messages, configurations, credentials, si
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from datetime import datetime, timezone
 
@@ -189,6 +190,19 @@ class CredentialTests(SynchronousTestCase):
         found = brokerOf("tls://a:1,tls://[::1]", None, {})
         self.assertEqual(found.servers, ("tls://a:1", "tls://[::1]:4222"))
         self.assertTrue(found.options["tls"].check_hostname)
+
+    def test_withoutNkeys(self) -> None:
+        """
+        Without nkeys, a C{.creds} file is refused with what to install.
+        """
+        path = self.mktemp()
+        with open(path, "w") as file:
+            file.write("-----BEGIN NATS USER JWT-----\ne30.e30.AA\n------END NATS USER JWT------\n")
+        self.patch(importlib.util, "find_spec", lambda name: None)
+        refused = self.assertRaises(ValueError, brokerOf, "nats://h", path, {})
+        self.assertEqual(
+            str(refused), "a .creds file needs nkeys: pip install 'twisted_ovsdb[nats]'"
+        )
 
     def test_wrong(self) -> None:
         """
