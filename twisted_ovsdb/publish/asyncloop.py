@@ -42,13 +42,14 @@ class ThreadLoop:
     """A loop in a thread."""
 
     def __init__(self, reactor: Any) -> None:
-        self._loop = loop = asyncio.new_event_loop()
+        self._loop = asyncio.new_event_loop()
         self._inReactor = Handover(
             reactor.callFromThread, lambda call: reactor.callLater(0, call), time.monotonic
         )
+        # In the next turn: what is sent in this one goes together.
         self._inLoop = Handover(
-            lambda call: reactor.callLater(0, loop.call_soon_threadsafe, call),
-            loop.call_soon,
+            lambda call: reactor.callLater(0, self._wake, call),
+            self._loop.call_soon,
             time.monotonic,
         )
         self._thread = threading.Thread(
@@ -79,6 +80,10 @@ class ThreadLoop:
     def callInReactor(self, function: Callable[..., object], *arguments: object) -> None:
         """See L{Loop}."""
         self._inReactor.call(function, *arguments)
+
+    def _wake(self, call: Callable[[], object]) -> None:
+        if not self._loop.is_closed():  # It was stopped in this turn.
+            self._loop.call_soon_threadsafe(call)
 
     def stop(self) -> None:
         """See L{Loop}."""
