@@ -21,7 +21,7 @@ from tests.live.test_broker import CLOCK, BrokerTestCase
 from tests.test_examples import Program
 from tools.broker import PrivateBroker
 from tools.openvswitch import freePort
-from twisted_ovsdb.publish import natsstreams
+from twisted_ovsdb.publish import natsconnection
 from twisted_ovsdb.publish.credentials import brokerOf
 from twisted_ovsdb.publish.natsstreams import NatsStreams
 from twisted_ovsdb.publish.trouble import Trouble
@@ -213,7 +213,7 @@ class TLSTests(CredentialsTestCase):
             'authorization { users: [{ user: "me", password: "secret" }] }'
         )
         # Whatever is told here is told at once, and not when a time is over.
-        self.patch(natsstreams, "ATTEMPT", 60.0)
+        self.patch(natsconnection, "ATTEMPT", 60.0)
         await super().setUp()
         self.url = self.withUser("me:secret").replace("nats:", "tls:")
 

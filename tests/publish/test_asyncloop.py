@@ -7,6 +7,7 @@ Tests for L{twisted_ovsdb.publish.asyncloop}.
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from typing import Any
 
@@ -20,8 +21,7 @@ class Reactor(Clock):
     """A reactor whose time is played."""
 
     def callFromThread(self, function: Any, *arguments: Any) -> None:
-        """See L{IReactorFromThreads}."""
-        raise AssertionError("nothing is called in the reactor here")
+        """See L{IReactorFromThreads}. The tests do not look at what is called."""
 
 
 class ThreadLoopTests(SynchronousTestCase):
@@ -69,3 +69,30 @@ class ThreadLoopTests(SynchronousTestCase):
         self.stop()
         self.reactor.advance(0)
         self.assertEqual(found, [])
+
+    def test_cleaningUp(self) -> None:
+        """
+        What begins to clean up when it is cancelled by the end is ended too: nothing is left
+        for Python to complain about.
+        """
+        begun, ended = threading.Event(), threading.Event()
+        kept: list[asyncio.Future[None]] = []
+
+        async def cleanUp() -> None:
+            try:
+                await asyncio.sleep(3600)
+            finally:
+                ended.set()
+
+        async def work() -> None:
+            try:
+                begun.set()
+                await asyncio.sleep(3600)
+            finally:
+                kept.append(asyncio.ensure_future(cleanUp()))
+                await asyncio.sleep(0)
+
+        self.loop.run(work()).addErrback(lambda _: None)
+        self.assertTrue(begun.wait(20))
+        self.stop()
+        self.assertTrue(ended.is_set())

@@ -26,7 +26,8 @@ from twisted_ovsdb.lifecycle.factory import OvsdbMonitorFactory
 from twisted_ovsdb.lifecycle.listener import OvsdbListenerFactory
 from twisted_ovsdb.monitoring.monitor import InterfaceMonitor
 from twisted_ovsdb.publish.credentials import Broker, brokerOf
-from twisted_ovsdb.publish.natsstreams import MISSING, NatsStreams
+from twisted_ovsdb.publish.natsconnection import MISSING
+from twisted_ovsdb.publish.natsstreams import NatsStreams
 from twisted_ovsdb.publish.nowwriter import boottime
 from twisted_ovsdb.publish.observer import Publishing, PublishingObserver, publishing
 from twisted_ovsdb.publish.silence import BEAT, Silence

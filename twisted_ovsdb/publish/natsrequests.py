@@ -61,16 +61,17 @@ class Requests:
     """The requests on one connection. It is used in the thread of the client's loop."""
 
     def __init__(self, client: Any) -> None:
-        """@param client: of nats-py; it is connected."""
+        """@param client: of nats-py."""
         self._client = client
-        self._inbox: str = client.new_inbox()
+        self._inbox = ""
         self._latest = 0
         self._waiting: dict[int, _Batch] = {}
         self._outgoing: asyncio.Queue[_Batch] = asyncio.Queue()
         self._sender: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Listen to replies, and send what is given to L{send}."""
+        """Listen to replies, and send what is given to L{send}: the client is connected."""
+        self._inbox = self._client.new_inbox()
         await self._client.subscribe(f"{self._inbox}.*", cb=self._heard)
         self._sender = asyncio.ensure_future(self._send())
 
