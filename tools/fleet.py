@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import math
 import os
 import signal
 import subprocess
@@ -280,6 +281,8 @@ def main(*arguments: str) -> int:
         help="from one kill to the next",
     )
     every: float = parser.parse_args(arguments).kill_every
+    if not 0 < every < math.inf:
+        parser.error("--kill-every must be more than 0 seconds")
     try:
         absent = absence()
     except KeyboardInterrupt:
