@@ -29,7 +29,7 @@ from twisted_ovsdb.lifecycle.factory import OvsdbMonitorFactory
 from twisted_ovsdb.lifecycle.listener import OvsdbListenerFactory
 from twisted_ovsdb.lifecycle.places import DAY
 from twisted_ovsdb.lifecycle.service import OvsdbListenService, OvsdbMonitorService
-from twisted_ovsdb.monitoring.lockterms import instanceName
+from twisted_ovsdb.monitoring.lockterms import LockTerms, instanceName
 from twisted_ovsdb.monitoring.monitor import InterfaceMonitor
 from twisted_ovsdb.observers.filters import onlyBridges
 from twisted_ovsdb.observers.log import LoggingObserver
@@ -67,7 +67,8 @@ def makeService(options: Options) -> IService:
     observers = [each for _, each in named]
     if options["bridge-patterns"]:
         observers[:] = [onlyBridges(each, *options["bridge-patterns"]) for each in observers]
-    monitored = _monitored(options, observers, services)
+    lock = options["lock"] if publisher is None else publisher.terms
+    monitored = _monitored(options, observers, services, lock)
     if publisher is not None:
         publisher.monitored += monitored
     if web is not None:
@@ -97,7 +98,8 @@ def _publisher(options: Options, services: MultiService) -> PublishService | Non
     # Only now: it takes a while to import, and few need it.
     from twisted_ovsdb.command.publishing import PublishService
 
-    made = PublishService(options["publish"], options["instance"] or instanceName())
+    instance = options["instance"] or instanceName()
+    made = PublishService(options["publish"], instance, options["lock"])
     services.addService(made)
     return made
 
@@ -132,7 +134,10 @@ def _web(
 
 
 def _monitored(
-    options: Options, observers: list[IOvsdbEventObserver], services: MultiService
+    options: Options,
+    observers: list[IOvsdbEventObserver],
+    services: MultiService,
+    lock: str | LockTerms | None,
 ) -> list[OvsdbMonitorFactory | OvsdbListenerFactory]:
     """Make a factory for each endpoint, and a listener, with their services."""
     common = {
@@ -147,7 +152,7 @@ def _monitored(
         "method": options["method"],
         "problemsAfter": options["report"],
         "audit": options["audit"],
-        "lock": options["lock"],
+        "lock": lock,
         "instance": options["instance"],
     }
     servers: list[tuple[str, OvsdbMonitorFactory]] = []

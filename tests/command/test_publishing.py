@@ -80,7 +80,7 @@ class OptionTests(SynchronousTestCase):
         self.patch(NatsStreams, "start", lambda streams: None)
         found = publishing.broker("nats://h", None, {})
         assert found is not None
-        service = PublishService(found, "a")
+        service = PublishService(found, "a", "fleet")
         before = sys.getswitchinterval()
         service.startService()
         self.addCleanup(sys.setswitchinterval, before)
@@ -102,3 +102,6 @@ class OptionTests(SynchronousTestCase):
         self.assertIs(found[0]._monitorOf(monitored.monitor.switch), monitored.monitor)
         self.assertIsNone(found[0]._monitorOf("another"))
         self.assertEqual(found[0].missing(), "--publish: is not connected yet")
+        # It asks for no lock before.
+        self.assertFalse(found[0].terms.ready())
+        self.assertIs(monitored.monitor._lock.terms, found[0].terms)

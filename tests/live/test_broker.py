@@ -8,6 +8,7 @@ Tests for L{twisted_ovsdb.publish} with a real NATS server.
 from __future__ import annotations
 
 import os
+import signal
 from typing import Any
 from unittest import SkipTest
 
@@ -21,10 +22,11 @@ from twisted.trial.unittest import TestCase
 from tests.fakes.rows import vm
 from tests.publish.test_contract import PublisherContract, lineAbout
 from tools.broker import PrivateBroker, missing
+from twisted_ovsdb.publish import natsconnection
 from twisted_ovsdb.publish.credentials import brokerOf
 from twisted_ovsdb.publish.natsstreams import NatsStreams
 from twisted_ovsdb.publish.streampublisher import StreamPublisher
-from twisted_ovsdb.publish.streams import Stream
+from twisted_ovsdb.publish.streams import BrokerUnavailable, Stream
 from twisted_ovsdb.publish.trouble import Trouble
 
 CLOCK: Any = reactor
@@ -123,6 +125,33 @@ class NatsTests(BrokerTestCase):
         told = await b.read("s1")
         self.assertEqual(sorted(row.name for row in told.interfaces or ()), ["tap1", "tap2"])
         self.assertIsNone(self.troubles["a"].missing())
+
+    async def test_F115_standby(self) -> None:
+        """
+        A monitor that stands by writes nothing: if a request of its was not answered, a sign of
+        life asks whether the broker answers again.
+        """
+        streams = self.streams("a")
+        await streams.available()
+        self.patch(natsconnection, "ATTEMPT", 0.2)
+        self.broker.signal(signal.SIGSTOP)
+        self.addCleanup(self.broker.signal, signal.SIGCONT)
+        try:
+            await streams.last(Stream.NOW, "ovsdb.now.s1")
+            self.fail("a broker that is stopped has answered")
+        except BrokerUnavailable:
+            pass
+        await self.until(self.troubles["a"].missing)
+        streams.beat("0a a")
+        await sleep(0.5)
+        self.assertEqual(self.troubles["a"].missing(), "--publish a: it does not answer")
+        self.broker.signal(signal.SIGCONT)
+
+        def answers() -> bool:
+            streams.beat("0a a")
+            return self.troubles["a"].missing() is None
+
+        await self.until(answers)
 
     def names(self, interfaces: Any) -> Any:
         """For the contract."""

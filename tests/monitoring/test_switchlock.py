@@ -28,7 +28,8 @@ from twisted_ovsdb import (
     OvsdbProtocol,
     RequestNotSent,
 )
-from twisted_ovsdb.monitoring.switchlock import AGAIN, CONFIRM_TIMEOUT, REFUSED
+from twisted_ovsdb.monitoring.lockterms import LockTerms
+from twisted_ovsdb.monitoring.switchlock import AGAIN, CONFIRM_TIMEOUT, NOT_READY, REFUSED
 
 FIRST = [
     ("online", "bridge", "br-int", "initial"),
@@ -568,6 +569,30 @@ class HandingOverTests(LockTestCase):
         self.assertEqual(yours.take(), FIRST)
         self.server.advance(AGAIN[1])
         self.stop(second)
+        self.assertTrue(first.speaking)
+
+    def test_F123_notReady(self) -> None:
+        """
+        A monitor that could not speak does not ask for the lock, and gives it back at once if
+        it is granted what it asked for before. It asks when it is ready.
+        """
+        ready = [False]
+        terms = LockTerms(LOCK, "a", self.server.clock.seconds, lambda: ready[0])
+        first = self.monitor(None, lock=terms)
+        second = self.monitor("b")
+        self.server.advance(SOON)
+        self.assertTrue(second.speaking)
+        ready[0] = True
+        self.server.advance(NOT_READY[1])  # It waits for the lock now.
+        ready[0] = False
+        third = self.monitor("c")
+        self.server.advance(SOON)
+        self.stop(second)
+        self.server.advance(0)
+        self.assertEqual((first.speaking, third.speaking), (False, True))
+        ready[0] = True
+        self.server.advance(AGAIN[1])
+        self.stop(third)
         self.assertTrue(first.speaking)
 
     def test_F112_notSent(self) -> None:

@@ -13,6 +13,7 @@ from datetime import datetime, timezone
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
+from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.fakes.rows import vm
@@ -243,15 +244,20 @@ class SilenceTests(SynchronousTestCase):
         self.clock = Clock()
         self.standby = Standby()
         self.silence = Silence(
-            "us", lambda: [("s1", self.standby)], lambda key: succeed("they"), self.clock.seconds
+            "us",
+            "0us",
+            lambda: [("s1", self.standby)],
+            lambda key: succeed("they"),
+            self.clock.seconds,
         )
+        self.assertEqual(self.silence.sign, "0us us")
 
     def beat(self, seconds: float, *instances: str) -> None:
         """Signs of life of these, for so long."""
         for _ in range(round(seconds / BEAT)):
             self.clock.advance(BEAT)
             for each in instances:
-                self.silence.heard(each)
+                self.silence.heard(f"0{each} {each}")
             self.silence.look()
 
     def test_silent(self) -> None:
@@ -275,6 +281,20 @@ class SilenceTests(SynchronousTestCase):
         self.assertEqual(self.standby.stolen, 0)
         self.beat(BEAT, "us")
         self.assertEqual(self.standby.stolen, 1)
+
+    def test_sameName(self) -> None:
+        """
+        Another process with the name of this one is warned of once, and its signs are not
+        taken for our own.
+        """
+        with capturedLogs() as logs:
+            for _ in range(20):
+                self.silence.heard("0other us")
+                self.clock.advance(BEAT)
+                self.silence.look()
+        [line] = map(formatEvent, logs)
+        self.assertIn("another monitor has the name us too", line)
+        self.assertEqual(self.standby.stolen, 0)
 
     def test_late(self) -> None:
         """

@@ -68,9 +68,9 @@ class SpeakerTests(SynchronousTestCase):
         self.broker = ModelBroker()
         self.streams = ModelStreams(self.broker)
         self.monitor = Monitor()
-        publisher = StreamPublisher(self.streams, "a", self.clock, now=self.clock.seconds)
+        self.publisher = StreamPublisher(self.streams, "a", self.clock, now=self.clock.seconds)
         self.observer = PublishingObserver(
-            publisher,
+            self.publisher,
             "a",
             lambda switch: self.monitor,
             self.clock,
@@ -145,9 +145,46 @@ class SpeakerTests(SynchronousTestCase):
         self.assertIsNone(self.tell(2))
         self.clock.advance(60)
         self.assertEqual(self.sizes(), [1])
+        # It is still not published.
+        self.assertEqual(self.observer.lag, PATIENCE + 60)
         self.streams.auto = True
         self.assertEqual(self.successResultOf(self.observer.told("s1")), [])
         self.assertEqual(self.observer.published["unacknowledged"], 1)
+        self.assertEqual(self.observer.lag, 0)
+
+    def test_lagOfAnother(self) -> None:
+        """
+        What this monitor has given up is somebody else's to publish when the broker works.
+        """
+        self.successResultOf(self.observer.told("s1"))
+        self.streams.auto = False
+        self.tell(1)
+        self.clock.advance(0)
+        self.clock.advance(PATIENCE)
+        self.assertEqual(self.observer.lag, PATIENCE)
+        self.observer.works()
+        self.assertEqual(self.observer.lag, 0)
+
+    def test_F120_quiet(self) -> None:
+        """
+        If the broker comes back without what it had, a switch on which nothing happens is told
+        anew too, and one of which all is there is left alone.
+        """
+        self.successResultOf(self.observer.told("s1"))
+        self.tell(1)
+        self.clock.advance(1)
+        self.streams.cut()
+        self.streams.wake()
+        self.publisher.connected()
+        self.clock.advance(1)
+        self.assertEqual(self.monitor.gaveUp, 0)
+        self.broker.makeAnew(*Stream)
+        self.streams.cut()
+        self.streams.wake()
+        self.publisher.connected()
+        self.clock.advance(1)
+        self.assertEqual(self.monitor.gaveUp, 1)
+        self.assertIsNone(self.successResultOf(self.observer.told("s1")))
 
     def test_takeoverImpatient(self) -> None:
         """

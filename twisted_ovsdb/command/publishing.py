@@ -12,6 +12,7 @@ import logging
 import os
 import stat
 import sys
+import uuid
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, Union
 
@@ -24,6 +25,7 @@ from twisted.python.usage import UsageError
 from twisted_ovsdb.errors import printable
 from twisted_ovsdb.lifecycle.factory import OvsdbMonitorFactory
 from twisted_ovsdb.lifecycle.listener import OvsdbListenerFactory
+from twisted_ovsdb.monitoring.lockterms import LockTerms
 from twisted_ovsdb.monitoring.monitor import InterfaceMonitor
 from twisted_ovsdb.publish.credentials import Broker, brokerOf
 from twisted_ovsdb.publish.natsconnection import MISSING
@@ -87,10 +89,11 @@ class PublishService(Service):
     Publishes to a broker, from start to stop.
 
     @ivar observer: what all factories and listeners have to have.
+    @ivar terms: of the lock of each switch: this monitor asks for it while it can publish.
     @ivar monitored: these factories and listeners, to be added before the start.
     """
 
-    def __init__(self, broker: Broker, instance: str) -> None:
+    def __init__(self, broker: Broker, instance: str, lock: str) -> None:
         clock: Any = _reactor()
         self._trouble = Trouble(broker.shown)
         self._streams = NatsStreams(broker.servers, broker.options, clock, self._trouble, instance)
@@ -98,8 +101,12 @@ class PublishService(Service):
         self._observer = PublishingObserver(publisher, instance, self._monitorOf, clock)
         self.observer: Publishing = publishing(self._observer)
         self.monitored: list[Monitored] = []
-        self._silence = Silence(instance, self._standby, publisher.speakerOf, boottime)
+        self._silence = Silence(
+            instance, uuid.uuid4().hex, self._standby, publisher.speakerOf, boottime
+        )
         self._streams.onAlive = self._silence.heard
+        self._streams.onConnected = publisher.connected
+        self.terms = LockTerms(lock, instance, boottime, lambda: self.missing() is None)
         self._beating: IDelayedCall | None = None
         self._before = sys.getswitchinterval()
 
@@ -122,8 +129,10 @@ class PublishService(Service):
 
     def _beat(self) -> None:
         self._beating = _reactor().callLater(BEAT, self._beat)
-        self._streams.beat()
+        self._streams.beat(self._silence.sign)
         self._silence.look()
+        if self.missing() is None:
+            self._observer.works()
 
     def missing(self) -> str | None:
         """Why nothing can be published now; None if it can. For C{/ready}."""

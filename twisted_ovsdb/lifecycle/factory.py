@@ -21,16 +21,18 @@ from twisted_ovsdb.lifecycle.hook import ConnectionHook
 from twisted_ovsdb.lifecycle.settings import Settings, lockTerms, timeSource
 from twisted_ovsdb.monitoring.audit import AuditCounts
 from twisted_ovsdb.monitoring.earlier import Told
+from twisted_ovsdb.monitoring.lockterms import LockTerms
 from twisted_ovsdb.monitoring.monitor import InterfaceMonitor
 from twisted_ovsdb.openvswitch.classify import ClassificationRules
 from twisted_ovsdb.wire.jsonstream import DEFAULT_MAX_LENGTH
 
 
-def checkLockOf(lock: str | None, members: int) -> None:
+def checkLockOf(lock: str | LockTerms | None, members: int) -> None:
     """@raise ValueError: if there is a lock, and more than one server that grants it."""
     if lock is not None and members > 1:
+        name = lock.name if isinstance(lock, LockTerms) else lock
         raise ValueError(
-            f"lock {lock}: each member of a cluster grants it, so several monitors would speak;"
+            f"lock {name}: each member of a cluster grants it, so several monitors would speak;"
             " members must be 1"
         )
 
@@ -67,7 +69,7 @@ class OvsdbMonitorFactory(OvsdbClientFactory[InterfaceMonitor]):
         method: str | None = None,
         problemsAfter: float | None = None,
         audit: float | None = None,
-        lock: str | None = None,
+        lock: str | LockTerms | None = None,
         instance: str | None = None,
     ) -> None:
         """

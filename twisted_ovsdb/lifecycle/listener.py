@@ -30,6 +30,7 @@ from twisted_ovsdb.lifecycle.places import FORGET_AFTER, Places
 from twisted_ovsdb.lifecycle.settings import Settings, lockTerms, timeSource
 from twisted_ovsdb.lifecycle.strangers import IDENTIFY_TIMEOUT, Strangers
 from twisted_ovsdb.lifecycle.trouble import SwitchLog
+from twisted_ovsdb.monitoring.lockterms import LockTerms
 from twisted_ovsdb.monitoring.monitor import InterfaceMonitor
 from twisted_ovsdb.openvswitch.classify import ClassificationRules
 from twisted_ovsdb.openvswitch.views import notAdded
@@ -75,7 +76,7 @@ class OvsdbListenerFactory(ServerFactory):
         pin: bool = False,
         problemsAfter: float | None = None,
         audit: float | None = None,
-        lock: str | None = None,
+        lock: str | LockTerms | None = None,
         instance: str | None = None,
         fleet: int = FLEET,
     ) -> None:

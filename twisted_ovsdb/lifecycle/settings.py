@@ -46,11 +46,15 @@ def timeSource(clock: IReactorTime | None) -> tuple[IReactorTime, Callable[[], f
     return reactor, time.monotonic
 
 
-def lockTerms(lock: str | None, instance: str | None, now: Callable[[], float]) -> LockTerms | None:
+def lockTerms(
+    lock: str | LockTerms | None, instance: str | None, now: Callable[[], float]
+) -> LockTerms | None:
     """
     @return: the terms of the lock of a factory or a listener; None if it has none.
     @raise ValueError: as L{checkLock}.
     """
+    if isinstance(lock, LockTerms):
+        return lock
     checkLock(lock, instance)
     return None if lock is None else LockTerms(lock, instance, now)
 

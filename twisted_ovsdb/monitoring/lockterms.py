@@ -71,6 +71,8 @@ class LockTerms:
     What the monitors of one factory or listener know of their lock.
 
     @ivar name: of the lock.
+    @ivar ready: says whether this monitor could speak. While it could not, it does not ask for
+        the lock, and gives back what it is granted.
     """
 
     _log = Logger()
@@ -80,6 +82,7 @@ class LockTerms:
         name: str,
         instance: str | None = None,
         now: Callable[[], float] = time.monotonic,
+        ready: Callable[[], bool] = lambda: True,
     ) -> None:
         """
         @param instance: the name of this monitor among those that share the lock; None:
@@ -89,6 +92,7 @@ class LockTerms:
         """
         checkLock(name, instance)
         self.name = name
+        self.ready = ready
         self._instance = instance
         self._lines = Sparing("... and {count} more such lines about locks", LINES, now=now)
         self._warned = False

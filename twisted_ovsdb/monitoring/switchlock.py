@@ -43,6 +43,9 @@ Seconds after which a lock that was given up is asked for again, at random: anot
 that waits has it at once, and two that cannot speak do not pass it on in a circle.
 """
 
+NOT_READY: Final = (1.0, 2.0)
+"""Seconds after which a monitor that could not speak looks again whether it could, at random."""
+
 REFUSED: Final = 60.0
 """Seconds until a lock is asked for again at a server that refuses it."""
 
@@ -147,7 +150,10 @@ class SwitchLock:
 
     def _due(self) -> None:
         self._timer = None
-        self._ask(OvsdbProtocol.lock)
+        if self.terms.ready():
+            self._ask(OvsdbProtocol.lock)
+        else:
+            self._pause(random.uniform(*NOT_READY))
 
     def _steal(self) -> None:
         self._stealing = True
@@ -187,7 +193,9 @@ class SwitchLock:
             self._say(False, "another client has lock {lock}")
 
     def _granted(self) -> None:
-        if self._note(Happening.OURS):
+        if not self.terms.ready():
+            self.giveUp()  # It was asked for before. Another monitor may be ready.
+        elif self._note(Happening.OURS):
             self._grants += 1
             self.confirm().addErrback(lambda failure: failure.trap(LockLost))
 

@@ -27,6 +27,7 @@ from twisted_ovsdb.publish.natsrequests import Reply, Request, Requests
 from twisted_ovsdb.publish.streams import (
     ATTEMPT,
     BrokerUnavailable,
+    Refused,
     Result,
     Stored,
     Stream,
@@ -58,7 +59,7 @@ class NatsConnection:
     ) -> None:
         """
         @param onClosed: is called when it is closed.
-        @param onAlive: is told which other instances are alive.
+        @param onAlive: is told each sign of life.
         @raise BrokerUnavailable: nats-py is missing.
         """
         self._client = _newClient()
@@ -139,8 +140,7 @@ class NatsConnection:
             except ApiError as e:
                 if e.code != NO_STREAM:
                     raise
-                wanted = configurationOf(stream)
-                found = await self._api(f"STREAM.CREATE.{stream.value}", wanted)
+                found = await self._create(stream)
             config = found["config"]
             problem = problemOf(stream, config)
             problem = problem or versionProblem(version, config.get("num_replicas", 1))
@@ -149,21 +149,39 @@ class NatsConnection:
             if stream is Stream.EVENTS:
                 self.eventsKept = config["max_msgs_per_subject"]
 
+    async def _create(self, stream: Stream) -> dict[str, Any]:
+        try:
+            return await self._api(f"STREAM.CREATE.{stream.value}", configurationOf(stream))
+        except ApiError:
+            # Another monitor may have made it since.
+            with contextlib.suppress(ApiError):
+                return await self._api(f"STREAM.INFO.{stream.value}")
+            raise
+
     async def _heard(self, message: Any) -> None:
         self._onAlive(message.data.decode("utf-8", "replace"))
 
-    async def beat(self, instance: str) -> None:
-        """Say that an instance is alive."""
-        await self._client.publish(f"{ALIVE_PREFIX}.0", instance.encode())
+    async def beat(self, sign: str) -> None:
+        """Give a sign of life."""
+        await self._client.publish(f"{ALIVE_PREFIX}.0", sign.encode())
 
     async def close(self) -> None:
         """Close it."""
         with contextlib.suppress(Exception):  # It is gone.
             await asyncio.wait_for(self._client.close(), ATTEMPT)
 
-    def reasonOf(self, fault: Exception) -> str:
-        """Why a request failed, in one line for people."""
-        return self._violation or reasonOf(fault)
+    def faultOf(self, fault: Exception) -> BrokerUnavailable:
+        """What a request failed with, in one line for people."""
+        refused = bool(self._violation) or isinstance(fault, ApiError)
+        return (Refused if refused else BrokerUnavailable)(self._violation or reasonOf(fault))
+
+    async def look(self) -> None:
+        """
+        Ask for what costs little.
+
+        @raise Exception: it was not answered.
+        """
+        await self._api(f"STREAM.INFO.{Stream.EVENTS.value}")
 
     # Requests
 
@@ -172,7 +190,7 @@ class NatsConnection:
         try:
             reply = await self._client.request(f"$JS.API.{what}", data, timeout=ATTEMPT)
         except Exception as e:
-            raise BrokerUnavailable(self.reasonOf(e)) from e
+            raise self.faultOf(e) from e
         answer: dict[str, Any] = json.loads(reply.data)
         if "error" in answer:
             raise ApiError(answer["error"])
@@ -196,7 +214,7 @@ class NatsConnection:
                 raise reply
             return numberIn(write, reply)
         except Exception as e:
-            return BrokerUnavailable(self.reasonOf(e))
+            return self.faultOf(e)
 
     async def get(self, stream: Stream, request: Mapping[str, Any]) -> Stored | None:
         """

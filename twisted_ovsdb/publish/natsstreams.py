@@ -25,6 +25,7 @@ from twisted_ovsdb.publish.streams import (
     BrokerUnavailable,
     Fenced,
     IStreams,
+    Refused,
     Result,
     Stored,
     Stream,
@@ -46,7 +47,8 @@ class NatsStreams:
     Two streams of a NATS server, or a cluster of them.
 
     @ivar trouble: what is wrong now.
-    @ivar onAlive: is told which other instances are alive.
+    @ivar onAlive: is told each sign of life.
+    @ivar onConnected: is called at each connection.
     """
 
     def __init__(
@@ -75,7 +77,9 @@ class NatsStreams:
         self._available: Waiters[None] = Waiters()
         self.connection = 0
         self.eventsKept = EVENTS_KEPT
-        self.onAlive: Callable[[str], object] = lambda instance: None
+        self._looking = False
+        self.onAlive: Callable[[str], object] = lambda sign: None
+        self.onConnected: Callable[[], object] = lambda: None
 
     # The connection
 
@@ -106,7 +110,7 @@ class NatsStreams:
     async def _open(self, loop: Loop) -> NatsConnection:
         connection = NatsConnection(
             lambda closed: loop.callInReactor(self._lost, closed),
-            lambda instance: loop.callInReactor(self.onAlive, instance),
+            lambda sign: loop.callInReactor(self.onAlive, sign),
         )
         await connection.open(self._servers, self._options, f"ovsdb-monitor {self._instance}")
         return connection
@@ -127,6 +131,7 @@ class NatsStreams:
         self.connection += 1
         self.trouble.end("connection")
         self._available.callback(None)
+        self.onConnected()
 
     def _lost(self, connection: NatsConnection) -> None:
         if self._connection is connection:
@@ -136,11 +141,27 @@ class NatsStreams:
             self.trouble.begin("connection", "the connection was lost")
             self._timer = self._reactor.callLater(0.05, self._connect)
 
-    def beat(self) -> None:
-        """Say that this instance is alive."""
+    def beat(self, sign: str) -> None:
+        """
+        Give a sign of life, and see whether a broker that did not answer does so again.
+        """
+        self.trouble.look()
         connection, loop = self._connection, self._loop
-        if connection is not None and loop is not None:
-            loop.run(connection.beat(self._instance)).addErrback(lambda _: None)
+        if connection is None or loop is None:
+            return
+        loop.run(connection.beat(sign)).addErrback(lambda _: None)
+        if self.trouble.has("requests") and not self._looking:
+            self._looking = True
+            loop.run(connection.look()).addCallbacks(self._answers, lambda _: None).addCallback(
+                self._looked
+            )
+
+    def _answers(self, result: object = None) -> None:
+        if self.trouble.has("requests"):
+            self.trouble.end("requests")
+
+    def _looked(self, result: object) -> None:
+        self._looking = False
 
     def close(self) -> Deferred[None]:
         """See L{IStreams.close}."""
@@ -181,13 +202,15 @@ class NatsStreams:
     def _noteResults(self, results: Sequence[Result]) -> None:
         for each in results:
             if isinstance(each, BrokerUnavailable):
-                self._unavailable(str(each))
-            elif isinstance(each, int) and self.trouble.has("requests"):
-                self.trouble.end("requests")
+                self._note(each)
+            else:
+                self._answers()
+                if isinstance(each, int) and self.trouble.has("writes"):
+                    self.trouble.end("writes")
 
-    def _unavailable(self, reason: str) -> None:
+    def _note(self, fault: BrokerUnavailable) -> None:
         if not self._closed:
-            self.trouble.begin("requests", reason)
+            self.trouble.begin("writes" if isinstance(fault, Refused) else "requests", str(fault))
 
     def _run(self, work: Callable[[NatsConnection], Coroutine[Any, Any, T]]) -> Deferred[T]:
         connection, loop = self._connection, self._loop
@@ -206,9 +229,9 @@ class NatsStreams:
         except (Fenced, BrokerUnavailable):
             raise
         except Exception as e:
-            reason = connection.reasonOf(e)
-            loop.callInReactor(self._unavailable, reason)
-            raise BrokerUnavailable(reason) from e
+            fault = connection.faultOf(e)
+            loop.callInReactor(self._note, fault)
+            raise fault from e
 
     def last(self, stream: Stream, subject: str) -> Deferred[Stored | None]:
         """See L{IStreams.last}."""

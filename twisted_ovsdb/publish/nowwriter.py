@@ -172,6 +172,14 @@ class NowWriter:
             self._put(uuid, sequence, text, online)
         self._start(0)
 
+    def look(self, wait: float) -> None:
+        """
+        See whether the broker still has what this instance has told, by a checkpoint.
+
+        @param wait: seconds until then.
+        """
+        self._start(wait)
+
     def note(self, position: Position, lines: Sequence[Line]) -> None:
         """A message of events is acknowledged."""
         before, self._position = self._position, position

@@ -113,8 +113,16 @@ class PublishingObserver:
 
     @property
     def lag(self) -> float:
-        """Seconds since the oldest line that the broker does not have; 0 if it has all."""
+        """
+        Seconds since the oldest line that the broker does not have, also if this monitor
+        has given it up; 0 if it has all.
+        """
         return max((speaker.lag for speaker in self.speakers.values()), default=0.0)
+
+    def works(self) -> None:
+        """The broker works: whoever speaks next publishes what this monitor has given up."""
+        for speaker in self.speakers.values():
+            speaker.owedSince = None
 
     @property
     def fenced(self) -> int:

@@ -37,17 +37,21 @@ class Silence:
     def __init__(
         self,
         instance: str,
+        token: str,
         standby: Callable[[], Iterable[tuple[str, LockedMonitor]]],
         speakerOf: Callable[[str], Deferred[str | None]],
         now: Callable[[], float],
     ) -> None:
         """
         @param instance: this one.
+        @param token: names this process.
         @param standby: the switches on unix sockets, with their monitors.
         @param speakerOf: which instance speaks for a switch, as the broker knows it.
         @param now: the time in seconds that never jump.
         """
         self._instance = instance
+        self._token = token
+        self._warned = False
         self._standby = standby
         self._speakerOf = speakerOf
         self._now = now
@@ -55,10 +59,19 @@ class Silence:
         # Since when signs of life come without a break; None: they do not.
         self._since: float | None = None
 
-    def heard(self, instance: str) -> None:
+    @property
+    def sign(self) -> str:
+        """The sign of life of this instance."""
+        return f"{self._token} {self._instance}"
+
+    def heard(self, sign: str) -> None:
         """An instance is alive."""
         now = self._now()
+        token, _, instance = sign.partition(" ")
         if instance == self._instance:
+            if token != self._token:
+                self._warn()
+                return
             # As the own ones come back, those of others would come too.
             last = self._heard.get(instance)
             if self._since is None or last is None or now - last > 2 * BEAT:
@@ -67,6 +80,15 @@ class Silence:
         self._heard[instance] = now
         while len(self._heard) > INSTANCES:
             del self._heard[next(iter(self._heard))]
+
+    def _warn(self) -> None:
+        if not self._warned:
+            self._warned = True
+            _log.warn(
+                "another monitor has the name {instance} too: give each one its own --instance,"
+                " because one of them that is frozen is not found",
+                instance=printable(self._instance),
+            )
 
     def isSilent(self, instance: str) -> bool:
         """Whether an instance has been silent for L{SILENT} seconds, and would have been heard."""

@@ -62,6 +62,7 @@ class Speaker:
 
     @ivar switch: its key.
     @ivar speaking: whether events are published.
+    @ivar owedSince: since when lines wait that were given up; None: there are none.
     """
 
     _log = Logger()
@@ -93,6 +94,7 @@ class Speaker:
         self._count = count
         self._onForgotten = onForgotten
         self.speaking = False
+        self.owedSince: float | None = None
         self._taking: Deferred[Any] | None = None
         self._lines: list[Line] = []
         self._since = 0.0  # when the first of them came
@@ -105,9 +107,12 @@ class Speaker:
     @property
     def lag(self) -> float:
         """Seconds since the oldest line that the broker does not have; 0 if it has all."""
-        if self._sentSince is not None:
-            return self._now() - self._sentSince
-        return self._now() - self._since if self._lines else 0.0
+        since = self.owedSince
+        if since is None:
+            since = self._sentSince
+        if since is None and self._lines:
+            since = self._since
+        return 0.0 if since is None else self._now() - since
 
     # Taking over
 
@@ -148,6 +153,7 @@ class Speaker:
                 continue
             self._count("acknowledged", 1)
             self.speaking = True
+            self.owedSince = None
             return told.interfaces
         self._taking = None  # This is it: it fails by itself, and is not cancelled.
         self._giveUp("another instance publishes")
@@ -242,6 +248,8 @@ class Speaker:
 
     def standBy(self) -> None:
         """Publish nothing more; drop what was not published, whoever speaks next finds it."""
+        if self.lag:
+            self.owedSince = self._now() - self.lag
         self.speaking = False
         self._publisher.leave(self.switch)
         self._turn.cancel()

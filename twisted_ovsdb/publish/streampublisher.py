@@ -35,6 +35,9 @@ from twisted_ovsdb.publish.subjects import checkpointSubject, eventSubject, obje
 FAREWELL: Final = 2.0
 """Seconds in which what is now may be written at the end."""
 
+LOOKS: Final = 5.0
+"""Seconds over which the switches are spread that are looked at after a new connection."""
+
 READS: Final = 8
 """
 Switches that are read at once. When a monitor dies, another one takes hundreds over. One
@@ -299,6 +302,15 @@ class StreamPublisher:
                 return await self._streams.last(Stream.EVENTS, subject)
             except BrokerUnavailable:
                 await pause(self._streams, self._clock)
+
+    def connected(self) -> None:
+        """
+        There is a new connection: what it leads to may have lost what was told. A switch that
+        is quiet would not notice.
+        """
+        writers = [voice.writer for voice in self._voices.values() if voice.writer is not None]
+        for place, writer in enumerate(writers):
+            writer.look(LOOKS * place / len(writers))
 
     # The end
 

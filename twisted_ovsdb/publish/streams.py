@@ -45,6 +45,10 @@ class BrokerUnavailable(OvsdbError):
     """
 
 
+class Refused(BrokerUnavailable):
+    """The broker answers, and does not take this: it is full, or forbids it."""
+
+
 @attrs.frozen
 class Stored:
     """
