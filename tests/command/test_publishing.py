@@ -103,5 +103,5 @@ class OptionTests(SynchronousTestCase):
         self.assertIsNone(found[0]._monitorOf("another"))
         self.assertEqual(found[0].missing(), "--publish: is not connected yet")
         # It asks for no lock before.
-        self.assertFalse(found[0].terms.ready())
+        self.assertFalse(found[0].terms.ready(monitored.monitor.switch))
         self.assertIs(monitored.monitor._lock.terms, found[0].terms)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import signal
+from pathlib import Path
 from typing import Any
 from unittest import SkipTest
 
@@ -136,6 +137,8 @@ class NatsTests(BrokerTestCase):
         self.patch(natsconnection, "ATTEMPT", 0.2)
         self.broker.signal(signal.SIGSTOP)
         self.addCleanup(self.broker.signal, signal.SIGCONT)
+        stat = Path(f"/proc/{self.broker.pid}/stat")
+        await self.until(lambda: stat.read_text().rpartition(")")[2].split()[0] == "T")
         try:
             await streams.last(Stream.NOW, "ovsdb.now.s1")
             self.fail("a broker that is stopped has answered")

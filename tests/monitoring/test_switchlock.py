@@ -577,7 +577,7 @@ class HandingOverTests(LockTestCase):
         it is granted what it asked for before. It asks when it is ready.
         """
         ready = [False]
-        terms = LockTerms(LOCK, "a", self.server.clock.seconds, lambda: ready[0])
+        terms = LockTerms(LOCK, "a", self.server.clock.seconds, lambda switch: ready[0])
         first = self.monitor(None, lock=terms)
         second = self.monitor("b")
         self.server.advance(SOON)

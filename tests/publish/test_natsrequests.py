@@ -14,6 +14,7 @@ from typing import Any
 import attrs
 from twisted.trial.unittest import SynchronousTestCase
 
+from twisted_ovsdb.publish.natsfaults import TooLarge
 from twisted_ovsdb.publish.natsrequests import Reply, Request, Requests
 
 
@@ -34,6 +35,8 @@ class Client:
     @ivar refused: how many messages it did not take.
     @ivar room: is awaited before a message is sent.
     """
+
+    max_payload = 1000
 
     def __init__(self) -> None:
         self.sent: list[tuple[bytes, str]] = []
@@ -119,6 +122,21 @@ class RequestsTests(SynchronousTestCase):
         self.assertEqual(str(found[0]), "maximum payload exceeded")
         self.assertEqual(str(found[2]), "no responders")
         self.assertIsInstance(found[3], asyncio.TimeoutError)
+
+    def test_F116_tooLarge(self) -> None:
+        """
+        A message that the broker would hang up for is not sent: its headers count too.
+        """
+
+        async def one(client: Client, requests: Requests) -> None:
+            headers = {"Nats-Msg-Id": "x" * 100}
+            asked = requests.ask([Request("s", b"x" * 900, headers)], 5)
+            [found] = await asked
+            self.assertIsInstance(found, TooLarge)
+            self.assertEqual(str(found), "a message for s has 1027 bytes, and max_payload is 1000")
+            await client.hear(Message(client.sent[0][1], b"stored"))
+
+        self.assertEqual(self.replies([b"1"], one), [b"stored"])
 
     def test_lost(self) -> None:
         """When the connection is lost, nothing waits for the end of its time."""

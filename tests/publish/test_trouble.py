@@ -47,13 +47,13 @@ class TroubleTests(SynchronousTestCase):
 
     def test_refused(self) -> None:
         """
-        What was refused may be tried again after a while, counted from the last refusal; what
-        is not answered ends only when something is.
+        What was refused of a switch may be tried again after a while, counted from the last
+        refusal; what is not answered ends only when something is.
         """
         self.trouble.end("connection")
-        self.assertLines(lambda: self.trouble.begin("writes", "full"), "full")
+        self.assertLines(lambda: self.trouble.refuse("s1", "full"), "full")
         self.clock.advance(REFUSED - 1)
-        self.assertLines(lambda: self.trouble.begin("writes", "full"))
+        self.assertLines(lambda: self.trouble.refuse("s1", "full"))
         self.clock.advance(REFUSED - 1)
         self.assertLines(self.trouble.look)
         self.assertEqual(self.trouble.missing(), "--publish nats://h:4222: full")
@@ -64,3 +64,19 @@ class TroubleTests(SynchronousTestCase):
         self.clock.advance(2 * REFUSED)
         self.assertLines(self.trouble.look)
         self.assertTrue(self.trouble.has("requests"))
+
+    def test_F116_oneSwitch(self) -> None:
+        """
+        What is refused of one switch is one line, however often another one is taken, and
+        keeps nobody from publishing the others.
+        """
+        self.trouble.end("connection")
+        self.assertLines(lambda: self.trouble.refuse("s1", "too large"), "too large")
+        self.assertLines(lambda: self.trouble.refuse("s2", "too large"))
+        for _ in range(3):
+            self.assertLines(lambda: self.trouble.take("s2"))
+            self.assertLines(lambda: self.trouble.refuse("s1", "too large"))
+        self.assertEqual([self.trouble.stops(each) for each in ("s1", "s2")], [True, False])
+        self.assertLines(lambda: self.trouble.take("s1"), "publishing again")
+        self.trouble.begin("connection", "lost")
+        self.assertTrue(self.trouble.stops("s2"))

@@ -34,6 +34,7 @@ from twisted_ovsdb.publish.nowwriter import boottime
 from twisted_ovsdb.publish.observer import Publishing, PublishingObserver, publishing
 from twisted_ovsdb.publish.silence import BEAT, Silence
 from twisted_ovsdb.publish.streampublisher import StreamPublisher
+from twisted_ovsdb.publish.subjects import part
 from twisted_ovsdb.publish.trouble import Trouble
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ class PublishService(Service):
         )
         self._streams.onAlive = self._silence.heard
         self._streams.onConnected = publisher.connected
-        self.terms = LockTerms(lock, instance, boottime, lambda: self.missing() is None)
+        self.terms = LockTerms(lock, instance, boottime, self._isReady)
         self._beating: IDelayedCall | None = None
         self._before = sys.getswitchinterval()
 
@@ -133,6 +134,9 @@ class PublishService(Service):
         self._silence.look()
         if self.missing() is None:
             self._observer.works()
+
+    def _isReady(self, switch: str) -> bool:
+        return self._streams.connected and not self._trouble.stops(part(switch))
 
     def missing(self) -> str | None:
         """Why nothing can be published now; None if it can. For C{/ready}."""

@@ -71,8 +71,8 @@ class LockTerms:
     What the monitors of one factory or listener know of their lock.
 
     @ivar name: of the lock.
-    @ivar ready: says whether this monitor could speak. While it could not, it does not ask for
-        the lock, and gives back what it is granted.
+    @ivar ready: says whether this monitor could speak for a switch. While it could not, it does
+        not ask for the switch's lock, and gives it back if it is granted.
     """
 
     _log = Logger()
@@ -82,7 +82,7 @@ class LockTerms:
         name: str,
         instance: str | None = None,
         now: Callable[[], float] = time.monotonic,
-        ready: Callable[[], bool] = lambda: True,
+        ready: Callable[[str], bool] = lambda switch: True,
     ) -> None:
         """
         @param instance: the name of this monitor among those that share the lock; None:

@@ -150,7 +150,7 @@ class SwitchLock:
 
     def _due(self) -> None:
         self._timer = None
-        if self.terms.ready():
+        if self.terms.ready(self._present.switch):
             self._ask(OvsdbProtocol.lock)
         else:
             self._pause(random.uniform(*NOT_READY))
@@ -193,7 +193,7 @@ class SwitchLock:
             self._say(False, "another client has lock {lock}")
 
     def _granted(self) -> None:
-        if not self.terms.ready():
+        if not self.terms.ready(self._present.switch):
             self.giveUp()  # It was asked for before. Another monitor may be ready.
         elif self._note(Happening.OURS):
             self._grants += 1

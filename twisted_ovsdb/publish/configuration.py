@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from twisted_ovsdb.publish.messages import MOST_BYTES
 from twisted_ovsdb.publish.streams import Stream
 from twisted_ovsdb.publish.subjects import EVENTS_PREFIX, NOW_PREFIX
 
@@ -76,6 +77,9 @@ def problemOf(stream: Stream, found: Mapping[str, Any]) -> str | None:
         value = found.get(name, absent) or absent
         if value != wanted:
             return _wrong(stream, name, value, wanted)
+    largest = found.get("max_msg_size", -1)
+    if 0 <= largest < MOST_BYTES * 2:
+        return _wrong(stream, "max_msg_size", largest, f"none, or {MOST_BYTES * 2}")
     kept = found.get("max_msgs_per_subject", -1)
     if stream is Stream.NOW and kept != 1:
         return _wrong(stream, "max_msgs_per_subject", kept, 1)

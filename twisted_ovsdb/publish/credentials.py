@@ -20,6 +20,13 @@ import attrs
 
 PORT: Final = 4222
 
+_URL: Final = (
+    "must be nats://HOST[:PORT] or tls://HOST[:PORT]; in a user, a password or a token, write"
+    " other characters than letters and digits as %XX"
+)
+
+_HOST: Final = re.compile(r"[\w.:-]+(%[\w.-]+)?")
+
 _JWT: Final = "NATS USER JWT"
 
 _SEED: Final = "USER NKEY SEED"
@@ -56,14 +63,22 @@ def brokerOf(text: str, path: str | None, environment: Mapping[str, str]) -> Bro
     servers: list[str] = []
     options: dict[str, Any] = {}
     for each in text.split(","):
-        url = urlsplit(each)
+        # Errors show nothing of the URL, which may have a password in any place.
         try:
-            port = url.port or PORT
-        except ValueError as e:
-            raise ValueError("has a wrong port") from e
-        if url.scheme not in ("nats", "tls") or not url.hostname or url.path not in ("", "/"):
-            raise ValueError("must be nats://HOST[:PORT] or tls://HOST[:PORT]")
-        host = f"[{url.hostname}]" if ":" in url.hostname else url.hostname
+            url = urlsplit(each)
+        except ValueError:
+            raise ValueError(_URL) from None
+        try:
+            port = PORT if url.port is None else url.port
+        except ValueError:
+            port = 0
+        if not port:
+            raise ValueError("has a wrong port")
+        rest = url.path.strip("/") + url.query + url.fragment
+        hostname = url.hostname or ""
+        if url.scheme not in ("nats", "tls") or rest or not _HOST.fullmatch(hostname):
+            raise ValueError(_URL)
+        host = f"[{hostname}]" if ":" in hostname else hostname
         servers.append(f"{url.scheme}://{host}:{port}")
         if url.username is not None:
             if url.password is None:
@@ -80,8 +95,11 @@ def brokerOf(text: str, path: str | None, environment: Mapping[str, str]) -> Bro
 
 
 def _fromFile(path: str) -> dict[str, Any]:
-    with open(path, encoding="utf-8") as file:
-        text = file.read(65536)
+    try:
+        with open(path, encoding="utf-8") as file:
+            text = file.read(65536)
+    except UnicodeDecodeError as e:
+        raise ValueError("is no text in UTF-8") from e
     if f"-----BEGIN {_JWT}" in text:
         return _fromCreds(path)
     user, mark, password = text.strip().partition(":")

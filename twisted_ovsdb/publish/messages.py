@@ -102,6 +102,10 @@ def lineIn(payload: bytes) -> bytes:
     return line + b"}" if mark else payload
 
 
+LARGEST: Final = 2**64
+"""Numbers of messages are smaller."""
+
+
 @attrs.frozen
 class Checkpoint:
     """
@@ -137,9 +141,13 @@ class Checkpoint:
         """Read a payload; None if it is no checkpoint."""
         value = jsonObject(payload)
         found: list[Any] = [value.get(name) for name in _CHECKPOINT]
-        if not all(map(isinstance, found, _CHECKPOINT.values())):
+        if not all(
+            type(each) is kind for each, kind in zip(found, _CHECKPOINT.values(), strict=True)
+        ):
             return None
         sequence, id, switch, instance, since = found
+        if not (0 <= sequence < LARGEST and 0 <= since < LARGEST):
+            return None
         return cls(sequence, id, switch, instance, since, value.get("forgotten") is True)
 
 
@@ -168,4 +176,4 @@ def jsonObject(payload: bytes) -> Mapping[str, Any]:
 def sequenceIn(payload: bytes) -> int:
     """The sequence in an interface's object or in a checkpoint; 0 if it has none."""
     found = jsonObject(payload).get("sequence")
-    return found if isinstance(found, int) else 0
+    return found if type(found) is int and 0 <= found < LARGEST else 0

@@ -21,7 +21,7 @@ from twisted_ovsdb.publish.configuration import (
     versionProblem,
 )
 from twisted_ovsdb.publish.messages import MOST_BYTES
-from twisted_ovsdb.publish.natsfaults import NO_STREAM, ApiError, reasonOf
+from twisted_ovsdb.publish.natsfaults import NO_STREAM, ApiError, TooLarge, reasonOf
 from twisted_ovsdb.publish.natsmessages import gotten, numberIn, requestOf, storedOf
 from twisted_ovsdb.publish.natsrequests import Reply, Request, Requests
 from twisted_ovsdb.publish.streams import (
@@ -40,8 +40,11 @@ MISSING: Final = "--publish needs nats-py: pip install 'twisted_ovsdb[nats]'"
 PING: Final = 10
 """Seconds between two pings: a broker that does not answer two of them is gone."""
 
-BATCH: Final = 500
-"""Messages that are asked for at once."""
+TOGETHER: Final = 16 * 2**20
+"""
+Bytes that are asked for at once, if each message is as large as the broker allows. It drops
+a connection to which more than 64 MiB wait.
+"""
 
 LISTED: Final = 2_000
 """Subjects of which each is asked for. Of more, a consumer reads them."""
@@ -172,16 +175,24 @@ class NatsConnection:
 
     def faultOf(self, fault: Exception) -> BrokerUnavailable:
         """What a request failed with, in one line for people."""
-        refused = bool(self._violation) or isinstance(fault, ApiError)
+        refused = bool(self._violation) or isinstance(fault, (ApiError, TooLarge))
         return (Refused if refused else BrokerUnavailable)(self._violation or reasonOf(fault))
 
     async def look(self) -> None:
         """
-        Ask for what costs little.
+        See whether the broker answers, and has the streams.
 
-        @raise Exception: it was not answered.
+        @raise ApiError: it does not have one of them.
+        @raise BrokerUnavailable: it does not answer.
         """
-        await self._api(f"STREAM.INFO.{Stream.EVENTS.value}")
+        for stream in Stream:
+            await self._api(f"STREAM.INFO.{stream.value}")
+
+    def abandon(self) -> None:
+        """End it, where L{close} would wait for a peer that reads nothing."""
+        self._requests.end()
+        with contextlib.suppress(AttributeError):  # It has none any more.
+            self._client._transport._io_writer.transport.abort()
 
     # Requests
 
@@ -216,6 +227,11 @@ class NatsConnection:
         except Exception as e:
             return self.faultOf(e)
 
+    @property
+    def _batch(self) -> int:
+        """How many messages may be asked for at once."""
+        return max(1, TOGETHER // int(self._client.max_payload))
+
     async def get(self, stream: Stream, request: Mapping[str, Any]) -> Stored | None:
         """
         One message; None if there is no such message.
@@ -238,8 +254,9 @@ class NatsConnection:
         get = f"$JS.API.STREAM.MSG.GET.{stream.value}"
         asked = [Request(get, json.dumps({"last_by_subj": each}).encode(), {}) for each in subjects]
         found: list[Stored] = []
-        for start in range(0, len(asked), BATCH):
-            for reply in await self._requests.ask(asked[start : start + BATCH], ATTEMPT):
+        batch = self._batch
+        for start in range(0, len(asked), batch):
+            for reply in await self._requests.ask(asked[start : start + batch], ATTEMPT):
                 if isinstance(reply, Exception):
                     raise reply
                 stored = gotten(json.loads(reply))
@@ -271,7 +288,7 @@ class NatsConnection:
             subscription = await client.subscribe(inbox, pending_bytes_limit=2**30)
             try:
                 while left > 0:
-                    batch = min(left, BATCH)
+                    batch = min(left, self._batch)
                     ask = json.dumps({"batch": batch, "expires": int(ATTEMPT * 10**9)}).encode()
                     subject = f"$JS.API.CONSUMER.MSG.NEXT.{stream.value}.{name}"
                     await client.publish(subject, ask, reply=inbox)

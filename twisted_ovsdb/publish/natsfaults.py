@@ -21,7 +21,7 @@ NO_MESSAGE: Final = 10037  # JSNoMessageFoundErr
 NO_STREAM: Final = 10059  # JSStreamNotFoundErr
 
 _MEANINGS: Final[Mapping[str, str]] = {
-    "no responders": "it has no JetStream",
+    "no responders": "it has no JetStream, or the stream was removed",
     "authorization violation": "it refuses us: the credentials are missing or wrong",
     "expecting info": "what answers there is no NATS server, or closes the connection",
     "json parse error": "what answers there is no NATS server",
@@ -39,6 +39,10 @@ class ApiError(Exception):
     def __init__(self, error: Mapping[str, Any]) -> None:
         super().__init__(str(error.get("description", "an error")))
         self.code = error.get("err_code")
+
+
+class TooLarge(Exception):
+    """A message is larger than the broker allows."""
 
 
 def reasonOf(fault: BaseException | None) -> str:

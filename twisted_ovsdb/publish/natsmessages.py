@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -22,6 +23,8 @@ PREVIOUS: Final = "Ovsdb-Previous"
 _EXPECTED: Final = "Nats-Expected-Last-Subject-Sequence"
 _ID: Final = "Nats-Msg-Id"
 _STREAM: Final = "Nats-Expected-Stream"
+
+_NUMBER: Final = re.compile("[0-9]{1,20}")
 
 
 def requestOf(write: Write) -> Request:
@@ -58,7 +61,7 @@ def storedOf(subject: str, number: int, payload: bytes, headers: Mapping[str, st
         number,
         payload,
         headers.get(_ID, ""),
-        int(previous) if previous.isdigit() else 0,
+        int(previous) if _NUMBER.fullmatch(previous) else 0,
     )
 
 

@@ -14,6 +14,10 @@ from typing import Any, Final, Union
 
 import attrs
 
+from twisted_ovsdb.publish.natsfaults import TooLarge
+
+_HEADER: Final = len(b"NATS/1.0\r\n\r\n")
+
 _NOBODY: Final = "503"
 """The status of a reply where nobody listens."""
 
@@ -25,6 +29,12 @@ class Request:
     subject: str
     payload: bytes
     headers: Mapping[str, str]
+
+    @property
+    def size(self) -> int:
+        """Its bytes as the broker counts them, at most: the payload and the headers."""
+        headers = sum(len(name) + len(value) + 4 for name, value in self.headers.items())
+        return len(self.payload) + headers + _HEADER
 
 
 Reply = Union[bytes, Exception]
@@ -125,6 +135,9 @@ class Requests:
                     continue
                 inbox = f"{self._inbox}.{number}"
                 try:
+                    # The client does not count the headers; the broker would hang up.
+                    if each.size > self._client.max_payload:
+                        raise TooLarge(_tooLarge(each, self._client.max_payload))
                     await publish(each.subject, each.payload, inbox, each.headers)
                 except Exception as e:
                     if self._waiting.pop(number, None) is not None:
@@ -147,3 +160,7 @@ class Requests:
 
 def _lost() -> Exception:
     return ConnectionError("the connection was lost")
+
+
+def _tooLarge(request: Request, limit: int) -> str:
+    return f"a message for {request.subject} has {request.size} bytes, and max_payload is {limit}"

@@ -20,7 +20,7 @@ from twisted_ovsdb.connection.waiters import Waiters
 from twisted_ovsdb.publish.asyncloop import Loop, fire, loopOf
 from twisted_ovsdb.publish.configuration import EVENTS_KEPT
 from twisted_ovsdb.publish.natsconnection import NatsConnection
-from twisted_ovsdb.publish.natsfaults import reasonOf
+from twisted_ovsdb.publish.natsfaults import ApiError, reasonOf
 from twisted_ovsdb.publish.streams import (
     BrokerUnavailable,
     Fenced,
@@ -31,6 +31,7 @@ from twisted_ovsdb.publish.streams import (
     Stream,
     Write,
 )
+from twisted_ovsdb.publish.subjects import switchIn
 from twisted_ovsdb.publish.trouble import Trouble
 
 T = TypeVar("T")
@@ -125,7 +126,7 @@ class NatsStreams:
     def _opened(self, connection: NatsConnection) -> None:
         self._connecting = False
         if self._closed or connection.closed:
-            self._lost(connection)
+            self._again()
             return
         self._connection, self.eventsKept = connection, connection.eventsKept
         self.connection += 1
@@ -137,6 +138,9 @@ class NatsStreams:
         if self._connection is connection:
             self._connection = None
             self.connection += 1
+            self._again()
+
+    def _again(self) -> None:
         if not self._closed and self._timer is None and not self._connecting:
             self.trouble.begin("connection", "the connection was lost")
             self._timer = self._reactor.callLater(0.05, self._connect)
@@ -149,12 +153,22 @@ class NatsStreams:
         connection, loop = self._connection, self._loop
         if connection is None or loop is None:
             return
+        if connection.closed:
+            # The client waits for what it cannot send any more, and does not say so.
+            loop.callInLoop(connection.abandon)
+            self._lost(connection)
+            return
         loop.run(connection.beat(sign)).addErrback(lambda _: None)
-        if self.trouble.has("requests") and not self._looking:
+        if self.trouble.missing() is not None and not self._looking:
             self._looking = True
-            loop.run(connection.look()).addCallbacks(self._answers, lambda _: None).addCallback(
-                self._looked
-            )
+            looking = loop.run(connection.look())
+            looking.addCallbacks(self._answers, self._unseen, errbackArgs=(loop, connection))
+            looking.addBoth(self._looked)
+
+    def _unseen(self, failure: Failure, loop: Loop, connection: NatsConnection) -> None:
+        if failure.check(ApiError):
+            # A stream was removed. The next connection makes it.
+            loop.run(connection.close()).addErrback(lambda _: None)
 
     def _answers(self, result: object = None) -> None:
         if self.trouble.has("requests"):
@@ -193,35 +207,43 @@ class NatsStreams:
         result: Deferred[list[Result]] = Deferred(lambda _: None)
 
         def stored(results: list[Result]) -> None:
-            loop.callInReactor(self._noteResults, results)
+            loop.callInReactor(self._noteResults, writes, results)
             loop.callInReactor(fire, result, results)
 
         loop.callInLoop(connection.append, writes, stored)
         return result
 
-    def _noteResults(self, results: Sequence[Result]) -> None:
-        for each in results:
-            if isinstance(each, BrokerUnavailable):
-                self._note(each)
+    def _noteResults(self, writes: Sequence[Write], results: Sequence[Result]) -> None:
+        for write, result in zip(writes, results, strict=True):
+            if isinstance(result, BrokerUnavailable):
+                self._note(write.subject, result)
             else:
                 self._answers()
-                if isinstance(each, int) and self.trouble.has("writes"):
-                    self.trouble.end("writes")
+                if isinstance(result, int):
+                    self.trouble.take(switchIn(write.subject))
 
-    def _note(self, fault: BrokerUnavailable) -> None:
-        if not self._closed:
-            self.trouble.begin("writes" if isinstance(fault, Refused) else "requests", str(fault))
+    def _note(self, subject: str, fault: BrokerUnavailable) -> None:
+        if self._closed:
+            return
+        if isinstance(fault, Refused):
+            self._answers()
+            self.trouble.refuse(switchIn(subject), str(fault))
+        else:
+            self.trouble.begin("requests", str(fault))
 
-    def _run(self, work: Callable[[NatsConnection], Coroutine[Any, Any, T]]) -> Deferred[T]:
+    def _run(
+        self, subject: str, work: Callable[[NatsConnection], Coroutine[Any, Any, T]]
+    ) -> Deferred[T]:
         connection, loop = self._connection, self._loop
         if connection is None or loop is None:
             return fail(BrokerUnavailable(NO_CONNECTION))
-        return loop.run(self._guarded(loop, connection, work))
+        return loop.run(self._guarded(loop, connection, subject, work))
 
     async def _guarded(
         self,
         loop: Loop,
         connection: NatsConnection,
+        subject: str,
         work: Callable[[NatsConnection], Coroutine[Any, Any, T]],
     ) -> T:
         try:
@@ -230,29 +252,30 @@ class NatsStreams:
             raise
         except Exception as e:
             fault = connection.faultOf(e)
-            loop.callInReactor(self._note, fault)
+            loop.callInReactor(self._note, subject, fault)
             raise fault from e
 
     def last(self, stream: Stream, subject: str) -> Deferred[Stored | None]:
         """See L{IStreams.last}."""
-        return self._run(lambda connection: connection.get(stream, {"last_by_subj": subject}))
+        which = {"last_by_subj": subject}
+        return self._run(subject, lambda connection: connection.get(stream, which))
 
     def at(self, stream: Stream, sequence: int) -> Deferred[Stored | None]:
         """See L{IStreams.at}."""
-        return self._run(lambda connection: connection.get(stream, {"seq": sequence}))
+        return self._run("", lambda connection: connection.get(stream, {"seq": sequence}))
 
     def lastOfEach(self, stream: Stream, pattern: str) -> Deferred[list[Stored]]:
         """See L{IStreams.lastOfEach}."""
-        return self._run(lambda connection: connection.lastOfEach(stream, pattern))
+        return self._run(pattern, lambda connection: connection.lastOfEach(stream, pattern))
 
     def following(self, stream: Stream, subject: str, sequence: int) -> Deferred[list[Stored]]:
         """See L{IStreams.following}."""
         policy = {"deliver_policy": "by_start_sequence", "opt_start_seq": max(sequence, 1)}
-        return self._run(lambda connection: connection.all(stream, subject, policy))
+        return self._run(subject, lambda connection: connection.all(stream, subject, policy))
 
     def purge(self, stream: Stream, pattern: str, below: int) -> Deferred[None]:
         """See L{IStreams.purge}."""
-        return self._run(lambda connection: connection.purge(stream, pattern, below))
+        return self._run(pattern, lambda connection: connection.purge(stream, pattern, below))
 
 
 def _onlyOf(results: list[Result]) -> int:

@@ -50,7 +50,10 @@ def _latest(value: Any, text: bytes, sequence: int) -> Latest | None:
         interface = OvsInterface.fromJSON(value.get("interface"))
     except ValueError:  # nobody of ours has written it
         return None
-    at = float(stamp) if isinstance(stamp, (int, float)) else 0.0
+    try:
+        at = float(stamp) if isinstance(stamp, (int, float)) else 0.0
+    except OverflowError:
+        at = 0.0
     return Latest(sequence, text, name != "offline", interface, at)
 
 

@@ -62,3 +62,8 @@ def objectSubject(switch: str, uuid: str) -> str:
 def objectsPattern(switch: str) -> str:
     """Matches the subjects of all interfaces of a switch, and not its checkpoint."""
     return f"{NOW_PREFIX}.{part(switch)}.*"
+
+
+def switchIn(subject: str) -> str:
+    """The switch in a subject or a pattern, as it is written there; empty if there is none."""
+    return subject.split(".")[2] if subject else ""

@@ -24,7 +24,7 @@ nothing, and would never learn that it would be taken.
 class Trouble:
     """
     Logs when something begins and ends to be wrong: with the connection; with requests,
-    which are not answered; with writes, which are refused.
+    which are not answered; with switches, whose messages are refused.
     """
 
     _log = Logger()
@@ -37,54 +37,82 @@ class Trouble:
         self._name = name
         self._now = now
         self._reasons: dict[str, str] = {}
-        self._refused = 0.0  # when something was refused last
+        # Of switches: why something was refused, and when it was the last time.
+        self._refused: dict[str, tuple[str, float]] = {}
         self._connected = False
 
     def begin(self, what: str, reason: str) -> None:
         """
         Something is wrong.
 
-        @param what: with what.
+        @param what: with what: C{connection} or C{requests}.
         """
-        if what == "writes":
-            self._refused = self._now()
         if self._reasons.get(what) == reason:
             return
-        first = not self._reasons
+        first = self.missing() is None
         self._reasons[what] = reason
         # While there is no connection, no request goes well.
         if first or what == "connection":
-            self._log.warn(
-                "--publish {broker}: {reason}; trying again, and what happens meanwhile is"
-                " published as one difference",
-                broker=self._name,
-                reason=reason,
-            )
+            self._say(reason)
 
     def end(self, what: str) -> None:
         """It is right, for the first time or again."""
         ended = self._reasons.pop(what, None) is not None
         if what == "connection":
             self._reasons.pop("requests", None)
-            self._reasons.pop("writes", None)
+            ended = bool(self._refused) or ended
+            self._refused.clear()
             if not self._connected:
                 self._connected = True
                 self._log.info("--publish {broker}: connected, publishing", broker=self._name)
                 return
-        if ended and not self._reasons:
-            self._log.info("--publish {broker}: publishing again", broker=self._name)
+        if ended:
+            self._ended()
+
+    def refuse(self, switch: str, reason: str) -> None:
+        """
+        Something of a switch is refused.
+
+        @param switch: as it is written in subjects.
+        """
+        first = self.missing() is None
+        self._refused[switch] = reason, self._now()
+        if first:
+            self._say(reason)
+
+    def take(self, switch: str) -> None:
+        """Something of a switch is taken."""
+        if self._refused and self._refused.pop(switch, None) is not None:
+            self._ended()
 
     def look(self) -> None:
-        """See whether what was refused may be tried again."""
-        if self.has("writes") and self._now() - self._refused >= REFUSED:
-            self.end("writes")
+        """See what was refused and may be tried again."""
+        limit = self._now() - REFUSED
+        for switch in [each for each, (_, at) in self._refused.items() if at <= limit]:
+            self.take(switch)
 
     def has(self, what: str) -> bool:
         """Whether this is wrong."""
         return what in self._reasons
 
+    def stops(self, switch: str) -> bool:
+        """Whether nothing can be published of this switch now, as far as is known."""
+        return bool(self._reasons) or switch in self._refused
+
     def missing(self) -> str | None:
         """What is wrong, for C{/ready}; None if nothing is."""
-        for reason in self._reasons.values():
+        for reason in (*self._reasons.values(), *(each for each, _ in self._refused.values())):
             return f"--publish {self._name}: {reason}"
         return None
+
+    def _say(self, reason: str) -> None:
+        self._log.warn(
+            "--publish {broker}: {reason}; trying again, and what happens meanwhile is"
+            " published as one difference",
+            broker=self._name,
+            reason=reason,
+        )
+
+    def _ended(self) -> None:
+        if self.missing() is None:
+            self._log.info("--publish {broker}: publishing again", broker=self._name)
