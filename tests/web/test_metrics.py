@@ -118,6 +118,40 @@ class MetricsTests(WebTestCase):
         self.assertIn("sw2", [labels["switch"] for labels, _ in found["interfaces"]])
         factory.stop()
 
+    def test_lockIsNoOutage(self) -> None:
+        """
+        When the lock is given up and comes back, no session has ended, and no switch has
+        come into sync. A session that ends counts, also while this monitor stands by.
+        """
+        options = {"clock": self.clock, "lock": "fleet", "instance": "a", "source": "sw2"}
+        factory = connectedFactory(self.server, self.service.watch, **options)
+        self.service.monitored.append(factory)
+        self.server.advance(2)
+        sw2 = {"switch": "sw2"}
+        self.service.watch._wall = lambda: 1_800_000_000 + self.clock.seconds()
+        before = self.families()
+        self.assertIn((sw2, 0), before["disconnects"])
+        [_, (_, synced)] = before["last_sync_timestamp_seconds"]
+        self.assertIn((sw2, 1), before["switch_speaking"])
+        for _ in range(3):
+            factory.giveUp()
+            self.server.advance(7)
+            self.assertTrue(factory.speaking)
+        self.server.stealLock("fleet")
+        found = self.families()
+        for name in ("disconnects", "last_sync_timestamp_seconds"):
+            self.assertEqual(found[name], before[name])
+        [_, switch] = self.get("/switches").json["switches"]
+        self.assertEqual((switch["disconnects"], switch["speaking"]), (0, False))
+        self.assertEqual(switch["last_sync"], synced)
+        self.server.restart()
+        self.server.advance(10)
+        found = self.families()
+        self.assertIn((sw2, 1), found["disconnects"])
+        self.assertGreater(found["last_sync_timestamp_seconds"][1][1], synced)
+        factory.stop()
+        self.server.advance(0)
+
     def test_noSeriesForInterfaces(self) -> None:
         """
         More healthy interfaces are not more series.

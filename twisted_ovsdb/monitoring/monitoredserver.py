@@ -49,6 +49,9 @@ class MonitoredServer:
     @ivar audit: reads rows once more; None if nothing does.
     @ivar session: the session on the connection that is attached; None if there is none.
     @ivar wasInSync: whether it was in sync at any time since this was made, or forgotten.
+    @ivar outages: how many sessions that were in sync have ended.
+    @ivar syncedAt: when the last one of them began, in the seconds of C{now}; None: there
+        was none.
     """
 
     def __init__(
@@ -107,6 +110,9 @@ class MonitoredServer:
         self.audit = None if audit is None else Audit(present, audit, clock)
         self.questions = Questions(self.known, clock)
         self.wasInSync = False
+        self.outages = 0
+        self.syncedAt: float | None = None
+        self._now = now
         self._kindless = KindlessLog(rules, clock)
         self._oddities = OdditiesLog(present, bridges)
         self._clock = clock
@@ -197,6 +203,7 @@ class MonitoredServer:
             self.session = None
         if self.lock is not None:
             self.lock.end()
+        self.outages += self._present.current
         self._present.current = False
         if self.audit is not None:
             self.audit.end()
@@ -209,6 +216,7 @@ class MonitoredServer:
     def _snapshotRead(self, rows: Rows) -> Settled:
         self._note(self.known.snapshot(rows))
         self.wasInSync = True
+        self.syncedAt = self._now()
         self._present.snapshots += 1
         self._present.current = True
         if self.lock is None:

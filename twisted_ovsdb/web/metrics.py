@@ -129,13 +129,13 @@ def _families(watched: Watched) -> Iterator[Iterator[bytes]]:
         "disconnects",
         "Sessions that were in sync and have ended.",
         ["switch"],
-        each(lambda switch, monitor: seen[switch].disconnects),
+        each(lambda switch, monitor: switches.disconnects(monitor)),
     )
     yield _gauge(
         "last_sync_timestamp_seconds",
         "When the switch was in sync last after a connection.",
         ["switch"],
-        each(lambda switch, monitor: seen[switch].lastSync),
+        each(lambda switch, monitor: switches.lastSync(monitor)),
     )
     yield _gauge(
         "last_message_timestamp_seconds",

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Any, Union
+from weakref import WeakKeyDictionary
 
 from twisted_ovsdb.events import ProblemFound
 from twisted_ovsdb.lifecycle.factory import OvsdbMonitorFactory
@@ -43,6 +44,7 @@ class Switches:
         self.watch = watch
         self._monitored = monitored
         self._wants = wants
+        self._synced: WeakKeyDictionary[InterfaceMonitor, tuple[float, float]] = WeakKeyDictionary()
 
     @property
     def endpoints(self) -> list[OvsdbMonitorFactory]:
@@ -72,6 +74,20 @@ class Switches:
     def lastMessage(self, monitor: InterfaceMonitor) -> float | None:
         """When the last bytes of a switch came, in seconds since the epoch."""
         return None if monitor.heard is None else self.watch.wallOf(monitor.heard)
+
+    def lastSync(self, monitor: InterfaceMonitor) -> float | None:
+        """When the last session of a switch was in sync, in seconds since the epoch."""
+        moment = monitor._server.syncedAt
+        if moment is None:
+            return None
+        # Not anew at each question: it would be another number each time.
+        if self._synced.get(monitor, (None, 0.0))[0] != moment:
+            self._synced[monitor] = moment, self.watch.wallOf(moment)
+        return self._synced[monitor][1]
+
+    def disconnects(self, monitor: InterfaceMonitor) -> int:
+        """How many sessions of a switch that were in sync have ended."""
+        return monitor._server.outages
 
     def problems(self, monitor: InterfaceMonitor) -> Iterator[ProblemFound]:
         """The problems of a switch that are shown, the oldest first. There may be very many."""
@@ -108,9 +124,9 @@ class Switches:
             "speaking": None if monitor.lock is None else monitor.speaking,
             "since": seen.since,
             "reason": None if inSync else seen.reason,
-            "last_sync": seen.lastSync,
+            "last_sync": self.lastSync(monitor),
             "last_message": self.lastMessage(monitor),
-            "disconnects": seen.disconnects,
+            "disconnects": self.disconnects(monitor),
             "counts": counts,
             "problems": [shownProblem(each) for each in seen.ownProblems],
             "problem_counts": seen.problems,

@@ -48,9 +48,7 @@ class Seen:
     @ivar inSync: whether it was told that the switch is in sync.
     @ivar since: when that changed last, in seconds since the epoch; None before
         the first time.
-    @ivar reason: why its last session ended.
-    @ivar disconnects: how many sessions have ended.
-    @ivar lastSync: when a snapshot was told in full, in seconds since the epoch.
+    @ivar reason: why that was so last: of the end of a session, or of the lock.
     """
 
     def __init__(self) -> None:
@@ -58,8 +56,6 @@ class Seen:
         self.inSync = False
         self.since: float | None = None
         self.reason: str | None = None
-        self.disconnects = 0
-        self.lastSync: float | None = None
         self._problems: Counter[str] = Counter()
         self._own: dict[Problem, ProblemFound] = {}
 
@@ -167,10 +163,8 @@ class Watch:
             seen.counts = countKinds(event.interfaces)
             if not seen.inSync:  # else it was only told again
                 seen.inSync, seen.since = True, wall
-            seen.lastSync = wall
         elif isinstance(event, Disconnected):
             seen.inSync, seen.since = False, wall
             seen.reason = describeReason(event.reason)
-            seen.disconnects += 1
         elif isinstance(event, ProblemEvent):
             seen.noteProblem(event)

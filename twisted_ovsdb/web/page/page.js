@@ -138,8 +138,8 @@ function apply(e, counts = true, rowsToo = true) {
   } else if (!s) changed = true;
   else if (e.problem) applyProblem(e, s, counts, rowsToo);
   else if (e.event === "disconnected" && counts) {
-    if (s.speaking) changed = true; // only the lock, perhaps
-    Object.assign(s, { in_sync: false, since: e.timestamp, reason: e.reason, disconnects: s.disconnects + 1, problem_counts: {} });
+    if (s.speaking) changed = true; // lock?
+    Object.assign(s, { in_sync: false, since: e.timestamp, reason: e.reason, disconnects: s.disconnects + (s.speaking == null), problem_counts: {} });
     dropProblems(e.switch); // nothing is claimed in an outage
   } else if (e.event === "synchronized" && counts) {
     if (!s.in_sync) s.since = e.timestamp;
