@@ -12,12 +12,14 @@ import sys
 from typing import Any
 
 from twisted.internet.task import Clock
+from twisted.logger import capturedLogs, formatEvent
 from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase
 
 from twisted_ovsdb.command import publishing
 from twisted_ovsdb.command.options import Options
 from twisted_ovsdb.command.publishing import SWITCH_INTERVAL, PublishService
+from twisted_ovsdb.lifecycle.service import OvsdbMonitorService
 from twisted_ovsdb.publish.natsstreams import NatsStreams
 from twisted_ovsdb.publish.observer import Publishing
 from twisted_ovsdb.tap import makeService
@@ -105,3 +107,20 @@ class OptionTests(SynchronousTestCase):
         # It asks for no lock before.
         self.assertFalse(found[0].terms.ready(monitored.monitor.switch))
         self.assertIs(monitored.monitor._lock.terms, found[0].terms)
+
+    def test_F114_relieved(self) -> None:
+        """
+        On a unix socket too, other monitors that publish find one that hangs, so no warning
+        says that nobody takes over, as it does with the lock alone.
+        """
+        told = []
+        for words in (["--publish", "nats://h"], ["--lock", "a"]):
+            services: Any = makeService(self.parse(*words, "--endpoint", "unix:/db.sock"))
+            [made] = [each for each in services if isinstance(each, OvsdbMonitorService)]
+            terms: Any = made.factory._settings.lock  # type: ignore[attr-defined]
+            with capturedLogs() as logs:
+                terms.warnOfUnix("unix:/db.sock")
+            told.append([formatEvent(event) for event in logs])
+        [published, [line]] = told
+        self.assertEqual(published, [])
+        self.assertIn("a monitor that hangs keeps lock a, and nobody takes over", line)

@@ -7,8 +7,11 @@ Tests for L{twisted_ovsdb.publish} with a real NATS server.
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest import SkipTest
@@ -24,10 +27,12 @@ from tests.fakes.rows import vm
 from tests.publish.test_contract import PublisherContract, lineAbout
 from tools.broker import PrivateBroker, missing
 from twisted_ovsdb.publish import natsconnection
+from twisted_ovsdb.publish.configuration import configurationOf
 from twisted_ovsdb.publish.credentials import brokerOf
 from twisted_ovsdb.publish.natsstreams import NatsStreams
 from twisted_ovsdb.publish.streampublisher import StreamPublisher
-from twisted_ovsdb.publish.streams import BrokerUnavailable, Stream
+from twisted_ovsdb.publish.streams import BrokerUnavailable, Stream, Write
+from twisted_ovsdb.publish.subjects import eventSubject
 from twisted_ovsdb.publish.trouble import Trouble
 
 CLOCK: Any = reactor
@@ -221,11 +226,36 @@ class RefusedTests(RefusedTestCase):
         await self.until(self.troubles["a"].missing)
         self.assertEqual(
             self.troubles["a"].missing(),
-            "--publish a: OVSDB_EVENTS: maximum messages exceeded",
+            "--publish a: OVSDB_EVENTS: maximum messages exceeded: the stream is full: enlarge"
+            " its max_msgs",
         )
         await deferToThread(_run, lambda: change(100))
         await published
         self.assertIsNone(self.troubles["a"].missing())
+
+    async def test_F116_limits(self) -> None:
+        """
+        Each limit of a stream or an account that ends publishing says what to enlarge.
+        """
+        for changed, account, expected in (
+            ({"max_bytes": 100}, "", "bytes exceeded: the stream is full: enlarge its max_bytes"),
+            ({"max_msg_size": 100}, "", "maximum allowed: enlarge the stream's max_msg_size"),
+            ({}, "max_file: 100", "resource limits exceeded for account: enlarge max_file"),
+            ({}, "max_streams: 1", "maximum number of streams reached: enlarge max_streams"),
+        ):
+            users = "users: [ { user: a, password: a } ]"
+            limits = f"accounts {{ A {{ jetstream: {{ {account} }}, {users} }} }}\nno_auth_user: a"
+            self.broker = PrivateBroker(limits if account else "")
+            self.addCleanup(deferToThread, self.broker.stop)
+            await deferToThread(self.broker.start)
+            await deferToThread(_run, partial(_makeStreams, self.broker.url, changed))
+            streams = self.streams("a")
+            write = Write(Stream.EVENTS, eventSubject("s1"), b"x" * 1000, 0, "a-0")
+            while not self.troubles["a"].missing():
+                await sleep(0.02)
+                if streams.connected:
+                    await self.assertFailure(streams.append(write), BrokerUnavailable)
+            self.assertIn(expected, str(self.troubles["a"].missing()))
 
     async def test_limits(self) -> None:
         """
@@ -313,3 +343,14 @@ def _run(make: Any) -> None:
     import asyncio
 
     asyncio.run(make())
+
+
+async def _makeStreams(url: str, changed: Mapping[str, Any]) -> None:
+    """Make the streams as a monitor does, but with these changes."""
+    import nats
+
+    client = await nats.connect(url)
+    for stream in Stream:
+        wanted = json.dumps({**configurationOf(stream), **changed}).encode()
+        await client.request(f"$JS.API.STREAM.CREATE.{stream.value}", wanted)
+    await client.close()

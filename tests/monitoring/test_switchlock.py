@@ -985,3 +985,13 @@ class UnixTests(MonitorTestCase):
         self.lose()
         warned = [each for each in lines if "is a unix socket" in each.get("log_format", "")]
         self.assertEqual(len(warned), 1)
+
+    def test_relieved(self) -> None:
+        """
+        There is no such warning if other monitors steal the lock of one that hangs.
+        """
+        terms = LockTerms("fleet", "a")
+        terms.relieved = True
+        with capturedLogs() as logs:
+            terms.warnOfUnix("unix:/db.sock")
+        self.assertEqual(logs, [])

@@ -73,6 +73,7 @@ class LockTerms:
     @ivar name: of the lock.
     @ivar ready: says whether this monitor could speak for a switch. While it could not, it does
         not ask for the switch's lock, and gives it back if it is granted.
+    @ivar relieved: whether other monitors steal the lock from one that hangs.
     """
 
     _log = Logger()
@@ -93,6 +94,7 @@ class LockTerms:
         checkLock(name, instance)
         self.name = name
         self.ready = ready
+        self.relieved = False
         self._instance = instance
         self._lines = Sparing("... and {count} more such lines about locks", LINES, now=now)
         self._warned = False
@@ -126,8 +128,8 @@ class LockTerms:
         )
 
     def warnOfUnix(self, source: str) -> None:
-        """Say once what a lock cannot do on a unix socket."""
-        if not self._warned:
+        """Say once what a lock cannot do on a unix socket, if nothing else does it."""
+        if not self._warned and not self.relieved:
             self._warned = True
             self._log.warn(
                 "{source}: is a unix socket, on which ovsdb-server asks nobody for a sign of"

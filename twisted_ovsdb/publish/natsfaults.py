@@ -28,6 +28,16 @@ _MEANINGS: Final[Mapping[str, str]] = {
 }
 """What errors mean, by a part of their text."""
 
+_ENLARGE: Final[Mapping[str, str]] = {
+    "maximum bytes exceeded": "the stream is full: enlarge its max_bytes",
+    "maximum messages exceeded": "the stream is full: enlarge its max_msgs",
+    "message size exceeds maximum allowed": "enlarge the stream's max_msg_size",
+    "insufficient resources": "the server's store is full: enlarge its max_file_store, or the disk",
+    "resource limits exceeded for account": "enlarge max_file of the account",
+    "maximum number of streams reached": "enlarge max_streams of the account; two are needed",
+}
+"""What is too small, by a part of an error's text, which says where."""
+
 
 class ApiError(Exception):
     """
@@ -59,5 +69,8 @@ def reasonOf(fault: BaseException | None) -> str:
     for known, meaning in _MEANINGS.items():
         if known in text.lower():
             return meaning
+    for known, remedy in _ENLARGE.items():
+        if known in text.lower():
+            return printable(f"{text}: {remedy}")
     # The name of an inbox is another one each time; one line is enough.
     return printable(re.sub(r"_inbox\.[\w.*]+", "_INBOX.>", text, flags=re.IGNORECASE))
