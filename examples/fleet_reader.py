@@ -16,8 +16,10 @@ event is missing, it takes what is now again.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
+import socket
 import sys
 from typing import Any
 
@@ -29,6 +31,7 @@ FAULTS = {
     NotFoundError: "no monitor has published here yet: waiting",
     ServiceUnavailableError: "the broker has no JetStream: trying again",
     nats.errors.Error: "the broker refuses us ({}): trying again",
+    socket.gaierror: "the host of {1} cannot be found ({0}): trying again",
 }
 
 
@@ -40,7 +43,8 @@ class Fleet:
     @ivar client: the connection; each one is a client of its own.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, url: str = "") -> None:
+        self._broker = url.rpartition("@")[2]  # without a password
         self.online: dict[tuple[str, ...], Any] = {}
         self.client: Any = None
         self._at = 0  # the last event that was read; 0: take what is now
@@ -106,7 +110,7 @@ class Fleet:
         """Say what is wrong with the broker, once, and begin with another connection."""
         text = FAULTS.get(type(fault), "the broker is lost ({}): trying again")
         if text not in self._said:
-            print(text.format(str(fault) or "no answer"), file=sys.stderr)
+            print(text.format(str(fault) or "no answer", self._broker), file=sys.stderr)
         self._said.add(text)
         if self.client and self.client.is_connected:
             await self.client.close()
@@ -125,7 +129,7 @@ async def _now(js: Any, pattern: str) -> Any:
 async def main(url: str) -> None:
     """Follow, for ever."""
     logging.getLogger("asyncio").setLevel(logging.ERROR)  # it warns whenever TLS ends
-    fleet = Fleet()
+    fleet = Fleet(url)
     while True:
         try:
             fleet.client = await nats.connect(url, error_cb=fleet.failed, allow_reconnect=False)
@@ -137,4 +141,7 @@ async def main(url: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(*sys.argv[1:]))
+    if len(sys.argv) != 2:
+        sys.exit(f"usage: {sys.argv[0]} nats://HOST:PORT")
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(main(sys.argv[1]))

@@ -247,9 +247,29 @@ class ObserverTests(BrokerTestCase):
             [line] = reader.everything.splitlines()
             self.assertNotIn("wrong", line)
             await reader.end("KILL")
-        reader = self.reader("nats://no-such-host.invalid")
-        await reader.line("the broker is lost (")
+        reader = self.reader("nats://me:secret@no-such-host.invalid")
+        await reader.line("the host of no-such-host.invalid cannot be found (")
         self.assertEqual(len(reader.everything.splitlines()), 1)
+        self.assertNotIn("secret", reader.everything)
+
+    async def test_readerUsage(self) -> None:
+        """
+        Without a URL, the reader says in one line how it is started. Ctrl-C ends it without
+        a word.
+        """
+        program = Program(sys.executable, READER)
+        self.addCleanup(program.kill)
+        self.assertEqual(await program.end(), 1)
+        [line] = program.everything.splitlines()
+        self.assertTrue(line.startswith("usage: "), line)
+        self.held = Held()
+        server = MemoryServer()
+        server.addBridge("br-int")
+        connectedFactory(server, publishing(self.observer("first")), source="s1")
+        reader = self.reader()
+        await reader.line("s1 now br-int")
+        self.assertEqual(await reader.end("INT"), 0)
+        self.assertEqual(reader.everything.splitlines(), ["s1 speaker first", "s1 now br-int"])
 
     async def test_readerFirst(self) -> None:
         """
