@@ -14,13 +14,15 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 from unittest import SkipTest
 
 from tests.web.webcase import WebTestCase
 from twisted_ovsdb import OvsdbMonitorFactory
-from twisted_ovsdb.command.gauges import ofFiles
+from twisted_ovsdb.command.gauges import ofBroker, ofFiles, ofPublishing
 from twisted_ovsdb.command.keptevents import KeptEvents
 from twisted_ovsdb.command.stateservice import StateService
+from twisted_ovsdb.publish.observer import PublishingObserver
 from twisted_ovsdb.testing import connectedFactory
 from twisted_ovsdb.web import metrics
 
@@ -43,7 +45,9 @@ class MetricNamesTests(WebTestCase):
         """
         state = StateService(self.mktemp(), 30)
         kept = KeptEvents(self.mktemp(), state, (), False)
-        self.service.more += ofFiles([kept])
+        nowhere: Any = None  # Nothing is published.
+        observer = PublishingObserver(nowhere, "a", lambda switch: None, self.clock)
+        self.service.more += [*ofFiles([kept]), *ofPublishing(observer), ofBroker(lambda: None)]
         return connectedFactory(
             self.server, self.service.watch, source="sw1", problemsAfter=30.0, audit=10.0
         )
@@ -73,12 +77,38 @@ class MetricNamesTests(WebTestCase):
         for name in re.findall(r"^# TYPE (\S+)", self.get("/metrics").text, re.MULTILINE):
             self.assertIn(name.removeprefix("ovsdb_monitor_"), text)
 
+    def test_publishing(self) -> None:
+        """
+        There is a rule for each thing that goes wrong with a fleet: each of its metrics is
+        in a rule and on the dashboard.
+        """
+        rules = (OPERATORS / "alerts.yml").read_text()
+        dashboard = (OPERATORS / "grafana.json").read_text()
+        for name in (
+            "publish_trouble",
+            "publish_lag_seconds",
+            "published_total",
+            "fenced_total",
+            "switch_speaking",
+        ):
+            self.assertIn(f"ovsdb_monitor_{name}", rules)
+            self.assertIn(f"ovsdb_monitor_{name}", dashboard)
+
+    def test_tested(self) -> None:
+        """
+        Each rule has a test.
+        """
+        rules = re.findall(r"alert: (\w+)", (OPERATORS / "alerts.yml").read_text())
+        tests = (OPERATORS / "alerts-test.yml").read_text()
+        untested = [rule for rule in rules if f"alertname: {rule}\n" not in tests]
+        self.assertEqual(untested, [])
+
     def test_dashboard(self) -> None:
         """
         The dashboard is JSON, and each panel asks for something.
         """
         dashboard = json.loads((OPERATORS / "grafana.json").read_text())
-        self.assertEqual(len({panel["id"] for panel in dashboard["panels"]}), 10)
+        self.assertEqual(len({panel["id"] for panel in dashboard["panels"]}), 15)
         for panel in dashboard["panels"]:
             for target in panel["targets"]:
                 self.assertIn("ovsdb_monitor_", target["expr"])

@@ -37,6 +37,7 @@ from twisted_ovsdb.openvswitch.views import behindViews
 
 if TYPE_CHECKING:
     from twisted_ovsdb.command.publishing import PublishService
+    from twisted_ovsdb.web.gauge import Gauge
     from twisted_ovsdb.web.service import WebService
 
 __all__ = ["Options", "makeService", "standardErrorLog"]
@@ -75,7 +76,7 @@ def makeService(options: Options) -> IService:
         web.monitored += monitored
         if publisher is not None:
             web.checks.append(publisher.missing)
-            web.more += publisher.gauges()
+            web.more += [*publisher.gauges(), _ofBroker(publisher)]
     for each, observer in zip(files, observers[len(options["observers"]) :], strict=False):
         each.replay = partial(_replay, monitored, observer)
         each.replayOf = partial(_replayOf, monitored, observer)
@@ -103,6 +104,13 @@ def _publisher(options: Options, services: MultiService) -> PublishService | Non
     made.terms.relieved = True  # It listens to the signs of life of others.
     services.addService(made)
     return made
+
+
+def _ofBroker(publisher: PublishService) -> Gauge:
+    # Only now: few need it.
+    from twisted_ovsdb.command.gauges import ofBroker
+
+    return ofBroker(publisher.missing)
 
 
 def _web(

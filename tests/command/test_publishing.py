@@ -23,6 +23,7 @@ from twisted_ovsdb.lifecycle.service import OvsdbMonitorService
 from twisted_ovsdb.publish.natsstreams import NatsStreams
 from twisted_ovsdb.publish.observer import Publishing
 from twisted_ovsdb.tap import makeService
+from twisted_ovsdb.web.service import WebService
 
 
 class OptionTests(SynchronousTestCase):
@@ -107,6 +108,18 @@ class OptionTests(SynchronousTestCase):
         # It asks for no lock before.
         self.assertFalse(found[0].terms.ready(monitored.monitor.switch))
         self.assertIs(monitored.monitor._lock.terms, found[0].terms)
+
+    def test_trouble(self) -> None:
+        """
+        With --http, a metric says that nothing can be published now.
+        """
+        services: Any = makeService(self.parse("--publish", "nats://h", "--http", "0"))
+        [web] = [each for each in services if isinstance(each, WebService)]
+        [trouble] = [each for each in web.more if each.name == "publish_trouble"]
+        self.assertEqual(list(trouble.samples()), [((), 1)])
+        [publisher] = [each for each in services if isinstance(each, PublishService)]
+        self.patch(publisher._streams, "_connection", publisher)
+        self.assertEqual(list(trouble.samples()), [((), 0)])
 
     def test_F114_relieved(self) -> None:
         """

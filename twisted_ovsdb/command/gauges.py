@@ -78,6 +78,20 @@ def ofPublishing(observer: PublishingObserver) -> list[Gauge]:
     ]
 
 
+def ofBroker(missing: Callable[[], str | None]) -> Gauge:
+    """
+    Make the metric that says whether something can be published.
+
+    @param missing: why nothing can be published now; None if it can.
+    """
+    return Gauge(
+        "publish_trouble",
+        "Whether nothing can be published to the broker now (1).",
+        [],
+        lambda: [((), missing() is not None)],
+    )
+
+
 def _gauge(name: str, help: str, values: Callable[[], Iterable[tuple[str, float]]]) -> Gauge:
     def samples() -> Samples:
         return (((file,), value) for file, value in values())
