@@ -56,7 +56,7 @@ class Fleet:
         """Follow events, until one is missing or the connection is lost."""
         end = (await js.stream_info("OVSDB_EVENTS")).state.last_seq
         if not 0 < self._at <= end:
-            await self._take(js, end)
+            await self._take(js)
         at = ConsumerConfig(deliver_policy=DeliverPolicy.BY_START_SEQUENCE, opt_start_seq=self._at)
         events = await js.subscribe("ovsdb.event.*", ordered_consumer=True, config=at)
         self._said.clear()
@@ -78,10 +78,12 @@ class Fleet:
             self._at = number
         await events.unsubscribe()  # an error, if the connection is lost
 
-    async def _take(self, js: Any, end: int) -> None:
+    async def _take(self, js: Any) -> None:
         """Take what is now. What is beyond the end is of a stream that no longer exists."""
         self._at, self.online, self._objects = 0, {}, {}
-        self._last = {k[0]: v async for k, v in _now(js, "ovsdb.now.*") if v["sequence"] <= end}
+        found = {key[0]: value async for key, value in _now(js, "ovsdb.now.*")}
+        state = (await js.stream_info("OVSDB_EVENTS", subjects_filter="ovsdb.event.*")).state
+        self._last = {k: v for k, v in found.items() if v["sequence"] <= state.last_seq}
         for value in self._last.values():
             if not value["forgotten"]:
                 print(value["switch"], "speaker", value["instance"], flush=True)
@@ -91,7 +93,9 @@ class Fleet:
                 if value["event"] != "offline":
                     self.online[key] = value["interface"]
                     print(value["switch"], "now", value["interface"]["name"], flush=True)
-        self._at = min((value["sequence"] for value in self._last.values()), default=1)
+        # Of a switch that has no checkpoint, all events count.
+        new = {subject.split(".")[2] for subject in state.subjects or ()} - self._last.keys()
+        self._at = 1 if new else min((v["sequence"] for v in self._last.values()), default=1)
 
     def _fold(self, switch: str, number: int, line: dict[str, Any]) -> None:
         """Add an event, if it is newer than its object."""

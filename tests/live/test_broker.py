@@ -196,7 +196,7 @@ class RefusedTests(RefusedTestCase):
             await client.jetstream().add_stream(**stream)  # type: ignore[arg-type]
             await client.close()
 
-        await deferToThread(_run, make)
+        await deferToThread(inLoop, make)
         self.assertEqual(
             await self.refused("a"),
             "--publish a: stream OVSDB_EVENTS has discard old, and needs new",
@@ -221,7 +221,7 @@ class RefusedTests(RefusedTestCase):
         self.publishers.append(publisher)
         told = await publisher.read("s1")
         await publisher.takeOver(told, [lineAbout("online", vm(1))], lambda: None)
-        await deferToThread(_run, lambda: change(1))
+        await deferToThread(inLoop, lambda: change(1))
         published = publisher.publish("s1", [lineAbout("online", vm(2))])
         await self.until(self.troubles["a"].missing)
         self.assertEqual(
@@ -229,7 +229,7 @@ class RefusedTests(RefusedTestCase):
             "--publish a: OVSDB_EVENTS: maximum messages exceeded: the stream is full: enlarge"
             " its max_msgs",
         )
-        await deferToThread(_run, lambda: change(100))
+        await deferToThread(inLoop, lambda: change(100))
         await published
         self.assertIsNone(self.troubles["a"].missing())
 
@@ -248,7 +248,7 @@ class RefusedTests(RefusedTestCase):
             self.broker = PrivateBroker(limits if account else "")
             self.addCleanup(deferToThread, self.broker.stop)
             await deferToThread(self.broker.start)
-            await deferToThread(_run, partial(_makeStreams, self.broker.url, changed))
+            await deferToThread(inLoop, partial(makeStreams, self.broker.url, changed))
             streams = self.streams("a")
             write = Write(Stream.EVENTS, eventSubject("s1"), b"x" * 1000, 0, "a-0")
             while not self.troubles["a"].missing():
@@ -339,13 +339,14 @@ class _Ssh(Protocol):
         transport.loseConnection()
 
 
-def _run(make: Any) -> None:
+def inLoop(make: Any) -> None:
+    """Run a coroutine with the client, in another thread."""
     import asyncio
 
     asyncio.run(make())
 
 
-async def _makeStreams(url: str, changed: Mapping[str, Any]) -> None:
+async def makeStreams(url: str, changed: Mapping[str, Any]) -> None:
     """Make the streams as a monitor does, but with these changes."""
     import nats
 

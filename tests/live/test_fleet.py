@@ -18,7 +18,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.threads import deferToThread
 
 from tests.fakes.documented import CHECKOUT
-from tests.live.test_broker import CLOCK, BrokerTestCase, sleep
+from tests.live.test_broker import CLOCK, BrokerTestCase, inLoop, makeStreams, sleep
 from tests.test_examples import Program
 from tools.broker import PrivateBroker
 from twisted_ovsdb.publish import nowwriter
@@ -251,6 +251,35 @@ class ObserverTests(BrokerTestCase):
         await reader.line("the host of no-such-host.invalid cannot be found (")
         self.assertEqual(len(reader.everything.splitlines()), 1)
         self.assertNotIn("secret", reader.everything)
+
+    async def test_readerNoCheckpoint(self) -> None:
+        """
+        Of a switch that has no checkpoint yet, a reader takes all events, also those that
+        are before the checkpoints of others.
+        """
+
+        async def publish() -> None:
+            await makeStreams(self.broker.url, {})
+            client = await nats.connect(self.broker.url)
+            js = client.jetstream()
+            for switch in ("new", "old"):
+                interface = {"uuid": "u", "name": f"tap-{switch}"}
+                lines = (
+                    {"event": "started", "resumed": False, "switch": switch, "instance": "a"},
+                    {"event": "online", "interface": interface, "switch": switch},
+                )
+                await js.publish(
+                    f"ovsdb.event.{switch}",
+                    "\n".join(map(json.dumps, lines)).encode(),
+                    headers={"Nats-Msg-Id": f"{switch}-0", "Ovsdb-Previous": "0"},
+                )
+            checkpoint = {"sequence": 2, "id": "old-0", "switch": "old", "instance": "a"}
+            checkpoint |= {"since": 2, "forgotten": False}
+            await js.publish("ovsdb.now.old", json.dumps(checkpoint).encode())
+            await client.close()
+
+        await deferToThread(inLoop, publish)
+        await self.reader().line("new online tap-new")
 
     async def test_readerUsage(self) -> None:
         """
