@@ -65,6 +65,7 @@ class OptionTests(SynchronousTestCase):
         self.assertEqual(self.parse("--publish", "nats://h")["lock"], "ovsdb_monitor")
         self.assertEqual(self.parse("--publish", "nats://h", "--lock", "a")["lock"], "a")
         self.assertIsNone(self.parse()["lock"])
+        self.assertIn("default with --publish: ovsdb_monitor", " ".join(str(Options()).split()))
 
     def test_missing(self) -> None:
         """

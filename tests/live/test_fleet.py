@@ -11,13 +11,14 @@ from __future__ import annotations
 import importlib.util
 import json
 import sys
+from functools import partial
 from typing import Any
 
 import nats
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.threads import deferToThread
 
-from tests.fakes.documented import CHECKOUT
+from tests.fakes.documented import CHECKOUT, blocks
 from tests.live.test_broker import CLOCK, BrokerTestCase, inLoop, makeStreams, sleep
 from tests.test_examples import Program
 from tools.broker import PrivateBroker
@@ -65,6 +66,65 @@ class Held:
 
     def stealLock(self) -> None:
         """See C{LockedMonitor}."""
+
+
+def _documented(begin: str) -> str:
+    """A block of docs/fleet.rst that begins with this text."""
+    page = CHECKOUT / "docs" / "fleet.rst"
+    [found] = [each.text for each in blocks(page) if each.text.startswith(begin)]
+    return found
+
+
+class RightsTests(BrokerTestCase):
+    """
+    A reader that has only the rights that docs/fleet.rst names.
+    """
+
+    configuration = _documented("authorization {").replace(
+        "users: [", 'users: [ { user: "all", password: "secret" }', 1
+    )
+
+    async def test_reader(self) -> None:
+        """
+        It sees what is now and what happens, and cannot remove a stream or publish.
+        """
+        url = self.broker.url.replace("//", "//all:secret@")
+        await deferToThread(inLoop, partial(makeStreams, url, {}))
+        observer = PublishingObserver(
+            StreamPublisher(self.streams("a", user="all", password="secret"), "a", CLOCK),
+            "a",
+            lambda switch: Held(),
+            CLOCK,
+        )
+        self.addCleanup(observer.close)
+        server = MemoryServer()
+        server.addBridge("br-int")
+        connectedFactory(server, publishing(observer), source="s1")
+        await self.until(lambda: observer.published["acknowledged"] >= 3)
+        reading = self.broker.url.replace("//", "//reader:secret@")
+        reader = Program(sys.executable, READER, reading)
+        self.addCleanup(reader.kill)
+        await reader.line("br-int")
+        server.addPort("br-int", "tap1", iface_id="vm-1", ofport=1)
+        await reader.line("s1 online tap1")
+        self.assertNotIn("the broker", reader.everything)
+
+        async def harm() -> None:
+            client = await nats.connect(reading, error_cb=denied)
+            for subject in ("$JS.API.STREAM.DELETE.OVSDB_NOW", "ovsdb.event.s1"):
+                await client.publish(subject, b"")
+            await client.flush()
+            await client.close()
+
+        faults: list[str] = []
+
+        async def denied(fault: Exception) -> None:
+            faults.append(str(fault).lower())
+
+        await deferToThread(inLoop, harm)
+        self.assertEqual(len(faults), 2)
+        for fault in faults:
+            self.assertIn("permissions violation for publish", fault)
 
 
 class ObserverTests(BrokerTestCase):

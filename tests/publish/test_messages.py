@@ -16,6 +16,7 @@ from twisted.internet.task import Clock
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.fakes.documented import CHECKOUT, blocks
 from tests.fakes.rows import vm
 from twisted_ovsdb.events import (
     Cause,
@@ -120,6 +121,17 @@ class ConfigurationTests(SynchronousTestCase):
             self.assertIsNone(problemOf(stream, ours))
             more = {"num_replicas": 3, "max_bytes": 10**9, "storage": "memory", "mirror": None}
             self.assertIsNone(problemOf(stream, {**ours, **more}))
+
+    def test_documented(self) -> None:
+        """
+        The streams that docs/fleet.rst shows are those that a monitor makes.
+        """
+        page = CHECKOUT / "docs" / "fleet.rst"
+        shown = [json.loads(each.text) for each in blocks(page) if each.text.startswith("{\n")]
+        self.assertEqual([each["name"] for each in shown], [each.value for each in Stream])
+        for stream, found in zip(Stream, shown, strict=True):
+            self.assertEqual(found, configurationOf(stream))
+            self.assertIsNone(problemOf(stream, found))
 
     def test_F117_wrong(self) -> None:
         """

@@ -175,14 +175,15 @@ class Options(usage.Options):
             None,
             None,
             "Tell what happens only while this monitor has this lock of the switch, and stand by"
-            " otherwise: several monitors speak as one. Letters, digits and underscores.",
+            " otherwise: several monitors speak as one. Letters, digits and underscores (default"
+            f" with --publish: {arguments.PUBLISH_LOCK}; otherwise there is none).",
         ],
         [
             "instance",
             None,
             None,
-            "With --lock or --publish: names this monitor among those that share the switches"
-            " (default: the host's name and the number of the process).",
+            "With --lock or --publish: names this monitor among those that share the switches;"
+            " each needs another name (default: the host's name and the number of the process).",
         ],
         [
             "fleet",
