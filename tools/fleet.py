@@ -139,6 +139,8 @@ class Scene:
             switch = PrivateOpenVSwitch(tcp=True)
             self._cleanup.callback(switch.stop)
             switch.start()
+            # As each host has one: it is the key of the switch in the broker.
+            switch.vsctl("set", "Open_vSwitch", ".", f"external_ids:system-id=switch-{number}")
             switch.vsctl("add-br", "br-int")
             self._switches[f"switch {number}"] = switch
             self.say(f"switch {number} is tcp:127.0.0.1:{switch.port}, with the bridge br-int")
@@ -231,9 +233,9 @@ class Scene:
     def _see(self, line: str) -> None:
         """Say in plain words what the reader saw."""
         self._heardReader = True
-        for name, switch in self._switches.items():
+        for name in self._switches:
             key, _, rest = line.partition(" ")
-            if key == f"tcp:127.0.0.1:{switch.port}":
+            if key == name.replace(" ", "-"):
                 event, _, what = rest.partition(" ")
                 if event == "speaker":
                     self._speaks(name, what)

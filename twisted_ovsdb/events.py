@@ -80,11 +80,19 @@ class SwitchIdentity:
     @ivar system_id: C{system-id}, None if the switch has none.
     @ivar hostname: C{hostname}, None if the switch has none.
     @ivar address: of a switch that connected to a listener, from where.
+    @ivar row: the UUID of its row in that table, if it has no system-id, and connected to
+        a listener or is shared by several monitors (C{lock}).
     """
 
     system_id: str | None = None
     hostname: str | None = None
     address: str | None = None
+    row: str | None = None
+
+    @property
+    def key(self) -> str | None:
+        """What to key by, wherever the switch is reached; None if the identity has nothing."""
+        return self.system_id or self.row
 
 
 UNIDENTIFIED: Final = SwitchIdentity()
@@ -107,10 +115,10 @@ class SwitchEvent:
     @property
     def switch(self) -> str:
         """
-        What to key by: the system-id of the switch if that is known, else
+        What to key by: the L{key <SwitchIdentity.key>} of its identity, else
         C{source}. It stays the same when the switch connects again.
         """
-        return self.identity.system_id or self.source
+        return self.identity.key or self.source
 
     @property
     def system_id(self) -> str | None:

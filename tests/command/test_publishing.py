@@ -67,6 +67,15 @@ class OptionTests(SynchronousTestCase):
         self.assertIsNone(self.parse()["lock"])
         self.assertIn("default with --publish: ovsdb_monitor", " ".join(str(Options()).split()))
 
+    def test_identify(self) -> None:
+        """
+        What is published is keyed by the switch, and not by how its endpoint is written.
+        """
+        published = self.parse("--publish", "nats://h", "--endpoint", "unix:/db.sock")
+        self.assertTrue(published["identify"])
+        self.assertFalse(self.parse()["identify"])
+        self.assertTrue(self.parse("--identify")["identify"])
+
     def test_missing(self) -> None:
         """
         Without nats-py, the command says what to install.

@@ -72,7 +72,7 @@ class Failover:
                 monitor = FleetMonitor(f"m{number}", scene.folder, scene.broker.url, endpoints)
                 scene.monitors.append(monitor)
                 monitor.start()
-            await self._spoken({part(e): ("", 0.0) for e in endpoints})
+            await self._spoken({part(s.key): ("", 0.0) for s in scene.switches})
             for fault in ("kill -9", "SIGSTOP"):
                 while min(len(self.found[fault, w]) for w in ("tcp", "unix")) < self._samples:
                     # The other one must be up and in sync.

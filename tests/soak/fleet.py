@@ -111,7 +111,7 @@ class Fleet:
                 endpoint = f"tcp:127.0.0.1:{proxy.port}"
             endpoints.append(endpoint)
             rng = random.Random(self._rng.random())
-            self._truths[part(endpoint)] = Truth(switch.unix, rng, self._pace)
+            self._truths[part(switch.key)] = Truth(switch.unix, rng, self._pace)
         for number in range(3):
             proxy = Proxy(self._reactor, self._scene.broker.port, self._rng)
             self._brokers.append(proxy)

@@ -30,6 +30,7 @@ class FleetSwitch(PrivateOpenVSwitch):
     An ovsdb-server without an ovs-vswitchd.
 
     @ivar tcp: the port on which it probes its clients; None: it has none.
+    @ivar key: its system-id, which begins with C{tcp} or C{unix}.
     """
 
     def __init__(self, tcp: bool, probe: int | None = None) -> None:
@@ -39,13 +40,14 @@ class FleetSwitch(PrivateOpenVSwitch):
         """
         super().__init__(tcp=False, vswitchd=False)
         self.tcp = freePort() if tcp else None
+        self.key = f"{'tcp' if tcp else 'unix'}:{self.folder.name}"
         self._probe = probe
 
     def start(self) -> None:
         """Make an empty database and start the server."""
         self.createDatabase()
         self.startServer("--remote=db:Open_vSwitch,Open_vSwitch,manager_options")
-        self.vsctl("init")
+        self.vsctl("set", "Open_vSwitch", ".", f'external_ids:system-id="{self.key}"')
         if self.tcp is not None:
             self.vsctl("set-manager", f"ptcp:{self.tcp}:127.0.0.1")
             if self._probe is not None:

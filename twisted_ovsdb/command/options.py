@@ -87,7 +87,7 @@ class Options(usage.Options):
             "identify",
             None,
             "Ask each switch for its identity: events then have its system_id and hostname"
-            " (always on with --listen).",
+            " (always on with --listen and --publish).",
         ],
         [
             "bridges",
@@ -249,7 +249,7 @@ class Options(usage.Options):
             None,
             None,
             "Publish events to NATS JetStream: nats://HOST[:PORT], or tls://HOST[:PORT]. Several"
-            " monitors with the same switches publish as one.",
+            " monitors with the same switches publish as one. This includes --identify.",
         ],
         [
             "publish-credentials",
@@ -413,6 +413,8 @@ class Options(usage.Options):
             from twisted_ovsdb.command import publishing
 
             self["publish"] = publishing.broker(self["publish"], self["publish-credentials"])
+        # For a broker, two switches at the same unix socket of two hosts are two.
+        self["identify"] = bool(self["identify"] or self["publish"] is not None)
         self["rules"] = arguments.rules(self["rules"], self["bridge-names"])
         self["bridges"] = bool(self["bridges"] or self["bridge-patterns"] or self["once"])
         self["method"] = arguments.method(self["method"])

@@ -11,6 +11,7 @@ to the session.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import Final
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -35,6 +36,11 @@ from twisted_ovsdb.openvswitch.classify import ClassificationRules
 from twisted_ovsdb.openvswitch.known import Changes, KnownSwitch
 from twisted_ovsdb.openvswitch.problems import Problems
 from twisted_ovsdb.openvswitch.rows import TABLE
+
+NO_ROW: Final = (
+    "{switch}: its Open_vSwitch table is empty, so nobody knows which switch it is, and this"
+    " monitor stands by"
+)
 
 
 class MonitoredServer:
@@ -222,6 +228,9 @@ class MonitoredServer:
         if self.lock is None:
             self._present.session += 1
             self._present.inSync = True
+        elif self.known.unknown:
+            # Its source may lead other monitors to other switches.
+            self.lock.terms.warn(NO_ROW, self._present.switch)
         elif self.session is not None:
             self.lock.begin(self.session.protocol, self._database)
         if self.session is not None:

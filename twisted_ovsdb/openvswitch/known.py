@@ -136,6 +136,11 @@ class KnownSwitch:
         return self._topology is not None
 
     @property
+    def unknown(self) -> bool:
+        """Whether the switch was asked who it is, and has nothing by which it is known."""
+        return self._identify and self.present.identity.key is None
+
+    @property
     def torn(self) -> Mapping[str, tuple[str, ...]]:
         """By UUID, the interfaces that are on more than one bridge, and these bridges."""
         return {} if self._topology is None else self._topology.torn
@@ -246,14 +251,16 @@ class KnownSwitch:
 
     def _identityIn(self, rows: Mapping[str, Row | None]) -> tuple[str, SwitchIdentity]:
         """The key of the switch, and its identity, in the only row of its Open_vSwitch table."""
-        identity, known = UNIDENTIFIED, "" if self.address is not None else self.present.source
+        identity, dialled = UNIDENTIFIED, self.address is not None
         for uuid, row in rows.items() if self._identify else ():
             if row is not None:
                 # A server may not have this column.
                 ids: Any = row.get(IDENTITY_COLUMN, EMPTY)
                 identity = identityOf(ids)
-                known = known or uuid
-        return identity.system_id or known, attrs.evolve(identity, address=self.address)
+                if identity.system_id is None and (dialled or self.present.exclusive):
+                    identity = attrs.evolve(identity, row=uuid)
+        key = identity.key or ("" if dialled else self.present.source)
+        return key, attrs.evolve(identity, address=self.address)
 
     def _identityChanged(self, changes: Mapping[str, Row | None]) -> Changes:
         switch, identity = self._identityIn({**self._switches.rows, **changes})

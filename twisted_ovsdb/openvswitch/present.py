@@ -48,8 +48,8 @@ class Present:
 
     @property
     def switch(self) -> str:
-        """The key of the switch: its system-id if that is known, else the source."""
-        return self.identity.system_id or self.source
+        """The key of the switch: that of its identity, else the source."""
+        return self.identity.key or self.source
 
     def interfaces(self) -> tuple[OvsInterface, ...]:
         """Every interface that has a kind."""

@@ -173,6 +173,8 @@ _OF_INTERFACES: Final = ("online", "changed", "offline", BEGUN)
 
 def _online(interface: OvsInterface, value: Mapping[str, Any]) -> InterfaceOnline:
     identity = SwitchIdentity(*map(value.get, ("system_id", "hostname", "address")))
+    if identity.key is None and value["switch"] != value["source"]:
+        identity = attrs.evolve(identity, row=value["switch"])
     return InterfaceOnline(interface, Cause.RESYNC, value["source"], identity=identity)
 
 
