@@ -98,7 +98,9 @@ class OvsdbMonitorFactory(OvsdbClientFactory[InterfaceMonitor]):
         @param identify: whether the identity of the switch is monitored too, in
             its Open_vSwitch table. Each event then has C{system_id} and
             C{hostname}, and when the system-id changes, this is an outage in
-            which no interface survives.
+            which no interface survives. With C{lock}, a switch without a system-id
+            is known by the UUID of its row there, and while there is none, this
+            monitor stands by.
         @param leaderOnly: whether a member of a cluster that does not lead it
             is left.
         @param members: how many servers the connector tries one after

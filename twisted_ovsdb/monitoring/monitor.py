@@ -134,7 +134,7 @@ class InterfaceMonitor:
 
     @property
     def switch(self) -> str:
-        """The key of the switch: its system-id if that is known, else C{source}."""
+        """The key of the switch: that of its identity if it has one, else C{source}."""
         return self._present.switch
 
     @property
