@@ -23,6 +23,7 @@ from twisted_ovsdb.lifecycle.service import OvsdbMonitorService
 from twisted_ovsdb.publish.natsstreams import NatsStreams
 from twisted_ovsdb.publish.observer import Publishing
 from twisted_ovsdb.tap import makeService
+from twisted_ovsdb.testing import MemoryServer, RecordingObserver, connectedFactory
 from twisted_ovsdb.web.service import WebService
 
 
@@ -147,3 +148,24 @@ class OptionTests(SynchronousTestCase):
         [published, [line]] = told
         self.assertEqual(published, [])
         self.assertIn("a monitor that hangs keeps lock a, and nobody takes over", line)
+
+    def test_twoEndpoints(self) -> None:
+        """
+        Of two endpoints that lead to one switch, the one that has the lock is asked: when it
+        is lost, the other one takes over.
+        """
+        self.patch(publishing, "_reactor", Clock)
+        broker = publishing.broker("nats://h", None, {})
+        assert broker is not None
+        service = PublishService(broker, "a", "fleet")
+        server = MemoryServer()
+        factories = [
+            connectedFactory(server, RecordingObserver(), source=each, identify=True, lock="fleet")
+            for each in ("tcp:10.0.0.1:6640", "unix:/db.sock")
+        ]
+        service.monitored += factories
+        for _ in factories:
+            server.advance(5)
+            [speaker] = [each for each in factories if each.speaking]
+            self.assertIs(service._monitorOf(speaker.monitor.switch), speaker.monitor)
+            speaker.stop()

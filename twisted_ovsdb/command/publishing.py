@@ -27,6 +27,7 @@ from twisted_ovsdb.lifecycle.factory import OvsdbMonitorFactory
 from twisted_ovsdb.lifecycle.listener import OvsdbListenerFactory
 from twisted_ovsdb.monitoring.lockterms import LockTerms
 from twisted_ovsdb.monitoring.monitor import InterfaceMonitor
+from twisted_ovsdb.monitoring.standing import Standing
 from twisted_ovsdb.publish.credentials import Broker, brokerOf
 from twisted_ovsdb.publish.natsconnection import MISSING
 from twisted_ovsdb.publish.natsstreams import NatsStreams
@@ -161,15 +162,19 @@ class PublishService(Service):
                     yield monitor.switch, monitor
 
     def _monitorOf(self, switch: str) -> Any:
+        """The monitor of a switch: of several, by several endpoints, the one with the lock."""
+        found: list[InterfaceMonitor] = []
         for each in self.monitored:
-            found: InterfaceMonitor | None
-            if isinstance(each, OvsdbMonitorFactory):
-                found = each.monitor if each.monitor.switch == switch else None
-            else:
-                found = each.monitors.get(switch)
-            if found is not None:
-                return found
-        return None
+            if isinstance(each, OvsdbListenerFactory):
+                found += filter(None, [each.monitors.get(switch)])
+            elif each.monitor.switch == switch:
+                found.append(each.monitor)
+        return max(found, key=_holds, default=None)
+
+
+def _holds(monitor: InterfaceMonitor) -> bool:
+    lock = monitor._lock
+    return lock is not None and lock.standing in (Standing.GRANTED, Standing.SPEAKING)
 
 
 def _reactor() -> Any:
