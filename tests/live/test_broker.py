@@ -239,7 +239,7 @@ class RefusedTests(RefusedTestCase):
         """
         for changed, account, expected in (
             ({"max_bytes": 100}, "", "bytes exceeded: the stream is full: enlarge its max_bytes"),
-            ({"max_msg_size": 100}, "", "maximum allowed: enlarge the stream's max_msg_size"),
+            ({"max_msg_size": 100}, "", "has max_msg_size 100, and needs none, or 524288"),
             ({}, "max_file: 100", "resource limits exceeded for account: enlarge max_file"),
             ({}, "max_streams: 1", "maximum number of streams reached: enlarge max_streams"),
         ):
