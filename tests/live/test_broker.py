@@ -161,6 +161,48 @@ class NatsTests(BrokerTestCase):
 
         await self.until(answers)
 
+    async def test_F115_stuck(self) -> None:
+        """
+        A connection that the client has given up without saying so, because it waits for a peer
+        that reads nothing, is replaced.
+        """
+        streams = self.streams("a")
+        await streams.available()
+        real: Any = streams._connection
+        abandoned: list[object] = []
+
+        class Stuck:
+            closed = True
+
+            def abandon(self) -> None:
+                abandoned.append(self)
+
+        stuck: Any = Stuck()
+        streams._connection = stuck
+        streams.beat("0a a")
+        self.assertEqual(self.troubles["a"].missing(), "--publish a: the connection was lost")
+        await streams.available()
+        self.assertEqual(abandoned, [stuck])
+        self.assertIsNone(self.troubles["a"].missing())
+        assert streams._loop is not None
+        await streams._loop.run(real.close())
+        self.assertTrue(streams.connected)
+
+    async def test_F120_removed(self) -> None:
+        """
+        A stream that is removed while monitors run is made again.
+        """
+        streams = self.streams("a")
+        await streams.available()
+        await deferToThread(inLoop, partial(_remove, self.broker.url, "OVSDB_NOW"))
+        self.patch(natsconnection, "ATTEMPT", 1.0)
+        write = Write(Stream.NOW, "ovsdb.now.s1", b"{}", 0)
+        await self.assertFailure(streams.append(write), BrokerUnavailable)
+        await self.until(lambda: self.troubles["a"].missing())
+        streams.beat("0a a")
+        await self.until(lambda: self.troubles["a"].missing() is None)
+        self.assertGreater(await streams.append(write), 0)
+
     def names(self, interfaces: Any) -> Any:
         """For the contract."""
         return interfaces
@@ -354,4 +396,12 @@ async def makeStreams(url: str, changed: Mapping[str, Any]) -> None:
     for stream in Stream:
         wanted = json.dumps({**configurationOf(stream), **changed}).encode()
         await client.request(f"$JS.API.STREAM.CREATE.{stream.value}", wanted)
+    await client.close()
+
+
+async def _remove(url: str, stream: str) -> None:
+    import nats
+
+    client = await nats.connect(url)
+    await client.jetstream().delete_stream(stream)
     await client.close()

@@ -28,6 +28,8 @@ from twisted_ovsdb.events import (
 from twisted_ovsdb.publish.configuration import configurationOf, problemOf, versionProblem
 from twisted_ovsdb.publish.credentials import brokerOf
 from twisted_ovsdb.publish.messages import Checkpoint, Lines, lineIn, objectOf, sequenceIn
+from twisted_ovsdb.publish.natsmessages import PREVIOUS, storedOf
+from twisted_ovsdb.publish.picture import Latest
 from twisted_ovsdb.publish.silence import BEAT, SILENT, Silence
 from twisted_ovsdb.publish.streams import Stream
 from twisted_ovsdb.publish.subjects import LONGEST, part
@@ -105,6 +107,24 @@ class LineTests(SynchronousTestCase):
         self.assertEqual(value.token, "t")
         for payload in (b"", b"[]", b"{}", b'{"sequence":"1"}', b"\xff"):
             self.assertIsNone(Checkpoint.parse(payload))
+        for wrong in (10**30, -1, True, 1.0):
+            payload = json.dumps({**json.loads(value.payload()), "sequence": wrong}).encode()
+            self.assertIsNone(Checkpoint.parse(payload), wrong)
+            self.assertEqual(sequenceIn(payload), 0)
+
+    def test_foreign(self) -> None:
+        """
+        Numbers that nobody of ours writes stop nothing: a time that is too large, and a
+        predecessor that is none.
+        """
+        text = self.lines.of(InterfaceOnline(vm(1), Cause.UPDATE, "s1"), NOW).text
+        later = json.dumps({**json.loads(text), "timestamp": 10**400}).encode()
+        found = Latest.parse(later, 17)
+        assert found is not None
+        self.assertEqual((found.interface, found.timestamp), (vm(1), 0.0))
+        for previous in ("\u00b2", "9" * 5000, "x", "", "-1"):
+            stored = storedOf("ovsdb.event.s1", 3, b"", {PREVIOUS: previous})
+            self.assertEqual(stored.previous, 0)
 
 
 class ConfigurationTests(SynchronousTestCase):
@@ -221,8 +241,30 @@ class CredentialTests(SynchronousTestCase):
         """
         What is no broker is refused.
         """
-        for text in ("h", "http://h", "nats://", "nats://h:x", "nats://h/y", ""):
+        for text in ("h", "http://h", "nats://", "nats://h:x", "nats://h/y", "", "nats://h:0"):
             self.assertRaises(ValueError, brokerOf, text, None, {})
+
+    def test_F118_secretsInURLs(self) -> None:
+        """
+        A password or a token with characters that a URL cannot have is refused, and no part
+        of it is shown, or taken for the host.
+        """
+        for text in (
+            "nats://user:secr\uff1aet@127.0.0.1:4222",
+            "nats://secret#@host:1",
+            "nats://se?cret@host",
+            "nats://user:12345#67@h",
+            "nats://secret secret",
+        ):
+            refused = self.assertRaises(ValueError, brokerOf, text, None, {})
+            self.assertRegex(str(refused), "^(must be nats://HOST|has a wrong port)")
+            for part_ in ("secr", "cret", "123"):
+                self.assertNotIn(part_, str(refused))
+        path = self.mktemp()
+        with open(path, "wb") as file:
+            file.write(b"\xffsecret")
+        refused = self.assertRaises(ValueError, brokerOf, "nats://h", path, {})
+        self.assertEqual(str(refused), "is no text in UTF-8")
 
 
 class Standby:
