@@ -27,7 +27,11 @@ import nats
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from nats.js.errors import NotFoundError, ServiceUnavailableError
 
-FAULTS = {
+FOREIGN_FAULTS = (json.JSONDecodeError, KeyError, TypeError)
+FOREIGN = "what is in the streams is not a monitor's ({}): trying again"
+
+FAULTS: dict[type[Exception], str] = {
+    **dict.fromkeys(FOREIGN_FAULTS, FOREIGN),
     NotFoundError: "no monitor has published here yet: waiting",
     ServiceUnavailableError: "the broker has no JetStream: trying again",
     nats.errors.Error: "the broker refuses us ({}): trying again",
@@ -125,7 +129,7 @@ async def _now(js: Any, pattern: str) -> Any:
     each = ConsumerConfig(deliver_policy=DeliverPolicy.LAST_PER_SUBJECT, ack_policy=AckPolicy.NONE)
     last = await js.pull_subscribe(pattern, config=each)
     while (await last.consumer_info()).num_pending:
-        for message in await last.fetch(500):
+        for message in await last.fetch(50):
             yield tuple(message.subject.split(".")[2:]), json.loads(message.data)
     await last.unsubscribe()
 
@@ -139,8 +143,15 @@ async def main(url: str) -> None:
             fleet.client = await nats.connect(url, error_cb=fleet.failed, allow_reconnect=False)
             async with fleet.client:
                 await fleet.follow(fleet.client.jetstream())
-        except (OSError, asyncio.TimeoutError, nats.errors.Error) as fault:
-            await fleet.failed(fault)
+        except (
+            OSError,
+            asyncio.TimeoutError,
+            KeyError,
+            TypeError,
+            ValueError,
+            nats.errors.Error,
+        ) as e:
+            await fleet.failed(e)
         await asyncio.sleep(0.5)
 
 
