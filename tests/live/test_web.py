@@ -91,7 +91,6 @@ class WebTests(CommandTestCase):
         for number in range(PORTS):
             ids = f"external_ids:iface-id=vm-{number}"
             await self.vsctl(f"add-port br-int t{number} -- set Interface t{number} {ids}")
-        kind = 'event="changed",kind="vm"'
         await self.until(address + "switches", f'"vm":{PORTS + 1}')
         await self.until(address + "interfaces?problem=any", '"matches":0')
         after = await self.get(address + "metrics")
@@ -99,7 +98,7 @@ class WebTests(CommandTestCase):
         count = value(after, f"{name}_count") - value(before, f"{name}_count")
         told = value(after, f"{name}_sum") - value(before, f"{name}_sum")
         self.assertEqual(count, PORTS)
-        self.assertIn(kind, after)
+        # (On a busy machine, ovsdb-server may tell of both transactions at once.)
         truth = await deferToThread(self.truth)
         self.assertEqual(len(truth), PORTS)
         # Each end is seen within the time of a turn; a busy machine adds some.
