@@ -262,15 +262,24 @@ class ObserverTests(BrokerTestCase):
         await self.names(away, "br-int", "tap2", "tap3")
         self.assertIn("s1 now tap3", printed)
 
+    async def published(self) -> MemoryServer:
+        """A switch with a bridge, of which what is now is written."""
+        self.held = Held()
+        server = MemoryServer()
+        server.addBridge("br-int")
+        connectedFactory(server, publishing(self.observer("first")), source="s1")
+        streams = self.streams("test")
+        await streams.available()
+        while not await streams.lastOfEach(Stream.NOW, objectsPattern("s1")):
+            await sleep(0.05)
+        return server
+
     async def test_F122_brokerDown(self) -> None:
         """
         The broker is killed and started again. The reader says so in one line, and goes on
         behind its last event.
         """
-        self.held = Held()
-        server = MemoryServer()
-        server.addBridge("br-int")
-        connectedFactory(server, publishing(self.observer("first")), source="s1")
+        server = await self.published()
         reader = self.reader()
         await reader.line("s1 now br-int")
         server.addPort("br-int", "tap0", iface_id="vm-0", ofport=2)
@@ -369,10 +378,7 @@ class ObserverTests(BrokerTestCase):
         self.assertEqual(await program.end(), 1)
         [line] = program.everything.splitlines()
         self.assertTrue(line.startswith("usage: "), line)
-        self.held = Held()
-        server = MemoryServer()
-        server.addBridge("br-int")
-        connectedFactory(server, publishing(self.observer("first")), source="s1")
+        await self.published()
         reader = self.reader()
         await reader.line("s1 now br-int")
         self.assertEqual(await reader.end("INT"), 0)

@@ -63,6 +63,7 @@ class ThreadLoop:
         result: Deferred[T] = Deferred(lambda _: None)
 
         async def work() -> None:
+            """Run it, and tell the reactor what becomes of it."""
             try:
                 value = await coroutine
             except BaseException as e:
@@ -109,6 +110,7 @@ class ReactorLoop:
         result: Deferred[T] = Deferred(lambda _: None)
 
         def ended(task: asyncio.Task[T]) -> None:
+            """Fire with what has become of it."""
             if task.cancelled():
                 fire(result, asyncio.CancelledError(), True)
             elif (fault := task.exception()) is not None:

@@ -118,9 +118,11 @@ def _fromCreds(path: str) -> dict[str, Any]:
         raise ValueError("a .creds file needs nkeys: pip install 'twisted_ovsdb[nats]'")
 
     def jwt() -> bytearray:
+        """The JWT that is in the file now."""
         return bytearray(_section(path, _JWT), "ascii")
 
     def signature(nonce: str) -> bytes:
+        """Sign with the key that is in the file now."""
         import nkeys  # type: ignore[import-untyped]
 
         seed = bytearray(_section(path, _SEED), "ascii")

@@ -209,7 +209,7 @@ class NatsConnection:
 
     def append(self, writes: Sequence[Write], done: Callable[[list[Result]], object]) -> None:
         """
-        Store messages, of which there is one at least.
+        Store one or more messages.
 
         @param done: is called with what became of each.
         """

@@ -95,7 +95,7 @@ class Requests:
 
     def send(self, requests: Sequence[Request], timeout: float, done: Done) -> None:
         """
-        Send requests, of which there is one at least.
+        Send one or more requests.
 
         @param timeout: seconds that the replies may take.
         @param done: is called once, with the reply to each, or why there is none.
