@@ -87,6 +87,7 @@ def objectOf(read: Reader) -> Reader:
     """Make a reader of an object as a read-only mapping. C{read} reads the values."""
 
     def readObject(value: object) -> Mapping[str, Any]:
+        """@raise ValueError: if this is no such object."""
         if not isinstance(value, Mapping):
             raise wrong("an object", value)
         values: dict[str, Any] = {}

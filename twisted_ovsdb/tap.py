@@ -101,7 +101,6 @@ def _publisher(options: Options, services: MultiService) -> PublishService | Non
 
     instance = options["instance"] or instanceName()
     made = PublishService(options["publish"], instance, options["lock"])
-    made.terms.relieved = True  # It listens to the signs of life of others.
     services.addService(made)
     return made
 

@@ -108,7 +108,8 @@ class PublishService(Service):
         )
         self._streams.onAlive = self._silence.heard
         self._streams.onConnected = publisher.connected
-        self.terms = LockTerms(lock, instance, boottime, self._isReady)
+        # Others listen to its signs of life: they take over from it where it hangs.
+        self.terms = LockTerms(lock, instance, boottime, self._isReady, relieved=True)
         self._beating: IDelayedCall | None = None
         self._before = sys.getswitchinterval()
 

@@ -272,6 +272,7 @@ class OvsdbProtocol(JSONRPCProtocol):
         byName[name] = subscription
 
         def failed(failure: Failure) -> Failure:
+            """The request failed, or its caller has left: the subscription ends."""
             if failure.check(CancelledError):
                 ended = self._unsubscribe(byName, name, subscription.END)
                 ended.addErrback(lambda refusal: refusal.trap(OvsdbError))
@@ -295,6 +296,7 @@ class OvsdbProtocol(JSONRPCProtocol):
 
     def _checked(self, result: Deferred[Any], read: Callable[[Any], T]) -> Deferred[T]:
         def check(value: Any) -> T | Failure:
+            """Read the result. A wrong one ends the session."""
             try:
                 return read(value)
             except ProtocolViolation as e:

@@ -112,6 +112,7 @@ class _WatchingFactory(Factory):
         self._connector = connector
 
     def buildProtocol(self, addr: interfaces.IAddress | None) -> Protocol | None:
+        """See L{Factory}."""
         connector = self._connector
         if addr is not None:
             connector._address = addr

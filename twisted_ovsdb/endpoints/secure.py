@@ -113,6 +113,7 @@ class _SecuredClient(_Secured):
         pass
 
     def handshakeCompleted(self) -> None:
+        """See L{IHandshakeListener<interfaces.IHandshakeListener>}."""
         self._wrapped = self._factory.buildProtocol(self._address)
         if self._wrapped is None:
             self.up.errback(NoProtocol())

@@ -188,6 +188,7 @@ class VerifyingCreator:
 
         # OpenSSL calls this for each certificate, from the authority's to the peer's.
         def judge(_: object, certificate: Any, code: int, depth: int, ok: int) -> bool:
+            """@return: whether this certificate is accepted."""
             trouble = None
             if not ok:
                 trouble = _describeCode(code)

@@ -71,6 +71,7 @@ async def followLeader(protocol: OvsdbProtocol, database: str) -> None:
     replica = DatabaseReplica(SERVER)
 
     def check(changes: object) -> None:
+        """@raise NotLeader: it does not lead the cluster, or is cut off."""
         for row in replica.tables["Database"].values():
             if row["name"] == database and row["model"] == "clustered":
                 if not row["connected"]:

@@ -155,6 +155,7 @@ class Delivery(Telling[Event]):
         session = present.session
 
         def failed(failure: Failure) -> Failure | None:
+            """It is not known what was told."""
             if self._closed:
                 return failure
             # If this process may not tell anything any more, this failure is of no interest.

@@ -84,6 +84,7 @@ class LockTerms:
         instance: str | None = None,
         now: Callable[[], float] = time.monotonic,
         ready: Callable[[str], bool] = lambda switch: True,
+        relieved: bool = False,
     ) -> None:
         """
         @param instance: the name of this monitor among those that share the lock; None:
@@ -94,7 +95,7 @@ class LockTerms:
         checkLock(name, instance)
         self.name = name
         self.ready = ready
-        self.relieved = False
+        self.relieved = relieved
         self._instance = instance
         self._lines = Sparing("... and {count} more such lines about locks", LINES, now=now)
         self._warned = False

@@ -181,6 +181,7 @@ class ReplicaSession(Reading):
         lastId: list[str] = []
 
         def reading() -> Iterator[None]:
+            """Read the update, a slice at each step."""
             try:
                 since = self.dialect is MONITOR_COND_SINCE
                 found, tables = readUpdate3(content) if since else (NO_TRANSACTION, content)

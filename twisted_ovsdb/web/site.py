@@ -184,6 +184,7 @@ class Root:
         switches = self._shown.watched.switches
 
         def pieces() -> Iterator[bytes]:
+            """The answer, a piece at a time."""
             watch = switches.watch
             # In one step, so that the counts are those of this id.
             values = list(switches.shown())
